@@ -1,0 +1,3 @@
+"""samplepack: sampler instruments from recipes in git."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,90 @@
+"""Sound in memory and in files. Only here do samples become integers."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+FileType = Literal["wav", "flac"]
+Bits = Literal[16, 24, 32]
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """A clip of sound."""
+
+    samples: Samples
+    """float32, shape (channels, n); full scale is ±1."""
+
+    rate_hz: int
+    """Samples a second."""
+
+    @property
+    def peak(self) -> float:
+        """The largest magnitude, 1.0 at full scale; 0.0 of an empty clip."""
+        return float(np.max(np.abs(self.samples), initial=0.0))
+
+    @property
+    def duration_s(self) -> float:
+        """Length, seconds."""
+        return self.samples.shape[1] / self.rate_hz
+
+
+def db_to_gain(level_db: float) -> float:
+    """The factor that a level in dB is: 10^(dB/20)."""
+    return float(10.0 ** (level_db / 20.0))
+
+
+def gain_to_db(gain: float) -> float:
+    """The level in dB that a factor is; silence is -200 dB, so that it stays a number in JSON."""
+    return float(20.0 * np.log10(max(gain, 1e-10)))
+
+
+def resample(audio: Audio, rate_hz: int) -> Audio:
+    """The same sound at another rate, by soxr at its very high quality; the same `Audio` where the rate agrees."""
+    import soxr
+
+    if rate_hz == audio.rate_hz:
+        return audio
+    samples = soxr.resample(audio.samples.T, audio.rate_hz, rate_hz, quality="VHQ")
+    return Audio(np.ascontiguousarray(samples.T, dtype=np.float32), rate_hz)
+
+
+def encode(audio: Audio, file: FileType, bits: Bits, dither_seed: int) -> bytes:
+    """The bytes of a sound file.
+
+    Args:
+        audio: what to write; beyond ±1 it is clipped, but not in 32-bit float.
+        file: `wav` or `flac`.
+        bits: 16 (dithered with triangular noise of ±1 step), 24, or 32 (float, `wav` only).
+        dither_seed: 0 to 2³²−1; the same seed gives the same bytes.
+    """
+    import soundfile
+
+    samples = audio.samples.T
+    data: NDArray[np.float32] | NDArray[np.int32] | NDArray[np.int16]
+    if bits == 32:
+        subtype, data = "FLOAT", samples
+    elif bits == 24:
+        steps = np.rint(samples.astype(np.float64) * 2**23).clip(-(2**23), 2**23 - 1)
+        # libsndfile takes the upper 24 of the 32 bits.
+        subtype, data = "PCM_24", steps.astype(np.int32) << 8
+    else:
+        noise = np.random.RandomState(dither_seed).random_sample((2, *samples.shape))
+        steps = np.rint(samples.astype(np.float64) * 2**15 + noise[0] - noise[1]).clip(-(2**15), 2**15 - 1)
+        subtype, data = "PCM_16", steps.astype(np.int16)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, data, audio.rate_hz, subtype=subtype, format=file.upper())
+    encoded = buffer.getvalue()
+    return _without_time_of_day(encoded) if subtype == "FLOAT" else encoded
+
+
+def _without_time_of_day(wav: bytes) -> bytes:
+    """libsndfile stamps the `PEAK` chunk of a float WAV with the time of writing; a zero stands there instead."""
+    at = wav.index(b"PEAK", 0, 256) + 12  # past the chunk's name, size and version
+    return wav[:at] + bytes(4) + wav[at + 4 :]

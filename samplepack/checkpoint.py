@@ -1,0 +1,160 @@
+"""What a checkpoint is: a folder of `config.json` and `weights.safetensors`. No network, no TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from samplepack.errors import InputError, Problem
+from samplepack.files import folder_aside
+
+CONFIG = "config.json"
+WEIGHTS = "weights.safetensors"
+
+_ABOUT = {"digest", "provenance", "license", "instruments"}
+"""Keys of `config.json` that tell about a checkpoint and don't change its sound."""
+
+Tensors = Mapping[str, NDArray[Any]]
+
+
+class Config(BaseModel):
+    """What every family of checkpoints says of itself; a family adds its own keys."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    family: str
+    """The kind of network, a key of `models.FAMILIES`."""
+
+    latent_dim: int = Field(gt=0)
+    """Length of a latent."""
+
+    pitches: tuple[int, int]
+    """The lowest and the highest pitch that it was trained for, MIDI."""
+
+    sample_rate_hz: int = Field(gt=0)
+    """Rate of the sound that it makes."""
+
+    license: str = ""
+    """Under what terms the weights may be passed on."""
+
+    provenance: dict[str, Any] = {}
+    """Where it comes from: who trained it, on what, what it was imported from."""
+
+    instruments: list[str] = []
+    """Names of the latents that it was trained with, where it knows them."""
+
+    digest: str = ""
+    """SHA-256 over the weights and over all in the config that changes the sound."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint on disk, known to be whole; its weights aren't read yet."""
+
+    name: str
+    """As recipes call it."""
+
+    folder: Path
+    """Where `config.json` and `weights.safetensors` lie."""
+
+    config: Config
+
+    @property
+    def digest(self) -> str:
+        """What the checkpoint is, whatever its name and place: part of the key of each note."""
+        return self.config.digest
+
+    @property
+    def latent_dim(self) -> int:
+        """Length of a latent."""
+        return self.config.latent_dim
+
+    @property
+    def pitches(self) -> range:
+        """The pitches that it can play, MIDI."""
+        return range(self.config.pitches[0], self.config.pitches[1] + 1)
+
+
+def read_checkpoint(folder: Path, name: str) -> Checkpoint:
+    """Read what a checkpoint says of itself and check that it is whole.
+
+    Raises:
+        InputError: no such folder, a config that isn't one, or weights that aren't those that the config names.
+    """
+    try:
+        text = (folder / CONFIG).read_text(encoding="utf-8")
+        config = Config.model_validate(json.loads(text))
+    except OSError as error:
+        raise InputError(f"checkpoint '{name}': cannot read {CONFIG}: {error.strerror}") from error
+    except ValidationError as error:
+        raise InputError(*config_problems(error, name)) from error
+    except ValueError as error:
+        raise InputError(f"checkpoint '{name}': {CONFIG} is not JSON: {error}") from error
+    try:
+        digest = _digest(config, (folder / WEIGHTS).read_bytes())
+    except OSError as error:
+        raise InputError(f"checkpoint '{name}': cannot read {WEIGHTS}: {error.strerror}") from error
+    if digest != config.digest:
+        raise InputError(
+            f"checkpoint '{name}': damaged or edited: its digest is {digest}, "
+            f"but {CONFIG} says {config.digest or 'nothing'}"
+        )
+    return Checkpoint(name, folder, config)
+
+
+def config_problems(error: ValidationError, name: str) -> list[Problem]:
+    """What is wrong with a `config.json`, a line each."""
+    return [
+        Problem(f"checkpoint '{name}': {CONFIG}: {'.'.join(map(str, e['loc']))}: {e['msg']}") for e in error.errors()
+    ]
+
+
+def write_checkpoint(folder: Path, config: Config, tensors: Tensors) -> None:
+    """Write a checkpoint folder, whole or not at all; its digest is put into the config."""
+    from safetensors.numpy import save
+
+    weights: bytes = save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
+    whole = config.model_copy(update={"digest": _digest(config, weights)})
+    with folder_aside(folder) as aside:
+        (aside / WEIGHTS).write_bytes(weights)
+        text = json.dumps(whole.model_dump(mode="json", exclude_none=True), indent=1, ensure_ascii=False)
+        (aside / CONFIG).write_text(text + "\n", encoding="utf-8")
+
+
+def read_tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
+    """The weights by name, as float32.
+
+    Raises:
+        InputError: the file isn't a safetensors file, or a weight isn't a finite number.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        stored = load_file(checkpoint.folder / WEIGHTS)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"checkpoint '{checkpoint.name}': {WEIGHTS} is not a safetensors file: {error}") from error
+    tensors = {name: tensor.astype(np.float32) for name, tensor in stored.items()}
+    require_finite(tensors, checkpoint.name)
+    return tensors
+
+
+def require_finite(tensors: Tensors, name: str) -> None:
+    """Raises `InputError` that names the first tensor with NaN or infinite weights."""
+    for tensor_name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise InputError(f"checkpoint '{name}': {tensor_name} holds NaN or infinite weights")
+
+
+def _digest(config: Config, weights: bytes) -> str:
+    sounding = config.model_dump(mode="json", exclude=_ABOUT, exclude_none=True)
+    canonical = json.dumps(sounding, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode() + b"\n" + hashlib.sha256(weights).digest()).hexdigest()

@@ -1,0 +1,60 @@
+"""Families of checkpoints: a file each, reached by name so that TensorFlow is imported only when a note renders."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samplepack.checkpoint import Checkpoint
+from samplepack.errors import InputError, did_you_mean
+
+FAMILIES = {"gansynth": "samplepack.models.gansynth"}
+"""Family → the module that reads its checkpoints; its `load(checkpoint)` gives a `Model`."""
+
+ENGINE_REVISION = 1
+"""Counts up whenever any family's arithmetic changes: cached notes of another revision aren't used."""
+
+
+class Model(Protocol):
+    """A loaded checkpoint."""
+
+    def render(self, latents: NDArray[np.float32], pitches: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Latents, float32, shape (n, latent_dim), and MIDI pitches, shape (n,), to waves, shape (n, samples)."""
+        ...
+
+
+def backend() -> str:
+    """What Keras runs on: `tensorflow`, or what the environment variable `KERAS_BACKEND` says."""
+    return os.environ.get("KERAS_BACKEND", "tensorflow")
+
+
+def engine() -> str:
+    """What turns latents into sound, in words that change when its bits may: revision, Keras' backend and version."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"{ENGINE_REVISION} {backend()} {version(backend())}"
+    except PackageNotFoundError:
+        raise InputError(f"KERAS_BACKEND is '{backend()}', which is not installed") from None
+
+
+def load(checkpoint: Checkpoint) -> Model:
+    """Read a checkpoint's weights and make its network. Imports TensorFlow (or what `backend` says).
+
+    Raises:
+        InputError: the family is unknown, or the weights aren't what the config says.
+    """
+    family = checkpoint.config.family
+    if family not in FAMILIES:
+        raise InputError(
+            f"checkpoint '{checkpoint.name}': unknown family '{family}'{did_you_mean(family, FAMILIES)} "
+            f"(known: {', '.join(FAMILIES)})"
+        )
+    os.environ["KERAS_BACKEND"] = backend()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    model: Model = importlib.import_module(FAMILIES[family]).load(checkpoint)
+    return model
