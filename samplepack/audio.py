@@ -32,7 +32,7 @@ class Audio:
     @property
     def duration_s(self) -> float:
         """Length, seconds."""
-        return self.samples.shape[1] / self.rate_hz
+        return float(self.samples.shape[1] / self.rate_hz)
 
 
 def db_to_gain(level_db: float) -> float:

@@ -78,6 +78,11 @@ class Checkpoint:
         return self.config.latent_dim
 
     @property
+    def rate_hz(self) -> int:
+        """Rate of the sound that it makes."""
+        return self.config.sample_rate_hz
+
+    @property
     def pitches(self) -> range:
         """The pitches that it can play, MIDI."""
         return range(self.config.pitches[0], self.config.pitches[1] + 1)

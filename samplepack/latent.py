@@ -50,13 +50,14 @@ def slerp(z0: Latent, z1: Latent, position: float) -> Latent:
     omega = np.arccos(np.clip(cosine, -1.0, 1.0))
     if np.sin(omega) < 1e-6:
         return lerp(z0, z1, position)
-    walked = (np.sin((1.0 - position) * omega) * a + np.sin(position * omega) * b) / np.sin(omega)
+    walked: NDArray[np.float64] = (np.sin((1.0 - position) * omega) * a + np.sin(position * omega) * b) / np.sin(omega)
     return walked.astype(np.float32)
 
 
 def lerp(z0: Latent, z1: Latent, position: float) -> Latent:
     """Walk from z0 to z1 on the straight line; arguments and result as of `slerp`."""
-    return ((1.0 - position) * z0.astype(np.float64) + position * z1.astype(np.float64)).astype(np.float32)
+    walked: NDArray[np.float64] = (1.0 - position) * z0.astype(np.float64) + position * z1.astype(np.float64)
+    return walked.astype(np.float32)
 
 
 INTERPOLATIONS: dict[Interpolation, Walk] = {"slerp": slerp, "linear": lerp}

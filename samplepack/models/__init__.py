@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from typing import Protocol
 
 import numpy as np
@@ -42,6 +43,26 @@ def engine() -> str:
         raise InputError(f"KERAS_BACKEND is '{backend()}', which is not installed") from None
 
 
+def start_backend() -> None:
+    """Import Keras and what it runs on, so that its start-up notes don't reach the terminal.
+
+    TensorFlow's C++ parts write to the process' standard error before any setting could silence them.
+    """
+    os.environ["KERAS_BACKEND"] = backend()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        from keras import ops
+
+        ops.zeros(1)
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
 def load(checkpoint: Checkpoint) -> Model:
     """Read a checkpoint's weights and make its network. Imports TensorFlow (or what `backend` says).
 
@@ -54,7 +75,6 @@ def load(checkpoint: Checkpoint) -> Model:
             f"checkpoint '{checkpoint.name}': unknown family '{family}'{did_you_mean(family, FAMILIES)} "
             f"(known: {', '.join(FAMILIES)})"
         )
-    os.environ["KERAS_BACKEND"] = backend()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    start_backend()
     model: Model = importlib.import_module(FAMILIES[family]).load(checkpoint)
     return model

@@ -189,7 +189,7 @@ class GANSynth:
         return {"latent": np.asarray(latents, dtype="float32"), "label": labels}
 
 
-class Generator(keras.Model):  # type: ignore[misc]
+class Generator(keras.Model):
     """Latents and pitches to spectrograms.
 
     Input: a dict of `latent`, float32, shape (batch, latent_dim), and `label`, int32, shape (batch,), the pitch
@@ -222,7 +222,7 @@ class Generator(keras.Model):  # type: ignore[misc]
         return output
 
 
-class Block(keras.layers.Layer):  # type: ignore[misc]
+class Block(keras.layers.Layer):
     """One block: twice the size, two convolutions, and the image that it makes of its features where it speaks.
 
     Input: features, float32, shape (batch, frames, bins, channels of the block below), and templates, shape (batch,
@@ -305,7 +305,7 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
         return image
 
 
-class Synthesiser(keras.Model):  # type: ignore[misc]
+class Synthesiser(keras.Model):
     """Latents and pitches to waves in one compiled program: the generator, its outputs denormalised, and the decoder."""
 
     def __init__(self, generator: Generator, config: GANSynthConfig) -> None:
@@ -330,14 +330,16 @@ class Synthesiser(keras.Model):  # type: ignore[misc]
 def _constant(layer: keras.layers.Layer, value: Weights) -> Any:
     """A weight of a layer, with its value."""
     return layer.add_weight(
-        shape=value.shape, initializer=lambda shape, dtype=None: ops.convert_to_tensor(value, dtype), trainable=False
+        shape=value.shape,
+        initializer=lambda shape, dtype=None: ops.convert_to_tensor(value, dtype),
+        trainable=False,
     )
 
 
 def _scaled(kernel: Weights, gain: float = 2.0) -> Weights:
     """Fold in the runtime scale of equalised learning rates, sqrt(gain / fan_in); kernel (h, w, in, out)."""
     fan_in = np.prod(kernel.shape[:3])
-    return (kernel * np.sqrt(gain / fan_in)).astype(np.float32)
+    return np.asarray(kernel * np.sqrt(gain / fan_in), dtype=np.float32)
 
 
 def _dense_of_one_pixel(kernel: Weights) -> Weights:

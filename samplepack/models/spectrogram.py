@@ -75,10 +75,10 @@ def mel_to_linear_matrix(linear_to_mel: Array) -> Array:
     sums = (linear_to_mel @ linear_to_mel.T).sum(axis=0)
     usable = np.abs(sums) > 1e-8
     scale = np.where(usable, 1.0 / np.where(usable, sums, 1.0), sums)
-    return linear_to_mel.T * scale
+    return np.asarray(linear_to_mel.T * scale)
 
 
-class MelToSound(keras.layers.Layer):  # type: ignore[misc]
+class MelToSound(keras.layers.Layer):
     """Log mel power and instantaneous frequency to waves.
 
     Input: float32, shape (batch, frames, bins, 2): natural log of mel power, instantaneous frequency in units of π a
@@ -97,7 +97,14 @@ class MelToSound(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def __init__(
-        self, frames: int, bins: int, samples: int, rate_hz: int, phase: Phase, floor_power: float, **kwargs: Any
+        self,
+        frames: int,
+        bins: int,
+        samples: int,
+        rate_hz: int,
+        phase: Phase,
+        floor_power: float,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.frames, self.bins, self.samples, self.phase = frames, bins, samples, phase

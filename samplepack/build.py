@@ -1,0 +1,146 @@
+"""From a recipe to a pack: the stages in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from samplepack import models, pack, picture, process
+from samplepack.audio import Audio
+from samplepack.cache import Cache
+from samplepack.checkpoint import Checkpoint
+from samplepack.files import folder_aside
+from samplepack.parallel import Map
+from samplepack.plan import Note, PlannedInstrument, make_plan
+from samplepack.recipe import LoadedRecipe, Recipe
+from samplepack.render import BATCH_SIZE, render
+
+
+class Progress(Protocol):
+    """Hears how a build goes."""
+
+    def started(self, notes: int) -> None:
+        """The build begins, with so many notes to make."""
+
+    def loading(self) -> None:
+        """The network is being loaded."""
+
+    def note_done(self) -> None:
+        """One more note has been rendered and processed."""
+
+
+class Silent:
+    """A `Progress` that keeps it to itself."""
+
+    def started(self, notes: int) -> None: ...
+
+    def loading(self) -> None: ...
+
+    def note_done(self) -> None: ...
+
+
+SILENT = Silent()
+
+
+@dataclass(frozen=True)
+class Built:
+    """What came of a build."""
+
+    folder: Path
+    """The pack."""
+
+    instruments: int
+    notes: int
+    unchanged: bool
+    """The pack was there already, whole, from the same inputs."""
+
+
+def build(
+    loaded: LoadedRecipe,
+    output: Path,
+    cache: Cache,
+    map_: Map,
+    progress: Progress = SILENT,
+    batch_size: int = BATCH_SIZE,
+) -> Built:
+    """Make a recipe's pack, in a folder of its own in `output`.
+
+    The pack is built aside and takes its place whole; an earlier one stays until then. The result depends on nothing
+    but the recipe, the files that it names and the versions of what makes it: not on the cache, the batch size, the
+    map, or what stood there before.
+
+    Raises:
+        InputError: the checkpoint is damaged.
+        SamplepackError: a note couldn't be made.
+    """
+    engine = models.engine()
+    checkpoint = loaded.opened_checkpoint()
+    plan = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, engine)
+    folder = output / loaded.recipe.slug
+    inputs = pack.inputs_digest(loaded, checkpoint, engine)
+    notes = [note for planned in plan for note in planned.notes]
+    if pack.is_built(folder, inputs):
+        return Built(folder, len(plan), len(notes), unchanged=True)
+    progress.started(len(notes))
+    rendered = render(notes, checkpoint, cache, batch_size, progress.loading)
+    finished = map_(_finisher(loaded.recipe, checkpoint), rendered)
+    with folder_aside(folder) as aside:
+        instruments, images = [], {}
+        for planned in plan:
+            sounds = _take(finished, planned, progress)
+            instruments.append(pack.write_instrument(aside, planned, sounds, loaded.recipe, map_))
+            images[planned.name] = (sorted(sounds), picture.keyboard_image(sounds))
+        picture.draw(aside / "Pictures", loaded.recipe.name, images)
+        pack.write_about(aside, loaded, checkpoint, inputs, engine, instruments)
+    return Built(folder, len(plan), len(notes), unchanged=False)
+
+
+def _finisher(recipe: Recipe, checkpoint: Checkpoint) -> Callable[[tuple[Note, Audio]], tuple[Note, Audio]]:
+    """What turns a raw note into a finished one."""
+    rate_hz = checkpoint.rate_hz if recipe.sound.rate_hz == "native" else recipe.sound.rate_hz
+    tail_s = process.tail_s(recipe.effects, rate_hz)
+
+    def finish(rendered: tuple[Note, Audio]) -> tuple[Note, Audio]:
+        note, raw = rendered
+        return note, process.finish(raw, recipe.effects, rate_hz, tail_s)
+
+    return finish
+
+
+def _take(finished: Iterator[tuple[Note, Audio]], planned: PlannedInstrument, progress: Progress) -> dict[int, Audio]:
+    sounds = {}
+    for note, audio in islice(finished, len(planned.notes)):
+        sounds[note.pitch] = audio
+        progress.note_done()
+    return sounds
+
+
+def describe_plan(loaded: LoadedRecipe, cache: Cache) -> dict[str, Any]:
+    """What a build would make and what the cache holds of it, as plain data. Only a Magenta checkpoint that was never
+    used before makes this import TensorFlow.
+
+    Raises:
+        InputError: the checkpoint is damaged.
+    """
+    checkpoint = loaded.opened_checkpoint()
+    plan = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, models.engine())
+    keys = {note.key for planned in plan for note in planned.notes}
+    cached = {key for key in keys if key in cache}
+    return {
+        "name": loaded.recipe.name,
+        "checkpoint": checkpoint.name,
+        "digest": checkpoint.digest,
+        "instruments": [
+            {
+                "name": planned.name,
+                "pitches": [note.pitch for note in planned.notes],
+                "notes": len(planned.notes),
+                "cached": sum(note.key in cached for note in planned.notes),
+            }
+            for planned in plan
+        ],
+        "to_render": len(keys - cached),
+    }

@@ -1,0 +1,305 @@
+"""The command line: parse, one library call, print. Everything heavy is imported inside the commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from samplepack import __version__
+from samplepack.errors import InputError, SamplepackError
+
+if TYPE_CHECKING:
+    from samplepack.checkpoint import Checkpoint
+    from samplepack.recipe import LoadedRecipe
+
+_RECIPES = click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+class _Commands(click.Group):
+    """A group whose commands end in an exit code and a line a problem, never in a traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        try:
+            super().main(*args, **{**kwargs, "standalone_mode": False})
+            code = 0
+        except InputError as error:
+            code = _complain(2, *(str(problem) for problem in error.problems))
+        except SamplepackError as error:
+            code = _complain(1, str(error))
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            code = 2
+        except click.ClickException as error:
+            code = _complain(2, f"samplepack: {error.format_message()}")
+        except (KeyboardInterrupt, click.Abort):
+            code = _complain(130, "samplepack: interrupted; nothing is half-written")
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 1
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            code = _complain(1, f"samplepack: {place}{error.strerror or error}")
+        sys.exit(code)
+
+
+def _complain(code: int, *lines: str) -> int:
+    for line in lines:
+        click.echo(line, err=True)
+    return code
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="samplepack %(version)s")
+def main() -> None:
+    """Sampler instruments from recipes in git.
+
+    A recipe names timbres of a GANSynth checkpoint and effects; a build turns it into instruments that any sampler
+    loads. The same recipe gives the same pack, byte for byte.
+
+    \b
+    Examples:
+      samplepack build recipes/first-light.yaml
+      samplepack check recipes/*.yaml
+      samplepack plan recipes/first-light.yaml
+
+    \b
+    Exit codes: 0 done; 1 ran and failed; 2 what was given is wrong; 130 interrupted.
+    """
+
+
+@main.command()
+@_RECIPES
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default="output",
+    show_default=True,
+    help="Folder that packs go into.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=None,
+    help="Notes processed side by side.  [default: all cores]",
+)
+@click.option("--quiet", is_flag=True, help="Print nothing but problems.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was built as JSON.")
+def build(recipes: tuple[Path, ...], output: Path, workers: int | None, quiet: bool, as_json: bool) -> None:
+    """Make the packs of recipes.
+
+    Every recipe is checked before the first one is built. A pack that is there already, from the same recipe and
+    versions, is left as it is; notes that were rendered before come from a cache.
+
+    \b
+    Examples:
+      samplepack build recipes/first-light.yaml
+      samplepack build recipes/*.yaml --output ~/Samples --workers 4
+    """
+    from samplepack import build as building
+    from samplepack import parallel
+    from samplepack.cache import Cache, user_folder
+
+    loaded = _load_all(recipes)
+    map_ = parallel.threads(workers or os.cpu_count() or 1)
+    cache = Cache(user_folder("notes"))
+    results = []
+    for one in loaded:
+        if sys.stderr.isatty() and not quiet:
+            with _Bar(one.recipe.name) as bar:
+                built = building.build(one, output, cache, map_, bar)
+        else:
+            built = building.build(one, output, cache, map_)
+        results.append(
+            {
+                "recipe": str(one.path),
+                "pack": str(built.folder),
+                "instruments": built.instruments,
+                "notes": built.notes,
+                "unchanged": built.unchanged,
+            }
+        )
+        if not quiet and not as_json:
+            what = f"{built.instruments} instruments, {built.notes} notes"
+            click.echo(f"{built.folder}: {'unchanged: ' if built.unchanged else ''}{what}")
+    if as_json:
+        click.echo(json.dumps(results, indent=1))
+
+
+@main.command()
+@_RECIPES
+def check(recipes: tuple[Path, ...]) -> None:
+    """Check recipes: every problem, each with file:line:column.
+
+    Renders nothing. Exit code 2 if anything is wrong.
+
+    \b
+    Example:
+      samplepack check recipes/*.yaml
+    """
+    for one in _load_all(recipes):
+        click.echo(f"{one.path}: good")
+
+
+@main.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def plan(recipe: Path, as_json: bool) -> None:
+    """Show what a build would make: instruments, notes, and what the cache holds already.
+
+    \b
+    Example:
+      samplepack plan recipes/first-light.yaml
+    """
+    from samplepack.build import describe_plan
+    from samplepack.cache import Cache, user_folder
+
+    (loaded,) = _load_all((recipe,))
+    described = describe_plan(loaded, Cache(user_folder("notes")))
+    if as_json:
+        click.echo(json.dumps(described, indent=1, ensure_ascii=False))
+        return
+    click.echo(f"{described['name']}: {len(described['instruments'])} instruments from {described['checkpoint']}")
+    for instrument in described["instruments"]:
+        notes, cached = instrument["notes"], instrument["cached"]
+        click.echo(f"  {instrument['name']}: {notes} notes, {cached} of them in the cache")
+    click.echo(f"to render: {described['to_render']} notes")
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of recipes, for editors.
+
+    \b
+    Example:
+      samplepack schema > recipe.schema.json
+    """
+    from samplepack.recipe import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=1, ensure_ascii=False))
+
+
+@main.group()
+def checkpoints() -> None:
+    """See and import the checkpoints that recipes can name."""
+
+
+@checkpoints.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+def list_(as_json: bool) -> None:
+    """List the checkpoints on this machine.
+
+    \b
+    Example:
+      samplepack checkpoints list
+    """
+    from samplepack import library
+    from samplepack.checkpoint import read_checkpoint
+
+    found = [read_checkpoint(folder, name) for name, folder in library.names().items()]
+    if as_json:
+        click.echo(
+            json.dumps([{"name": c.name, "folder": str(c.folder), "digest": c.digest} for c in found], indent=1)
+        )
+        return
+    for one in found:
+        click.echo(f"{one.name}: {_summary(one)}")
+
+
+@checkpoints.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print all that is known as JSON.")
+def info(name: str, as_json: bool) -> None:
+    """Say what a checkpoint is. NAME is a name, or a path to a folder or zip.
+
+    \b
+    Examples:
+      samplepack checkpoints info starter
+      samplepack checkpoints info ./acoustic_only.zip
+    """
+    from samplepack import library
+
+    checkpoint = library.opened(library.find(name, Path()))
+    config = checkpoint.config.model_dump(mode="json", exclude_none=True)
+    if as_json:
+        click.echo(json.dumps(config, indent=1, ensure_ascii=False))
+        return
+    click.echo(f"{name}: {_summary(checkpoint)}")
+    for key, value in config.items():
+        if key == "instruments":
+            value = f"{len(value)}: {', '.join(value)}" if value else "unknown"
+        click.echo(f"  {key}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
+
+
+@checkpoints.command("import")
+@click.argument("source", metavar="FOLDER_OR_ZIP", type=click.Path(path_type=Path))
+@click.argument("name")
+def import_(source: Path, name: str) -> None:
+    """Convert a Magenta checkpoint once, so that recipes can name it.
+
+    FOLDER_OR_ZIP is a Magenta checkpoint as it is published, or one of samplepack's own.
+
+    \b
+    Example:
+      samplepack checkpoints import ~/Downloads/acoustic_only.zip acoustic_only
+    """
+    from samplepack import library
+
+    checkpoint = library.import_checkpoint(source, name)
+    click.echo(f"{name}: {_summary(checkpoint)}")
+    click.echo(f"in a recipe: checkpoint: {name}")
+
+
+def _summary(checkpoint: Checkpoint) -> str:
+    pitches = checkpoint.pitches
+    return (
+        f"{checkpoint.config.family}, latents of {checkpoint.latent_dim}, pitches {pitches[0]}-{pitches[-1]}, "
+        f"{checkpoint.rate_hz} Hz, digest {checkpoint.digest}"
+    )
+
+
+def _load_all(recipes: tuple[Path, ...]) -> list[LoadedRecipe]:
+    """Every recipe, or the problems of all of them."""
+    from samplepack.recipe import load_recipes
+
+    return load_recipes(recipes)
+
+
+class _Bar:
+    """A progress bar on stderr: notes done, notes a second, time left."""
+
+    def __init__(self, name: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._name = name
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("notes, {task.fields[rate]} a second,"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=Console(stderr=True),
+        )
+
+    def __enter__(self) -> _Bar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def started(self, notes: int) -> None:
+        self._task = self._bar.add_task(self._name, total=notes, rate="-")
+
+    def loading(self) -> None:
+        self._bar.update(self._task, description=f"{self._name} (loading the network)")
+
+    def note_done(self) -> None:
+        speed = self._bar.tasks[self._task].speed
+        self._bar.update(self._task, advance=1, description=self._name, rate=f"{speed:.1f}" if speed else "-")

@@ -1,0 +1,160 @@
+"""Finding checkpoints: by name in the package or the user's library, or by path; Magenta's are converted once."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from samplepack import models
+from samplepack.cache import user_folder
+from samplepack.checkpoint import (
+    CONFIG,
+    WEIGHTS,
+    Checkpoint,
+    Config,
+    read_checkpoint,
+    require_finite,
+    write_checkpoint,
+)
+from samplepack.errors import InputError, did_you_mean
+from samplepack.files import folder_aside, sha256_of_file
+from samplepack.models import magenta
+
+STARTER = Path(__file__).parent / "starter"
+
+PUBLISHED = ("acoustic_only", "all_instruments")
+"""Magenta's checkpoints, which a user downloads and imports under these names."""
+
+_CONVERSION = 1
+"""Counts up whenever a conversion of the same files would give another result."""
+
+
+@dataclass(frozen=True)
+class MagentaCheckpoint:
+    """A Magenta folder or zip that hasn't been converted yet: what it says without TensorFlow."""
+
+    name: str
+    path: Path
+    converted: Path
+    """The folder that `convert` will write."""
+
+    latent_dim: int | None
+    """Length of a latent, where `experiment.json` says it."""
+
+    rate_hz: int
+    """Rate of the sound that it makes."""
+
+    pitches: range = range(magenta.PITCHES[0], magenta.PITCHES[1] + 1)
+    """The pitches that it can play, MIDI."""
+
+
+def names() -> dict[str, Path]:
+    """Every checkpoint that a recipe can name, and its folder."""
+    library = user_folder("checkpoints")
+    imported = sorted(f for f in library.iterdir() if (f / CONFIG).is_file()) if library.is_dir() else []
+    return {
+        "starter": STARTER,
+        **{folder.name: folder for folder in imported if not folder.name.startswith(".")},
+    }
+
+
+def find(reference: str, beside: Path) -> Checkpoint | MagentaCheckpoint:
+    """The checkpoint that a name or path stands for, without TensorFlow.
+
+    Args:
+        reference: a name (`starter`, or one that was imported), or a path (one with a slash in it, or to a zip).
+        beside: the folder that paths are relative to.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    if "/" not in reference and "\\" not in reference and not reference.endswith(".zip"):
+        known = names()
+        if reference in known:
+            return read_checkpoint(known[reference], reference)
+        if reference in PUBLISHED:
+            raise InputError(
+                f"checkpoint '{reference}' is not on this machine: download {reference}.zip (the README says where), "
+                f"then: samplepack checkpoints import {reference}.zip {reference}"
+            )
+        raise InputError(
+            f"no checkpoint is called '{reference}'{did_you_mean(reference, (*known, *PUBLISHED))} "
+            f"(known: {', '.join(known)}; a path starts with ./)"
+        )
+    path = beside / reference
+    if not path.exists():
+        raise InputError(f"checkpoint '{reference}': no such file or folder")
+    if path.is_dir() and (path / CONFIG).is_file():
+        return read_checkpoint(path, reference)
+    layout = magenta.find_layout(path, reference)
+    converted = user_folder("converted") / _fingerprint(path, layout)
+    if converted.is_dir():
+        return read_checkpoint(converted, reference)
+    return MagentaCheckpoint(reference, path, converted, layout.latent_dim, layout.rate_hz)
+
+
+def opened(found: Checkpoint | MagentaCheckpoint) -> Checkpoint:
+    """A checkpoint of samplepack's own format; one of Magenta's is converted for it, which imports TensorFlow.
+
+    Raises:
+        InputError: the weights are damaged or don't fit each other.
+    """
+    if isinstance(found, Checkpoint):
+        return found
+    return convert(found, found.converted, found.name)
+
+
+def convert(found: MagentaCheckpoint, folder: Path, name: str) -> Checkpoint:
+    """Write a Magenta checkpoint as one of samplepack's own. Imports TensorFlow.
+
+    Raises:
+        InputError: the weights are damaged or don't fit each other.
+    """
+    models.start_backend()
+    from samplepack.models import gansynth
+
+    values, tensors = magenta.read(found.path, found.name)
+    config = gansynth.GANSynthConfig.model_validate(values)
+    tensors = {name: tensor for name, tensor in tensors.items() if name in config.tensor_shapes()}
+    problems = gansynth.shape_problems(config, tensors, found.name)
+    if problems:
+        raise InputError(*problems)
+    require_finite(tensors, found.name)
+    write_checkpoint(folder, Config.model_validate(config.model_dump()), tensors)
+    return read_checkpoint(folder, name)
+
+
+def import_checkpoint(source: Path, name: str) -> Checkpoint:
+    """Put a checkpoint into the user's library, where recipes find it by name. One of Magenta's imports TensorFlow.
+
+    Raises:
+        InputError: the name is taken or can't be one, or the checkpoint is damaged.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise InputError(f"'{name}' can't be a checkpoint's name: letters, digits, - and _ make one")
+    if name in names():
+        raise InputError(f"a checkpoint is called '{name}' already, in {names()[name]}")
+    found = find(f"./{source.name}", source.parent)
+    folder = user_folder("checkpoints") / name
+    if isinstance(found, MagentaCheckpoint):
+        return convert(found, folder, name)
+    with folder_aside(folder) as aside:
+        for file in (CONFIG, WEIGHTS):
+            shutil.copyfile(found.folder / file, aside / file)
+    return read_checkpoint(folder, name)
+
+
+def _fingerprint(path: Path, layout: magenta.Layout) -> str:
+    """What the files of a Magenta checkpoint are, by their bytes; that of a zip is not that of its folder."""
+    digest = hashlib.sha256(f"{_CONVERSION} {layout.stage} {sorted(layout.experiment.items())}".encode())
+    if path.is_dir():
+        prefix = path / layout.prefix
+        for file in sorted(prefix.parent.glob(f"{prefix.name}.*")):
+            if not file.name.endswith(".meta"):
+                digest.update(sha256_of_file(file).encode())
+    else:
+        digest.update(sha256_of_file(path).encode())
+    return digest.hexdigest()

@@ -1,0 +1,629 @@
+"""YAML → `Recipe`: what a sound designer wrote, typed, complete and known to make sense before anything renders."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypedDict, get_args, get_origin
+
+import numpy as np
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from samplepack import library
+from samplepack.checkpoint import Checkpoint
+from samplepack.document import Document, Key, read_document
+from samplepack.errors import InputError, Problem, did_you_mean
+from samplepack.latent import Interpolation, Latent, Spacing, latent_from_seed
+from samplepack.process import Effect, Step, failure
+
+_LONGEST_NAME = 80
+_MOST_TIMBRES = 10_000
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
+_FORBIDDEN = set('/\\:*?"<>|$=')
+
+
+class _Context(TypedDict, total=False):
+    """What the values of a recipe are checked against beside themselves; `process` knows the keys that it needs."""
+
+    folder: Path
+    """The recipe's: paths in it are relative to this."""
+
+    timbres: frozenset[str]
+    """Every name that `toward` and `through` may give, right or wrong as its timbre may be."""
+
+    rate_hz: int
+    """Of the pack's sound files."""
+
+    checkpoint: Checkpoint | library.MagentaCheckpoint | None
+    """None: it couldn't be found, and that's told already."""
+
+
+def _context(info: ValidationInfo) -> _Context:
+    context: _Context | None = info.context
+    return context or {}
+
+
+def _wrong(message: str, **values: Any) -> PydanticCustomError:
+    """A problem in words; `values` stand in it as {name}."""
+    return PydanticCustomError("samplepack", message, values)
+
+
+def _file_name(name: str) -> str:
+    """A name that is good as a file name on every system and in every sampler format.
+
+    Source: the players' own failures on `$`, `<`, `//`, a leading `*` and `=`, and Windows' reserved names.
+    """
+    name = unicodedata.normalize("NFC", name)
+    if not name.strip():
+        raise _wrong("a name can't be empty")
+    if bad := sorted({c for c in name if c in _FORBIDDEN or not c.isprintable()}):
+        shown = " ".join(c if c.isprintable() else repr(c)[1:-1] for c in bad)
+        raise _wrong("'{name}' can't be a file name: it holds {bad}", name=name, bad=shown)
+    if name != name.strip(" .") or name.split(".")[0].strip().lower() in _RESERVED:
+        raise _wrong("'{name}' can't be a file name on every system", name=name)
+    if len(name) > _LONGEST_NAME:
+        raise _wrong("a name has {most} characters at most; this one has {n}", most=_LONGEST_NAME, n=len(name))
+    return name
+
+
+Name = Annotated[str, Field(strict=True), AfterValidator(_file_name)]
+
+
+def _known_timbre(name: str, info: ValidationInfo) -> str:
+    known = _context(info).get("timbres", frozenset([name]))
+    if name not in known:
+        raise _wrong("no timbre is called '{name}'{hint}", name=name, hint=did_you_mean(name, known))
+    return name
+
+
+TimbreName = Annotated[str, Field(strict=True), AfterValidator(_known_timbre)]
+Seed = Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _short_for(key: str) -> BeforeValidator:
+    """A plain value is short for a mapping with one key."""
+    return BeforeValidator(lambda value: value if isinstance(value, dict | BaseModel) else {key: value})
+
+
+class CheckpointReference(_Model):
+    """`checkpoint: NAME`, `checkpoint: ./folder` or `checkpoint: {path: ./folder, sha256: …}`."""
+
+    path: Annotated[str, Field(strict=True, min_length=1)]
+    """A name (`starter`, or one that `samplepack checkpoints list` shows), or a path relative to the recipe."""
+
+    sha256: Annotated[str | None, Field(pattern="^[0-9a-fA-F]{64}$")] = None
+    """The digest that it must have, as `samplepack checkpoints info` prints it."""
+
+
+CheckpointField = Annotated[CheckpointReference, _short_for("path")]
+
+
+@dataclass(frozen=True, eq=False)
+class LatentFile:
+    """A latent that a recipe keeps in a file."""
+
+    path: str
+    """As the recipe gives it."""
+
+    values: Latent
+    """float32, shape (latent_dim,)."""
+
+
+def _read_latent(path: Any, info: ValidationInfo) -> LatentFile:
+    if not isinstance(path, str):
+        raise _wrong("should be the path of a .npy file")
+    file = _context(info).get("folder", Path()) / path
+    try:
+        values = np.load(file, allow_pickle=False)
+    except (OSError, EOFError):
+        reason = "cannot be read" if file.exists() else "no such file"
+        raise _wrong("'{path}': {reason}", path=path, reason=reason) from None
+    except (ValueError, SyntaxError, MemoryError):
+        raise _wrong("'{path}': not a .npy file of numbers", path=path) from None
+    if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind not in "fiu":
+        raise _wrong("'{path}': should hold one row of numbers", path=path)
+    if not np.isfinite(values).all() or not values.any():
+        raise _wrong("'{path}': holds NaN or infinity, or nothing but zeros", path=path)
+    checkpoint = _context(info).get("checkpoint")
+    expected = checkpoint.latent_dim if checkpoint else None
+    if expected and len(values) != expected:
+        raise _wrong(
+            "'{path}': has {n} numbers; a latent of this checkpoint has {expected}",
+            path=path, n=len(values), expected=expected,
+        )  # fmt: skip
+    return LatentFile(path, values.astype(np.float32))
+
+
+class Timbre(_Model):
+    """A point in latent space: a seed or a saved latent, or a point on the arc from there to another timbre."""
+
+    seed: Seed | None = None
+    """The latent is what NumPy's `RandomState(seed)` draws."""
+
+    latent: Annotated[
+        InstanceOf[LatentFile] | None,
+        BeforeValidator(_read_latent),
+        WithJsonSchema({"type": "string", "pattern": r"\.npy$"}),
+    ] = None
+    """A `.npy` file with the latent, relative to the recipe."""
+
+    toward: TimbreName | None = None
+    """The timbre at the other end of the arc."""
+
+    at: Annotated[float | None, Field(strict=True, ge=0.0, le=1.0)] = None
+    """How far along the arc: 0.0 is this timbre's own seed, 1.0 the other timbre."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Timbre:
+        if (self.seed is None) == (self.latent is None):
+            raise _wrong("should have either a seed or a latent")
+        if (self.toward is None) != (self.at is None):
+            raise _wrong("'toward' and 'at' belong together")
+        return self
+
+    def own_latent(self, latent_dim: int) -> Latent:
+        """The latent of its own seed or file, float32, shape (latent_dim,)."""
+        if self.latent is not None:
+            return self.latent.values
+        assert self.seed is not None
+        return latent_from_seed(self.seed, latent_dim)
+
+
+def _seeds(value: Any) -> tuple[int, ...]:
+    match = re.fullmatch(r"\s*(\d{1,10})\s*-\s*(\d{1,10})\s*", value) if isinstance(value, str) else None
+    if match:
+        first, last = int(match[1]), int(match[2])
+        if first > last or last > 2**32 - 1:
+            raise _wrong("'{value}' is no range of seeds from 0 to 4294967295", value=value)
+        if last - first >= _MOST_TIMBRES:
+            raise _wrong("'{value}' is more than {most} seeds", value=value, most=_MOST_TIMBRES)
+        return tuple(range(first, last + 1))
+    if isinstance(value, list) and value and all(type(s) is int and 0 <= s < 2**32 for s in value):
+        if len(set(value)) < len(value):
+            raise _wrong("a seed stands twice in the list")
+        return tuple(value)
+    raise _wrong("should be a range such as 100-131, or a list of seeds such as [7, 1312]")
+
+
+class Bank(_Model):
+    """Many timbres in one line, one for each seed."""
+
+    seeds: Annotated[
+        tuple[Seed, ...],
+        BeforeValidator(_seeds),
+        WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^\d+-\d+$"}, {"type": "array", "minItems": 1}]}),
+    ]
+    """`100-131`, or a list."""
+
+    name: Annotated[str, Field(strict=True)] = "Bank {seed}"
+    """What each is called; `{seed}` stands for its seed."""
+
+    @model_validator(mode="after")
+    def _names(self) -> Bank:
+        if "{seed}" not in self.name:
+            raise _wrong(
+                "the name of a bank needs {seed} in it".replace("{seed}", "{placeholder}"),
+                placeholder="{seed}",
+            )
+        _file_name(self.timbre(self.seeds[-1]))
+        return self
+
+    def timbre(self, seed: int) -> str:
+        """The name of the timbre of a seed."""
+        return self.name.replace("{seed}", str(seed))
+
+
+class LatentPath(_Model):
+    """A path through latent space."""
+
+    through: Annotated[tuple[TimbreName, ...], Field(min_length=2)]
+    """The timbres that it passes, in order."""
+
+    steps: Annotated[int, Field(strict=True, ge=2, le=128)]
+    """Points along it, both ends included."""
+
+    spacing: Spacing = "even"
+    """`even`: by arc length; `uniform`: the same number of steps in each segment."""
+
+    interpolation: Interpolation = "slerp"
+    """How to go from one timbre to the next."""
+
+    as_: Annotated[Literal["instruments", "morph"], Field(alias="as"), _not_yet("morph")] = "instruments"
+    """`instruments`: one for each point."""
+
+
+def _pitches(value: Any, info: ValidationInfo) -> tuple[int, ...]:
+    if type(value) is int:
+        pitches = [value]
+    elif isinstance(value, list) and value and all(type(p) is int for p in value):
+        pitches = sorted(value)
+        if len(set(pitches)) < len(pitches):
+            raise _wrong("a pitch stands twice in the list")
+    elif isinstance(value, str) and (
+        match := re.fullmatch(r"\s*(\d{1,3})\s*-\s*(\d{1,3})(?:\s*/\s*(\d{1,2}))?\s*", value)
+    ):
+        first, last, step = int(match[1]), int(match[2]), int(match[3] or 1)
+        if first > last or step == 0:
+            raise _wrong("'{value}' is no range of pitches: the lower one comes first", value=value)
+        pitches = list(range(first, last + 1, step))
+    else:
+        raise _wrong("should be a range such as 36-84 or 36-84/3, or a list such as [36, 40, 43]")
+    if checkpoint := _context(info).get("checkpoint"):
+        playable = checkpoint.pitches
+        if outside := [p for p in pitches if p not in playable]:
+            raise _wrong(
+                "{outside} is outside what the checkpoint can play, {low}-{high}",
+                outside=outside[0], low=playable[0], high=playable[-1],
+            )  # fmt: skip
+    return tuple(pitches)
+
+
+Pitches = Annotated[
+    tuple[int, ...],
+    BeforeValidator(_pitches),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^\d+-\d+(/\d+)?$"},
+                {"type": "integer"},
+                {"type": "array", "items": {"type": "integer"}, "minItems": 1, "uniqueItems": True},
+            ]
+        }
+    ),
+]
+
+
+def _not_yet(*later: Any) -> AfterValidator:
+    """Refuse values that belong to the format and don't work yet."""
+
+    def refuse(value: Any) -> Any:
+        if value in later:
+            raise _wrong("{value} comes with a later version", value=str(value).lower())
+        return value
+
+    return AfterValidator(refuse)
+
+
+class Sound(_Model):
+    """The pack's sound files."""
+
+    rate_hz: Literal[44100, 48000, 88200, 96000, "native"] = 48000
+    """`native` is the checkpoint's own; samplers play files of 16000 Hz with audible images."""
+
+    bits: Literal[16, 24, 32] = 24
+    """32 is float."""
+
+    file: Literal["wav", "flac"] = "wav"
+    """What kind of file."""
+
+    tune: Annotated[bool, Field(strict=True), _not_yet(True)] = False
+    """Correct each key to equal temperament."""
+
+    loop: Annotated[Literal["auto", "none"], _not_yet("auto")] = "none"
+    """Find and bake seamless loops."""
+
+    peak_db: Annotated[float, Field(strict=True, ge=-60.0, le=0.0, allow_inf_nan=False)] = -1.0
+    """Of the loudest note of an instrument."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Sound:
+        if self.bits == 32 and self.file == "flac":
+            raise _wrong("FLAC has no 32-bit float; write bits: 24, or file: wav")
+        return self
+
+
+Format = Annotated[Literal["sfz", "multisample", "decentsampler"], _not_yet("multisample", "decentsampler")]
+
+
+class Recipe(_Model):
+    """A recipe, complete: what isn't written has its default."""
+
+    recipe: Literal[1]
+    """Version of this format."""
+
+    name: Name
+    """Of the pack; its folder is a slug of it."""
+
+    description: str = ""
+    author: str = ""
+    license: str = ""
+    """What users of the pack may do with its sounds; written into the pack."""
+
+    checkpoint: CheckpointField = CheckpointReference(path="starter")
+    pitches: Pitches = tuple(range(36, 85))
+    timbres: dict[Name, Annotated[Timbre, _short_for("seed")]] = {}
+    """Each becomes one instrument."""
+
+    bank: Bank | None = None
+    """Many timbres in one line."""
+
+    paths: dict[Name, LatentPath] = {}
+    """Ways through latent space."""
+
+    process: tuple[Step, ...] = ()
+    """Effects, in order."""
+
+    sound: Sound = Sound()
+    formats: Annotated[tuple[Format, ...], Field(min_length=1)] = ("sfz",)
+
+    @property
+    def slug(self) -> str:
+        """The pack's folder: the name in lower case, with dashes for all but letters and digits."""
+        return re.sub(r"[\W_]+", "-", self.name.lower()).strip("-") or "pack"
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """The effects of `process`, in order."""
+        return tuple(step.effect for step in self.process)
+
+
+@dataclass(frozen=True)
+class LoadedRecipe:
+    """A recipe and what it stands on, all of it known to be there."""
+
+    path: Path
+    """The recipe's file."""
+
+    text: bytes
+    """What stands in it, byte for byte."""
+
+    recipe: Recipe
+    checkpoint: Checkpoint | library.MagentaCheckpoint
+
+    def input_files(self) -> list[Path]:
+        """Files beside the recipe that its sound depends on."""
+        latents = [self.path.parent / t.latent.path for t in self.recipe.timbres.values() if t.latent]
+        return latents + [file for effect in self.recipe.effects for file in effect.files()]
+
+    def opened_checkpoint(self) -> Checkpoint:
+        """The checkpoint in samplepack's own format; one of Magenta's is converted, which imports TensorFlow.
+
+        Raises:
+            InputError: its weights are damaged, or it isn't the one that the recipe's `sha256` asks for.
+        """
+        checkpoint = library.opened(self.checkpoint)
+        if problem := _pin_problem(self.recipe.checkpoint, checkpoint):
+            raise InputError(Problem(problem, str(self.path)))
+        return checkpoint
+
+
+def load_recipe(path: Path) -> LoadedRecipe:
+    """Read a recipe and check all of it, without TensorFlow and without rendering.
+
+    Raises:
+        InputError: every problem in it at once, each with its file, line and column.
+    """
+    document = read_document(path)
+    if not isinstance(document.data, dict):
+        raise InputError(document.problem((), "a recipe is a mapping that starts with: recipe: 1"))
+    problems: list[Problem] = []
+    found = _find_checkpoint(document, path.parent, problems)
+    rate_hz = _rate_hz(document.data, found)
+    context = _Context(folder=path.parent, timbres=_timbre_names(document.data), rate_hz=rate_hz, checkpoint=found)
+    recipe = None
+    try:
+        recipe = Recipe.model_validate(document.data, context=context)
+    except ValidationError as error:
+        problems += [_problem(document, details) for details in error.errors()]
+    problems += _name_problems(document)
+    problems += _circle_problems(document)
+    if recipe is not None:
+        problems += _chain_problems(document, recipe, rate_hz)
+    if problems or recipe is None or found is None:
+        raise InputError(*sorted(problems, key=lambda p: (p.line or 0, p.column or 0)))
+    return LoadedRecipe(path, path.read_bytes(), recipe, found)
+
+
+def load_recipes(paths: Iterable[Path]) -> list[LoadedRecipe]:
+    """Read several recipes that are built together.
+
+    Raises:
+        InputError: every problem in any of them, and packs that would take each other's place.
+    """
+    loaded: list[LoadedRecipe] = []
+    problems: list[Problem] = []
+    packs: dict[str, Path] = {}
+    for path in paths:
+        try:
+            one = load_recipe(path)
+        except InputError as error:
+            problems += error.problems
+            continue
+        loaded.append(one)
+        if one.recipe.slug in packs:
+            message = f"its pack would take the place of that of {packs[one.recipe.slug]}: both are {one.recipe.slug}"
+            problems.append(Problem(message, str(path)))
+        packs[one.recipe.slug] = path
+    if problems:
+        raise InputError(*problems)
+    return loaded
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of recipes, for editors."""
+    schema = Recipe.model_json_schema(by_alias=True)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "A samplepack recipe",
+    }
+
+
+def _find_checkpoint(
+    document: Document, folder: Path, problems: list[Problem]
+) -> Checkpoint | library.MagentaCheckpoint | None:
+    written = document.data.get("checkpoint", "starter")
+    try:
+        reference: CheckpointReference = TypeAdapter(CheckpointField).validate_python(written)
+    except ValidationError:
+        return None  # the recipe's own validation tells it
+    try:
+        found = library.find(reference.path, folder)
+    except InputError as error:
+        problems += [document.problem(("checkpoint", "path"), p.message) for p in error.problems]
+        return None
+    if isinstance(found, Checkpoint) and (message := _pin_problem(reference, found)):
+        problems.append(document.problem(("checkpoint", "sha256"), message))
+    return found
+
+
+def _pin_problem(reference: CheckpointReference, checkpoint: Checkpoint) -> str | None:
+    if reference.sha256 is None or reference.sha256.lower() == checkpoint.digest:
+        return None
+    return f"checkpoint '{reference.path}' has the digest {checkpoint.digest}, not {reference.sha256}"
+
+
+def _rate_hz(data: Mapping[str, Any], found: Checkpoint | library.MagentaCheckpoint | None) -> int:
+    sound = data.get("sound")
+    written = sound.get("rate_hz") if isinstance(sound, dict) else None
+    if written == "native":
+        return found.rate_hz if found else 16000
+    return written if written in (44100, 88200, 96000) else 48000
+
+
+def _timbre_names(data: Mapping[str, Any]) -> frozenset[str]:
+    """Names that timbres have in the data, whether or not the timbres themselves are right."""
+    return frozenset(name for name, _ in _named_timbres(data))
+
+
+def _named_timbres(data: Mapping[str, Any]) -> list[tuple[str, tuple[Key, ...]]]:
+    """Name and place of each timbre in the data."""
+    timbres = data.get("timbres")
+    named: list[tuple[str, tuple[Key, ...]]] = []
+    if isinstance(timbres, dict):
+        named += [(unicodedata.normalize("NFC", name), ("timbres", name)) for name in timbres]
+    try:
+        bank = Bank.model_validate(data.get("bank"))
+        named += [(bank.timbre(seed), ("bank", "name")) for seed in bank.seeds]
+    except ValidationError:
+        pass
+    return named
+
+
+def point_names(path: str, steps: int) -> list[str]:
+    """What the instruments along a path are called."""
+    return [f"{path} {i:0{len(str(steps))}d}" for i in range(1, steps + 1)]
+
+
+def _name_problems(document: Document) -> list[Problem]:
+    """Two instruments of one name (on some systems a file's name has no case), or no instrument at all."""
+    named = _named_timbres(document.data)
+    paths = document.data.get("paths")
+    for name, path in paths.items() if isinstance(paths, dict) else ():
+        steps = path.get("steps") if isinstance(path, dict) else None
+        if type(steps) is int and 0 < steps <= 128:
+            named += [(point, ("paths", name)) for point in point_names(name, steps)]
+    if not named and not any(document.data.get(key) for key in ("timbres", "bank", "paths")):
+        return [document.problem((), "nothing to build: a recipe needs timbres, a bank or paths")]
+    problems, seen = [], set[str]()
+    for name, location in named:
+        if name.casefold() in seen:
+            problems.append(document.problem_with_key(location, f"two instruments would be called '{name}'"))
+        seen.add(name.casefold())
+    return problems
+
+
+def _circle_problems(document: Document) -> list[Problem]:
+    """Timbres that lie toward themselves."""
+    timbres = document.data.get("timbres")
+    if not isinstance(timbres, dict):
+        return []
+    toward = {name: t.get("toward") for name, t in timbres.items() if isinstance(t, dict)}
+    problems = []
+    for start in toward:
+        name, passed = toward.get(start), {start}
+        while isinstance(name, str) and name not in passed:
+            passed.add(name)
+            name = toward.get(name)
+        if name == start:
+            message = f"'{start}' lies toward itself, by way of {', '.join(sorted(passed))}"
+            problems.append(document.problem(("timbres", start, "toward"), message))
+    return problems
+
+
+def _chain_problems(document: Document, recipe: Recipe, rate_hz: int) -> list[Problem]:
+    """Effects that can't play at the recipe's rate."""
+    problems = []
+    for i, effect in enumerate(recipe.effects):
+        if why := failure([effect], rate_hz):
+            name = type(effect).__name__
+            problems.append(document.problem(("process", i), f"process[{i}]: {name}: {why}"))
+    return problems
+
+
+def _problem(document: Document, error: ErrorDetails) -> Problem:
+    """A pydantic error in the project's words, at its place."""
+    location, kind = error["loc"], error["type"]
+    received = "" if isinstance(error["input"], dict | list) else f", not {error['input']!r}"
+    if kind == "extra_forbidden":
+        *parent, key = location
+        known = _keys_at(parent)
+        if parent[:1] == ["process"] and len(parent) == 2:
+            what = f"Pedalboard has no effect '{key}'"
+        elif parent[:1] == ["process"]:
+            what = f"{parent[2]} has no parameter '{key}'"
+        else:
+            what = f"unknown key '{key}'"
+        what += did_you_mean(str(key), known) or f" (known: {', '.join(known)})"
+        return document.problem_with_key(location, _at(parent) + what)
+    if kind == "missing":
+        *parent, key = location
+        return document.problem(parent, _at(parent) + f"'{key}' is missing")
+    if location and location[-1] == "[key]":
+        return document.problem_with_key(location[:-1], _at(location[:-2]) + error["msg"])
+    if kind == "literal_error":
+        expected = error["ctx"]["expected"]
+        hint = did_you_mean(str(error["input"]), re.findall(r"'([^']*)'", expected))
+        return document.problem(location, f"{_at(location)}should be {expected}{received}{hint}")
+    message = error["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    own_words = kind in ("samplepack", "effect", "step")
+    return document.problem(location, _at(location) + message + ("" if own_words else received))
+
+
+def _at(location: Sequence[Key]) -> str:
+    """`process[0].Reverb.room_size: `"""
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in location).lstrip(".")
+    return f"{text}: " if text else ""
+
+
+def _keys_at(location: Sequence[Key]) -> list[str]:
+    """The keys that a mapping at a place of a recipe may have."""
+    annotation: Any = Recipe
+    for key in location:
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
+        elif get_origin(annotation) is tuple:
+            annotation = get_args(annotation)[0]
+        else:
+            annotation = _fields(annotation)[str(key)]
+    return list(_fields(annotation))
+
+
+def _fields(annotation: Any) -> dict[str, Any]:
+    """Key → type of a model, or of the model in a union."""
+    if get_origin(annotation) is Annotated:
+        return _fields(get_args(annotation)[0])
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return {field.alias or name: field.annotation for name, field in candidate.model_fields.items()}
+    return {}
