@@ -14,7 +14,7 @@ from samplepack.errors import SamplepackError
 from samplepack.plan import Note
 
 BATCH_SIZE = 8
-"""Beyond some 4 notes a larger batch is no faster on a CPU; it takes more memory."""
+"""How many notes are handed to the network at once: few enough that the first ones are on disk soon."""
 
 
 def render(
@@ -32,7 +32,7 @@ def render(
         notes: some may have the same key.
         checkpoint: what makes them.
         cache: where rendered notes are kept.
-        batch_size: how many notes go through the network together.
+        batch_size: how many notes are handed to the network at once.
         on_start: called once, before the network is loaded.
 
     Raises:

@@ -24,7 +24,10 @@ class Model(Protocol):
     """A loaded checkpoint."""
 
     def render(self, latents: NDArray[np.float32], pitches: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Latents, float32, shape (n, latent_dim), and MIDI pitches, shape (n,), to waves, shape (n, samples)."""
+        """Latents, float32, shape (n, latent_dim), and MIDI pitches, shape (n,), to waves, shape (n, samples).
+
+        A note's bits depend on its latent and pitch alone, not on n or on what stands beside it.
+        """
         ...
 
 

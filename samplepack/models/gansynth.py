@@ -21,6 +21,13 @@ from samplepack.models.spectrogram import MelToSound, Phase
 
 Weights = NDArray[np.float32]
 
+_NORM_EPSILON = 1e-8
+
+NOTES_TOGETHER = 4
+"""The network always sees exactly so many notes, the last one repeated where there are fewer. Convolution libraries
+choose their kernels, and graph optimisers the order of sums, by the size of the batch: with another size a note would
+have other last bits. On a CPU larger batches are no faster."""
+
 
 class Normaliser(BaseModel):
     """How the network's outputs, -1…1, stand for what they mean: output = a · value + b."""
@@ -176,24 +183,38 @@ class GANSynth:
         Returns:
             Waves, float32, shape (n, samples).
         """
-        waves: NDArray[np.float32] = self._synthesiser.predict_on_batch(self._inputs(latents, pitches))
-        return waves
+        return self._in_batches(self._synthesiser, latents, pitches)
 
     def spectrograms(self, latents: NDArray[np.float32], pitches: NDArray[np.int32]) -> NDArray[np.float32]:
         """What the network gives before it is denormalised, shape (n, frames, bins, 2); arguments as of `render`."""
-        images: NDArray[np.float32] = self.generator.predict_on_batch(self._inputs(latents, pitches))
-        return images
+        return self._in_batches(self.generator, latents, pitches)
 
-    def _inputs(self, latents: NDArray[np.float32], pitches: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
-        labels = np.asarray(pitches, dtype="int32") - self.config.pitches[0]
-        return {"latent": np.asarray(latents, dtype="float32"), "label": labels}
+    def _in_batches(
+        self, network: keras.Model, latents: NDArray[np.float32], pitches: NDArray[np.int32]
+    ) -> NDArray[np.float32]:
+        full = -len(pitches) % NOTES_TOGETHER
+        labels = np.asarray(pitches, "int32") - self.config.pitches[0]
+        codes = np.pad(self._codes(np.asarray(latents, "float32"), labels), [(0, full), (0, 0)], mode="edge")
+        labels = np.pad(labels, (0, full), mode="edge")
+        batches = [slice(i, i + NOTES_TOGETHER) for i in range(0, len(labels), NOTES_TOGETHER)]
+        results = [network.predict_on_batch({"code": codes[b], "label": labels[b]}) for b in batches]
+        return np.concatenate(results)[: len(pitches)]
+
+    def _codes(self, latents: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Latents and one-hot labels, normalised: shape (n, latent_dim + labels). In NumPy, which sums a row the same
+        way in any company."""
+        if self.config.latent_normalisation == "shell":
+            latents = latents / np.sqrt(np.mean(np.square(latents), axis=-1, keepdims=True))
+        one_hot = np.eye(self.generator.labels, dtype="float32")[labels]
+        codes = np.concatenate([latents, one_hot], axis=-1)
+        return codes / np.sqrt(np.mean(np.square(codes), axis=-1, keepdims=True) + np.float32(_NORM_EPSILON))
 
 
 class Generator(keras.Model):
     """Latents and pitches to spectrograms.
 
-    Input: a dict of `latent`, float32, shape (batch, latent_dim), and `label`, int32, shape (batch,), the pitch
-    counted from the lowest. Output: float32, shape (batch, frames, bins, 2), within ±1.
+    Input: a dict of `code`, float32, shape (batch, latent_dim + labels), normalised, and `label`, int32, shape
+    (batch,), the pitch counted from the lowest. Output: float32, shape (batch, frames, bins, 2), within ±1.
     """
 
     def __init__(self, config: GANSynthConfig, tensors: Tensors) -> None:
@@ -207,13 +228,9 @@ class Generator(keras.Model):
         self.blocks = [Block(config, tensors, block) for block in range(1, max(self.shares) + 1)]
 
     def call(self, inputs: dict[str, Any]) -> Any:
-        latent, label = inputs["latent"], inputs["label"]
-        if self.config.latent_normalisation == "shell":
-            latent = latent / ops.sqrt(ops.mean(ops.square(latent), axis=-1, keepdims=True))
-        x = _pixel_norm(ops.concatenate([latent, ops.one_hot(label, self.labels, dtype="float32")], axis=-1))
-        x = ops.reshape(ops.matmul(x, self.first), (-1, *self.config.start, self.config.channels[0]))
-        x = _activate(x + self.first_bias)
-        templates = None if self.templates is None else ops.take(self.templates, label, axis=0)
+        x = ops.matmul(inputs["code"], self.first)
+        x = _activate(ops.reshape(x, (-1, *self.config.start, self.config.channels[0])) + self.first_bias)
+        templates = None if self.templates is None else ops.take(self.templates, inputs["label"], axis=0)
         output: Any = 0.0
         for number, block in enumerate(self.blocks, start=1):
             x, image = block(x, templates)
@@ -255,10 +272,10 @@ class Block(keras.layers.Layer):
         self.speaks = block in config.shares()
         if self.speaks:
             kernel, self.rgb_bias = kernel_and_bias("to_rgb")
-            kernel = _scaled(kernel, gain=1.0)[0, 0]
-            self.rgb_kernel = _constant(self, kernel[: self.channels])
+            kernel = _scaled(kernel, gain=1.0)
+            self.rgb_kernel = _constant(self, kernel[:, :, : self.channels])
             if self.sees_templates:
-                self.rgb_template_kernel = _constant(self, kernel[self.channels :])
+                self.rgb_template_kernel = _constant(self, kernel[0, :, self.channels :])
 
     def call(self, x: Any, templates: Any = None) -> tuple[Any, Any]:
         if self.sees_templates:
@@ -272,9 +289,9 @@ class Block(keras.layers.Layer):
         x = _activate(x + self.bias1)
         if not self.speaks:
             return x, None
-        image = ops.matmul(x, self.rgb_kernel) + self.rgb_bias
+        image = _convolve(x, self.rgb_kernel, "valid") + self.rgb_bias
         if self.sees_templates:
-            image = image + ops.matmul(templates, self.rgb_template_kernel)[:, None]
+            image = image + _convolve(templates, self.rgb_template_kernel, "valid")[:, None]
         return x, self._widened(ops.tanh(image))
 
     def _upsample_and_convolve(self, x: Any) -> Any:
@@ -292,7 +309,7 @@ class Block(keras.layers.Layer):
 
     def _convolved_templates(self, templates: Any) -> Any:
         """The templates' part of the 3×3 convolution: the same for all frames but the first and the last."""
-        rows = ops.conv(templates, self.template_kernel0, padding="same", data_format="channels_last")
+        rows = _convolve(templates, self.template_kernel0, "same")
         first, inner, last = (rows[:, None, :, i * self.channels : (i + 1) * self.channels] for i in range(3))
         return ops.concatenate([first, ops.repeat(inner, self.size[0] - 2, axis=1), last], axis=1)
 
@@ -394,4 +411,4 @@ def _activate(x: Any) -> Any:
 
 def _pixel_norm(x: Any) -> Any:
     """Divide by the root mean square over channels. Source: Karras et al., "Progressive Growing of GANs", 2018."""
-    return x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + 1e-8)
+    return x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + _NORM_EPSILON)

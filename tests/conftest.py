@@ -1,0 +1,60 @@
+"""What the tests share: a home of their own, and the command line called in-process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from samplepack import cli
+
+FIXTURES = Path(__file__).parent / "fixtures"
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory, monkeypatch):
+    """Caches and imported checkpoints of one test don't reach another, nor the user's own."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("SAMPLEPACK_HOME", str(folder))
+    return folder
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(capsys):
+    """Call the command line as a user does."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return Ran(ended.value.code, printed.out, printed.err)
+
+    return call
+
+
+@pytest.fixture
+def write_recipe(tmp_path):
+    """Write a small recipe, plus what the test adds, and give its path."""
+
+    def write(text="", name="small.yaml", pitches="[48, 60, 72]", timbres="{Glass: 7}"):
+        path = tmp_path / name
+        path.write_text(f"recipe: 1\nname: Small\npitches: {pitches}\ntimbres: {timbres}\n{text}", encoding="utf-8")
+        return path
+
+    return write
+
+
+def relative_rms(array, reference):
+    """Root mean square of the difference, relative to that of the reference; the worst of several notes."""
+    array, reference = np.asarray(array, np.float64), np.asarray(reference, np.float64)
+    return float(np.sqrt(((array - reference) ** 2).mean(axis=-1) / (reference**2).mean(axis=-1)).max())

@@ -1,0 +1,211 @@
+"""The network against Magenta's own outputs, and against the plain formulas at other sizes."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import FIXTURES, relative_rms
+
+from samplepack import library, models
+from samplepack.errors import InputError
+
+models.start_backend()
+
+from samplepack.models.gansynth import GANSynth, GANSynthConfig, shape_problems  # noqa: E402
+
+NETWORK_GATE = 1e-4
+WAVES_GATE = 1e-3
+
+
+def load(path):
+    return models.load(library.opened(library.find(str(path), FIXTURES)))
+
+
+def assert_agrees(model, z, golden):
+    images = model.spectrograms(z, golden["pitches"])
+    assert np.abs(images[0] - golden["network_output_0"]).max() < NETWORK_GATE
+    assert np.abs(images[:, ::4, ::8] - golden["network_output_sparse"]).max() < NETWORK_GATE
+    assert relative_rms(model.render(z, golden["pitches"]), golden["waves"]) < WAVES_GATE
+
+
+@pytest.mark.parametrize("checkpoint", ["magenta-tiny", "magenta-tiny-transition"])
+def test_golden_tiny_checkpoints_sound_as_in_magenta(checkpoint):
+    golden = np.load(FIXTURES / checkpoint / "golden.npz")
+    assert_agrees(load(FIXTURES / checkpoint), golden["z"], golden)
+
+
+@pytest.fixture(scope="module")
+def full_size(tmp_path_factory):
+    """A full-size checkpoint in TensorFlow's format, with the weights that Magenta's golden notes were made with."""
+    import tensorflow as tf
+
+    spec = importlib.util.spec_from_file_location("make_full_golden", FIXTURES / "make_full_golden.py")
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    folder = tmp_path_factory.mktemp("full") / "stage_00012"
+    folder.mkdir()
+    variables = {**maker.full_size_variables(), "global_step": np.int64(maker.GLOBAL_STEP)}
+    tf.raw_ops.SaveV2(
+        prefix=str(folder / "model.ckpt-1"),
+        tensor_names=list(variables),
+        shape_and_slices=[""] * len(variables),
+        tensors=[tf.constant(value) for value in variables.values()],
+    )
+    (folder / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-1"\n')
+    return folder.parent, maker.latents()
+
+
+@pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="reads TensorFlow's files; tiny ones do for JAX")
+def test_golden_full_size_sounds_as_in_magenta_without_experiment_json(full_size):
+    folder, z = full_size
+    assert_agrees(load(folder), z, np.load(FIXTURES / "magenta-full-golden.npz"))
+
+
+def test_golden_starter_agrees_with_its_reference():
+    golden = np.load(FIXTURES / "starter-golden.npz")
+    model = load("starter")
+    images = model.spectrograms(golden["z"], golden["pitches"])
+    assert np.abs(images[0] - golden["network_output_0"]).max() < 2e-5
+    assert np.abs(images[:, ::4, ::8] - golden["network_output_sparse"]).max() < 2e-5
+    assert relative_rms(model.render(golden["z"], golden["pitches"]), golden["waves_peak_locked"]) < 1e-4
+
+
+def test_jax_sounds_the_same():
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k", "test_golden and not full", __file__]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "3 passed" in ran.stdout
+
+
+@pytest.mark.parametrize("checkpoint", ["starter", "magenta-tiny"])
+def test_a_note_has_the_same_bits_in_any_company(checkpoint):
+    model = load(checkpoint if checkpoint == "starter" else FIXTURES / checkpoint)
+    z = np.random.RandomState(5).standard_normal((7, 32)).astype(np.float32)
+    pitches = np.array([36, 40, 45, 60, 61, 72, 84])
+    together = model.render(z, pitches)
+    for i in range(7):
+        assert np.array_equal(model.render(z[i : i + 1], pitches[i : i + 1])[0], together[i])
+    shuffled = np.array([3, 0, 6, 2, 1])
+    assert np.array_equal(model.render(z[shuffled], pitches[shuffled]), together[shuffled])
+
+
+def config(**changes):
+    """A small network: 16 × 32 at the end, so that the plain formulas take no time."""
+    values = {
+        "family": "gansynth", "latent_dim": 5, "pitches": (60, 62), "sample_rate_hz": 16000, "samples": 100,
+        "frames": 16, "bins": 32, "start": (2, 4), "channels": (6, 5, 4, 3),
+        "normaliser": {"magnitude": (0.1, 0.2), "frequency": (0.8, 0.0)}, "decoder": {"phase": "direct"},
+    }  # fmt: skip
+    return GANSynthConfig.model_validate(values | changes)
+
+
+def random_tensors(sizes, seed=1):
+    random = np.random.RandomState(seed)
+    return {name: random.standard_normal(shape).astype(np.float32) for name, shape in sizes.tensor_shapes().items()}
+
+
+def plain_network(sizes, tensors, z, label):
+    """One note by the plain formulas, in float64: upsample, then a 3×3 convolution, tap by tap."""
+
+    def convolve(x, kernel):
+        h, w = kernel.shape[:2]
+        padded = np.pad(x, [(h // 2, h // 2), (w // 2, w // 2), (0, 0)])
+        taps = [padded[i : i + x.shape[0], j : j + x.shape[1]] @ kernel[i, j] for i in range(h) for j in range(w)]
+        return sum(taps)
+
+    def layer(x, block, name, convolution=convolve, gain=2.0):
+        kernel = tensors[f"block_{block}/{name}/kernel"].astype(np.float64)
+        return convolution(x, kernel * np.sqrt(gain / np.prod(kernel.shape[:3]))) + tensors[f"block_{block}/{name}/bias"]
+
+    def norm(x):
+        return x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + 1e-8)
+
+    def activate(x):
+        return norm(np.where(x > 0, x, 0.2 * x))
+
+    def one_pixel(x, kernel):
+        padded = np.zeros((2 * sizes.start[0] - 1, 2 * sizes.start[1] - 1, len(x)))
+        padded[sizes.start[0] - 1, sizes.start[1] - 1] = x
+        rows, columns = range(sizes.start[0]), range(sizes.start[1])
+        h, w = sizes.start
+        return np.array([[np.einsum("hwi,hwio->o", padded[r : r + h, c : c + w], kernel) for c in columns] for r in rows])
+
+    def with_templates(x, block):
+        if not sizes.template_channels(block):
+            return x
+        narrowed = tensors["templates"][label].reshape(sizes.templates.channels, x.shape[1], -1).mean(axis=-1).T
+        return np.concatenate([x, np.broadcast_to(narrowed, (x.shape[0], *narrowed.shape))], axis=-1)
+
+    if sizes.latent_normalisation == "shell":
+        z = z / np.sqrt((z**2).mean())
+    labels = np.eye(sizes.pitches[1] - sizes.pitches[0] + 1)[label]
+    x = norm(np.concatenate([z, labels]))
+    output = 0.0
+    for block in range(1, len(sizes.channels) + 1):
+        if block == 1:
+            x = activate(layer(x, 1, "conv0", one_pixel))
+        else:
+            x = with_templates(x.repeat(2, axis=0).repeat(2, axis=1), block)
+            x = activate(layer(x, block, "conv0"))
+        x = activate(layer(x, block, "conv1"))
+        if share := sizes.shares().get(block):
+            image = np.tanh(layer(with_templates(x, block), block, "to_rgb", gain=1.0))
+            output = output + share * image.repeat(sizes.frames // x.shape[0], 0).repeat(sizes.bins // x.shape[1], 1)
+    return output
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"latent_normalisation": "shell"},
+        {"latent_dim": 512},
+        {"start": (1, 2), "channels": (3, 4, 5, 6, 7)},
+        {"start": (4, 8), "channels": (7, 2, 3)},
+        {"start": (16, 32), "channels": (4,)},
+        {"channels": (6, 5, 4)},
+        {"progress": 2.25},
+        {"progress": 1.0},
+        {"templates": {"from_block": 3, "channels": 2}},
+        {"templates": {"from_block": 2, "channels": 4}, "progress": 2.5},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_any_sizes_agree_with_the_plain_formulas(changes):
+    sizes = config(**changes)
+    tensors = random_tensors(sizes)
+    assert shape_problems(sizes, tensors, "small") == []
+    z = np.random.RandomState(2).standard_normal((3, sizes.latent_dim)).astype(np.float32)
+    images = GANSynth(sizes, tensors).spectrograms(z, np.array([60, 61, 62]))
+    for i in range(3):
+        assert np.abs(images[i] - plain_network(sizes, tensors, z[i], i)).max() < 2e-5
+
+
+def test_every_wrong_tensor_is_told():
+    sizes = config()
+    tensors = random_tensors(sizes)
+    del tensors["block_2/conv0/bias"]
+    tensors["block_3/conv1/kernel"] = tensors["block_3/conv1/kernel"][:2]
+    problems = [str(problem) for problem in shape_problems(sizes, tensors, "small")]
+    assert problems == [
+        "checkpoint 'small': block_2/conv0/bias is missing",
+        "checkpoint 'small': block_3/conv1/kernel has shape (2, 3, 4, 4), should have (3, 3, 4, 4)",
+    ]
+
+
+def test_sizes_that_do_not_grow_into_the_spectrogram_are_told():
+    sizes = config(start=(3, 4), channels=(2, 2))
+    assert "doesn't divide 16 x 32" in str(shape_problems(sizes, random_tensors(sizes), "small")[0])
+
+
+def test_an_unknown_family_is_refused(tmp_path):
+    from samplepack.checkpoint import Config, read_checkpoint, write_checkpoint
+
+    write_checkpoint(tmp_path / "wave", Config(family="gansinth", latent_dim=3, pitches=(1, 2), sample_rate_hz=1), {})
+    with pytest.raises(InputError, match="unknown family 'gansinth'; did you mean 'gansynth'"):
+        models.load(read_checkpoint(tmp_path / "wave", "wave"))
