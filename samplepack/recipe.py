@@ -424,7 +424,7 @@ def load_recipe(path: Path) -> LoadedRecipe:
     try:
         recipe = Recipe.model_validate(document.data, context=context)
     except ValidationError as error:
-        problems += [_problem(document, details) for details in error.errors()]
+        problems += [_problem(document, details) for details in error.errors() if not _follows(details)]
     problems += _name_problems(document)
     problems += _circle_problems(document)
     if recipe is not None:
@@ -571,6 +571,11 @@ def _chain_problems(document: Document, recipe: Recipe, rate_hz: int) -> list[Pr
     return problems
 
 
+def _follows(error: ErrorDetails) -> bool:
+    """Whether a list is too short only because items of it are wrong, which is told of each."""
+    return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
+
+
 def _problem(document: Document, error: ErrorDetails) -> Problem:
     """A pydantic error in the project's words, at its place."""
     location, kind = error["loc"], error["type"]
@@ -595,7 +600,9 @@ def _problem(document: Document, error: ErrorDetails) -> Problem:
         expected = error["ctx"]["expected"]
         hint = did_you_mean(str(error["input"]), re.findall(r"'([^']*)'", expected))
         return document.problem(location, f"{_at(location)}should be {expected}{received}{hint}")
-    message = error["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    if kind == "too_short":
+        return document.problem(location, f"{_at(location)}should have at least {error['ctx']['min_length']}")
+    message = error["msg"].removeprefix("Input ").removeprefix("String ")
     own_words = kind in ("samplepack", "effect", "step")
     return document.problem(location, _at(location) + message + ("" if own_words else received))
 

@@ -152,7 +152,7 @@ def _read(prefix: Path, layout: Layout, name: str) -> tuple[dict[str, Any], dict
             if ours := _our_name(variable):
                 tensors[ours] = reader.get_tensor(variable)
         step = int(reader.get_tensor("global_step")) if "global_step" in stored else None
-    except (tf.errors.OpError, RuntimeError, ValueError, TypeError) as error:
+    except (tf.errors.OpError, RuntimeError, ValueError, TypeError, LookupError, OSError) as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"checkpoint '{name}': {prefix.name} is damaged: {first_line}") from error
     return _config(layout, step, tensors, name), tensors
@@ -171,22 +171,21 @@ def _our_name(variable: str) -> str | None:
 def _config(layout: Layout, step: int | None, tensors: dict[str, Any], name: str) -> dict[str, Any]:
     """The sizes that the tensors have, checked against what the experiment says."""
     settings = {**_SETTINGS, **layout.experiment}
-    blocks = 0
-    while f"block_{blocks + 1}/conv1/kernel" in tensors:
-        blocks += 1
-    first = tensors.get("block_1/conv0/kernel")
-    if first is None or not blocks or first.ndim != 4:
+    if not tensors:
         raise InputError(f"checkpoint '{name}': it holds no moving averages of GANSynth's generator")
-    start_frames, start_bins, inputs = first.shape[:3]
+    used = (layout.stage + 1) // 2 + 1
+    for needed in ("block_1/conv0/kernel", *(f"block_{b}/conv1/kernel" for b in range(1, used + 1))):
+        if needed not in tensors or tensors[needed].ndim != 4:
+            raise InputError(f"checkpoint '{name}': {needed} is missing, or no kernel")
+    start_frames, start_bins, inputs = tensors["block_1/conv0/kernel"].shape[:3]
     latent_dim = inputs - (PITCHES[1] - PITCHES[0] + 1)
-    channels = [tensors[f"block_{b}/conv1/kernel"].shape[-1] for b in range(1, blocks + 1)]
+    channels = [tensors[f"block_{b}/conv1/kernel"].shape[-1] for b in range(1, used + 1)]
     found = {"latent_vector_size": latent_dim, "start_height": start_frames, "start_width": start_bins}
     for key, value in found.items():
         if layout.experiment.get(key, value) != value:
             raise InputError(
                 f"checkpoint '{name}': experiment.json says {key} {layout.experiment[key]}, the weights have {value}"
             )
-    used = min((layout.stage + 1) // 2 + 1, blocks)
     return {
         "family": "gansynth",
         "latent_dim": latent_dim,
@@ -196,7 +195,7 @@ def _config(layout: Layout, step: int | None, tensors: dict[str, Any], name: str
         "frames": _FULL_FRAMES,
         "bins": _FULL_BINS,
         "start": (start_frames, start_bins),
-        "channels": channels[:used],
+        "channels": channels,
         "progress": _progress(step, used, settings),
         "normaliser": {
             "magnitude": (settings["mag_normalizer_a"], settings["mag_normalizer_b"]),
