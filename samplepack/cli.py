@@ -202,9 +202,7 @@ def list_(as_json: bool) -> None:
 
     found = [read_checkpoint(folder, name) for name, folder in library.names().items()]
     if as_json:
-        click.echo(
-            json.dumps([{"name": c.name, "folder": str(c.folder), "digest": c.digest} for c in found], indent=1)
-        )
+        click.echo(json.dumps([{"name": c.name, "folder": str(c.folder), "digest": c.digest} for c in found], indent=1))
         return
     for one in found:
         click.echo(f"{one.name}: {_summary(one)}")

@@ -90,9 +90,7 @@ def write_instrument(
     return {"name": planned.name, "latent": [float(str(value)) for value in planned.z], "notes": notes}
 
 
-def _write_note(
-    folder: Path, instrument: str, sound: Sound, gain: float, pitched: tuple[int, Audio]
-) -> dict[str, Any]:
+def _write_note(folder: Path, instrument: str, sound: Sound, gain: float, pitched: tuple[int, Audio]) -> dict[str, Any]:
     pitch, audio = pitched
     audio = Audio(audio.samples * np.float32(gain), audio.rate_hz)
     file = f"Samples/{instrument}/{instrument}_{pitch:03d}.{sound.file}"
@@ -151,9 +149,9 @@ def _readme(recipe: Recipe, instruments: Sequence[Any]) -> str:
     lines += [
         "![How the instruments sound over the keyboard](Pictures/overview.png)",
         "",
-        f"{len(instruments)} sampler instruments. Load one of `Instruments/*.sfz` into sforzando, sfizz, Bitwig, Ardour,",
-        "Reaper (with sfizz or sforzando) or any other player of SFZ; keep the folders together, since the maps look for",
-        "their sounds in `Samples/`.",
+        f"{len(instruments)} sampler instruments. Load one of `Instruments/*.sfz` into sforzando, sfizz, Bitwig,",
+        "Ardour, Reaper (with sfizz or sforzando) or any other player of SFZ; keep the folders together, since the",
+        "maps look for their sounds in `Samples/`.",
         "",
         "| instrument | keys sampled |",
         "|---|---|",

@@ -265,7 +265,10 @@ def rewritten(**changes):
 
 OWN_BAD = {
     "no weights": (lambda f, c: (f / WEIGHTS).unlink(), "cannot read weights.safetensors: No such file or directory"),
-    "truncated weights": (lambda f, c: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:-1]), "damaged or edited"),
+    "truncated weights": (
+        lambda f, c: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:-1]),
+        "damaged or edited",
+    ),
     "edited config": (
         lambda f, c: (f / CONFIG).write_text(json.dumps({**c, "latent_normalisation": "none"})),
         "damaged or edited",
@@ -317,7 +320,7 @@ def test_a_pinned_digest_must_agree(tmp_path, run, write_recipe, tiny):
     assert run("check", good).code == 0
     bad = write_recipe(pinned.format("starter", "a" * 64), name="bad.yaml")
     ran = run("check", bad)
-    assert ran.code == 2 and f"bad.yaml:5:34: checkpoint 'starter' has the digest {'1d23317a'}" in ran.err
+    assert ran.code == 2 and f"bad.yaml:5:37: checkpoint 'starter' has the digest {'1d23317a'}" in ran.err
     magenta = write_recipe(pinned.format(tiny, "a" * 64), name="magenta.yaml", pitches="60")
     ran = run("build", magenta, "--output", tmp_path / "output")
     assert ran.code == 2 and f"has the digest {opened(tiny).digest}, not {'a' * 64}" in ran.err

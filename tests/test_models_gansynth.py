@@ -120,7 +120,9 @@ def plain_network(sizes, tensors, z, label):
 
     def layer(x, block, name, convolution=convolve, gain=2.0):
         kernel = tensors[f"block_{block}/{name}/kernel"].astype(np.float64)
-        return convolution(x, kernel * np.sqrt(gain / np.prod(kernel.shape[:3]))) + tensors[f"block_{block}/{name}/bias"]
+        return (
+            convolution(x, kernel * np.sqrt(gain / np.prod(kernel.shape[:3]))) + tensors[f"block_{block}/{name}/bias"]
+        )
 
     def norm(x):
         return x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + 1e-8)
@@ -133,7 +135,9 @@ def plain_network(sizes, tensors, z, label):
         padded[sizes.start[0] - 1, sizes.start[1] - 1] = x
         rows, columns = range(sizes.start[0]), range(sizes.start[1])
         h, w = sizes.start
-        return np.array([[np.einsum("hwi,hwio->o", padded[r : r + h, c : c + w], kernel) for c in columns] for r in rows])
+        return np.array(
+            [[np.einsum("hwi,hwio->o", padded[r : r + h, c : c + w], kernel) for c in columns] for r in rows]
+        )
 
     def with_templates(x, block):
         if not sizes.template_channels(block):

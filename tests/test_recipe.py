@@ -44,7 +44,9 @@ sound: {rate_hz: 44100, bits: 16, file: flac, tune: false, loop: none, peak_db: 
 formats: [sfz]
 """.replace("timbres:", "")
     )
-    text = path.read_text().replace("  Choir:", "  Breath: {seed: 3, toward: Choir, at: 0.25}\n  Kept: {latent: kept.npy}\n  Choir:")
+    text = path.read_text().replace(
+        "  Choir:", "  Breath: {seed: 3, toward: Choir, at: 0.25}\n  Kept: {latent: kept.npy}\n  Choir:"
+    )
     path.write_text(text)
     recipe = load_recipe(path).recipe
     assert recipe.slug == "glass-choir"

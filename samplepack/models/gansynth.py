@@ -207,7 +207,8 @@ class GANSynth:
             latents = latents / np.sqrt(np.mean(np.square(latents), axis=-1, keepdims=True))
         one_hot = np.eye(self.generator.labels, dtype="float32")[labels]
         codes = np.concatenate([latents, one_hot], axis=-1)
-        return codes / np.sqrt(np.mean(np.square(codes), axis=-1, keepdims=True) + np.float32(_NORM_EPSILON))
+        norm = np.sqrt(np.mean(np.square(codes), axis=-1, keepdims=True) + np.float32(_NORM_EPSILON))
+        return np.asarray(codes / norm)
 
 
 class Generator(keras.Model):
@@ -323,7 +324,7 @@ class Block(keras.layers.Layer):
 
 
 class Synthesiser(keras.Model):
-    """Latents and pitches to waves in one compiled program: the generator, its outputs denormalised, and the decoder."""
+    """Latents and pitches to waves in one compiled program: generator, denormalisation, decoder."""
 
     def __init__(self, generator: Generator, config: GANSynthConfig) -> None:
         super().__init__(dtype="float32")

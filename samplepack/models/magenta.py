@@ -280,9 +280,7 @@ def _extract(path: Path, prefix: PurePosixPath, folder: Path, name: str) -> Path
     """Unzip the files of one step, no more; returns their prefix."""
     with zipfile.ZipFile(path) as archive:
         wanted = [
-            m
-            for m in archive.infolist()
-            if m.filename == f"{prefix}.index" or m.filename.startswith(f"{prefix}.data-")
+            m for m in archive.infolist() if m.filename == f"{prefix}.index" or m.filename.startswith(f"{prefix}.data-")
         ]
         if sum(m.file_size for m in wanted) > _MOST_UNZIPPED_BYTES:
             raise InputError(f"checkpoint '{name}': unzipped it would take more than 4 GiB")

@@ -1,0 +1,249 @@
+"""From a recipe to a pack, and the pack in a real sampler."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pysfizz
+import pytest
+import soundfile
+from conftest import REPOSITORY
+
+from samplepack import build as building
+from samplepack import parallel, process
+from samplepack.analysis import cents_between, fundamental_hz, pitch_hz
+from samplepack.audio import Audio
+from samplepack.cache import Cache
+from samplepack.errors import SamplepackError
+from samplepack.recipe import load_recipe
+
+
+def build(recipe, output, cache, workers=2, batch_size=8):
+    return building.build(load_recipe(recipe), output, Cache(cache), parallel.threads(workers), batch_size=batch_size)
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def contents(folder):
+    return {name: (folder / name).read_bytes() for name in files(folder)}
+
+
+def play(sfz, key, held_s=1.0, total_s=1.5, rate_hz=48000):
+    """A key in sfizz, with samples in memory so that no note is cut short."""
+    twin = sfz.with_name(f"_check_{sfz.name}")
+    twin.write_text("<control> hint_ram_based=1\n" + sfz.read_text(encoding="utf-8"), encoding="utf-8")
+    try:
+        synth = pysfizz.Synth(sample_rate=rate_hz, block_size=256)
+        assert synth.load_sfz_file(str(twin))
+        return synth, Audio(np.array(synth.render_note(key, 100, held_s, total_s)), rate_hz)
+    finally:
+        twin.unlink()
+
+
+RECIPE = """\
+paths: {Way: {through: [Glass, Choir], steps: 3}}
+process:
+  - Chorus: {mix: 0.3}
+  - Delay: {delay_seconds: 0.2, mix: 0.3}
+"""
+
+
+@pytest.fixture
+def recipe(write_recipe):
+    return write_recipe(RECIPE, timbres="{Glass: 7, Choir: {seed: 1312}}", pitches="[36, 60, 84]")
+
+
+def test_a_build_makes_exactly_these_files(recipe, tmp_path):
+    built = build(recipe, tmp_path / "output", tmp_path / "cache")
+    names = ["Glass", "Choir", "Way 1", "Way 2", "Way 3"]
+    assert built.folder == tmp_path / "output" / "small" and built.instruments == 5 and built.notes == 15
+    assert files(built.folder) == sorted(
+        [f"Instruments/{name}.sfz" for name in names]
+        + [f"Samples/{name}/{name}_{pitch:03d}.wav" for name in names for pitch in (36, 60, 84)]
+        + [f"Pictures/{name}.png" for name in [*names, "overview"]]
+        + ["recipe.yaml", "pack.json", "README.md", "LICENSE.txt"]
+    )
+    assert [path.name for path in (tmp_path / "output").iterdir()] == ["small"]
+    assert (built.folder / "recipe.yaml").read_bytes() == recipe.read_bytes()
+
+
+def test_pack_json_says_what_is_there_and_nothing_of_when_or_where(recipe, tmp_path):
+    folder = build(recipe, tmp_path / "output", tmp_path / "cache").folder
+    text = (folder / "pack.json").read_text(encoding="utf-8")
+    manifest = json.loads(text)
+    assert str(tmp_path) not in text
+    assert manifest["files"].keys() | {"pack.json"} == set(files(folder))
+    for name, digest in manifest["files"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    glass = manifest["instruments"][0]
+    assert glass["name"] == "Glass"
+    assert np.array_equal(np.float32(glass["latent"]), np.random.RandomState(7).standard_normal(32).astype(np.float32))
+    assert [note["pitch"] for note in glass["notes"]] == [36, 60, 84]
+    assert max(note["peak_db"] for note in glass["notes"]) == -1.0
+    for note in glass["notes"]:
+        samples, rate_hz = soundfile.read(folder / note["file"])
+        assert rate_hz == manifest["rate_hz"] == 48000
+        assert len(samples) / rate_hz == pytest.approx(note["duration_s"], abs=1e-3)
+        assert 20 * np.log10(np.abs(samples).max()) == pytest.approx(note["peak_db"], abs=0.01)
+
+
+def test_builds_with_other_batches_workers_and_caches_are_byte_identical(recipe, tmp_path):
+    one = build(recipe, tmp_path / "a", tmp_path / "cache-a", workers=1, batch_size=1)
+    two = build(recipe, tmp_path / "b", tmp_path / "cache-b", workers=3, batch_size=64)
+    from_cache = build(recipe, tmp_path / "c", tmp_path / "cache-a", workers=2)
+    assert contents(one.folder) == contents(two.folder) == contents(from_cache.folder)
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        "{bits: 16}", "{bits: 32}", "{file: flac}", "{file: flac, bits: 16}",
+        "{rate_hz: 44100, peak_db: -6}", "{rate_hz: 96000}", "{rate_hz: native}",
+    ],
+)  # fmt: skip
+def test_every_kind_of_sound_file_is_written_as_asked_twice_the_same_and_plays(write_recipe, tmp_path, sound):
+    recipe = write_recipe(f"sound: {sound}\n", pitches="60")
+    packs = [build(recipe, tmp_path / output, tmp_path / "cache").folder for output in ("a", "b")]
+    assert contents(packs[0]) == contents(packs[1])
+    asked = load_recipe(recipe).recipe.sound
+    (file,) = packs[0].glob("Samples/Glass/*")
+    info = soundfile.info(str(file))
+    assert info.samplerate == (16000 if asked.rate_hz == "native" else asked.rate_hz)
+    assert (info.format, info.subtype) == (asked.file.upper(), "FLOAT" if asked.bits == 32 else f"PCM_{asked.bits}")
+    peak = np.abs(soundfile.read(file)[0]).max()
+    assert 20 * np.log10(peak) == pytest.approx(asked.peak_db, abs=0.01)
+    _, audio = play(packs[0] / "Instruments" / "Glass.sfz", 60)
+    assert audio.peak > 0.03
+
+
+def test_an_unchanged_recipe_is_not_built_again_and_a_touched_pack_is(recipe, tmp_path):
+    folder = build(recipe, tmp_path / "output", tmp_path / "cache").folder
+    whole = contents(folder)
+    assert build(recipe, tmp_path / "output", tmp_path / "cache").unchanged
+    for touch in (
+        lambda: (folder / "stray.txt").write_text("x"),
+        lambda: (folder / "README.md").unlink(),
+        lambda: (folder / "Samples/Glass/Glass_060.wav").write_bytes(b"x"),
+        lambda: (folder / "pack.json").write_text("{}"),
+    ):
+        touch()
+        assert not build(recipe, tmp_path / "output", tmp_path / "cache").unchanged
+        assert contents(folder) == whole
+
+
+def test_changing_an_effect_renders_nothing(write_recipe, tmp_path):
+    build(write_recipe(), tmp_path / "output", tmp_path / "cache")
+    notes = files(tmp_path / "cache")
+    changed = build(write_recipe("process: [Reverb]\n"), tmp_path / "output", tmp_path / "cache")
+    assert not changed.unchanged and files(tmp_path / "cache") == notes
+
+
+def test_a_damaged_cache_entry_is_rendered_again(write_recipe, tmp_path):
+    first = build(write_recipe(), tmp_path / "a", tmp_path / "cache")
+    for entry in (tmp_path / "cache").rglob("*.note"):
+        entry.write_bytes(entry.read_bytes()[:-1] + b"\x01")
+    assert contents(build(write_recipe(), tmp_path / "b", tmp_path / "cache").folder) == contents(first.folder)
+
+
+def test_when_a_build_fails_the_earlier_pack_stays(write_recipe, tmp_path, monkeypatch):
+    first = build(write_recipe(), tmp_path / "output", tmp_path / "cache")
+    whole = contents(first.folder)
+
+    def fail(*arguments):
+        raise SamplepackError("the disk is on fire")
+
+    monkeypatch.setattr(process, "finish", fail)
+    with pytest.raises(SamplepackError, match="on fire"):
+        build(write_recipe("process: [Reverb]\n"), tmp_path / "output", tmp_path / "cache")
+    assert contents(first.folder) == whole
+    assert [path.name for path in (tmp_path / "output").iterdir()] == ["small"]
+
+
+def test_a_second_build_imports_no_tensorflow(write_recipe, tmp_path):
+    recipe = write_recipe()
+    build(recipe, tmp_path / "output", tmp_path / "cache")
+    script = f"""
+import sys
+from pathlib import Path
+from samplepack import build, parallel
+from samplepack.cache import Cache
+from samplepack.recipe import load_recipe
+loaded = load_recipe(Path({str(recipe)!r}))
+for output, unchanged in (("output", True), ("elsewhere", False)):
+    built = build.build(loaded, Path({str(tmp_path)!r}) / output, Cache(Path({str(tmp_path / "cache")!r})), parallel.threads(1))
+    assert built.unchanged == unchanged
+build.describe_plan(loaded, Cache(Path({str(tmp_path / "cache")!r})))
+assert not {{"tensorflow", "keras", "jax"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_saved_latent_sounds_as_the_seed_it_was_saved_from(write_recipe, tmp_path):
+    np.save(tmp_path / "kept.npy", np.random.RandomState(7).standard_normal(32))
+    folder = build(
+        write_recipe(timbres="{Glass: 7, Kept: {latent: kept.npy}}", pitches="60"), tmp_path / "o", tmp_path / "c"
+    ).folder
+    glass, kept = (folder / f"Samples/{name}/{name}_060.wav" for name in ("Glass", "Kept"))
+    assert glass.read_bytes() == kept.read_bytes()
+    np.save(tmp_path / "kept.npy", np.random.RandomState(8).standard_normal(32))
+    build(load := tmp_path / "small.yaml", tmp_path / "o", tmp_path / "c")
+    assert load.exists() and glass.read_bytes() != kept.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def first_light(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("first-light")
+    return build(REPOSITORY / "recipes" / "first-light.yaml", folder, folder / "cache").folder
+
+
+def test_every_map_of_the_demo_loads_in_sfizz_and_every_key_sounds(first_light):
+    maps = sorted(first_light.glob("Instruments/*.sfz"))
+    assert len(maps) == 8
+    for sfz in maps:
+        synth, _ = play(sfz, 60, 0.1, 0.1)
+        assert synth._synth.get_num_regions() == 49
+        for key in (0, 127, *range(36, 85)):
+            audio = np.array(synth.render_note(key, 100, 0.4, 0.5))
+            synth._synth.all_sound_off()
+            assert 0.003 < np.abs(audio).max() <= 1.0
+
+
+def test_the_demos_timbres_are_in_tune_as_rendered(first_light):
+    """Raw: at least 95 % of keys within 50 cents, octaves aside, and half of them within 10."""
+    for timbre in ("Dawn", "Noon", "Haze"):
+        off = []
+        for pitch in range(36, 85):
+            samples, rate_hz = soundfile.read(
+                first_light / f"Samples/{timbre}/{timbre}_{pitch:03d}.wav", dtype="float32"
+            )
+            heard_hz = fundamental_hz(Audio(samples[np.newaxis], rate_hz))
+            cents = cents_between(heard_hz, pitch_hz(pitch)) if heard_hz else 600.0
+            off.append(abs((cents + 600.0) % 1200.0 - 600.0))
+        assert np.mean(np.array(off) <= 50.0) >= 0.95
+        assert np.median(off) <= 10.0
+
+
+def test_a_key_between_two_samples_plays_at_its_own_pitch(write_recipe, tmp_path):
+    folder = build(write_recipe(pitches="60-63/3"), tmp_path / "o", tmp_path / "c").folder
+    synth, at_root = play(folder / "Instruments" / "Glass.sfz", 60)
+    _, above = play(folder / "Instruments" / "Glass.sfz", 61)
+    assert synth._synth.get_num_regions() == 2
+    assert cents_between(fundamental_hz(above), fundamental_hz(at_root)) == pytest.approx(100.0, abs=1.0)
+
+
+def test_names_with_spaces_accents_and_sharps_play(write_recipe, tmp_path):
+    recipe = write_recipe(timbres="{'Été C# (1) & ~x': 7}", pitches="60")
+    folder = build(recipe, tmp_path / "o", tmp_path / "c").folder
+    _, audio = play(folder / "Instruments" / "Été C# (1) & ~x.sfz", 60)
+    assert audio.peak > 0.03
+
+
+def test_the_packs_licence_names_the_author_and_the_checkpoints_notice(first_light):
+    text = (first_light / "LICENSE.txt").read_text(encoding="utf-8")
+    assert "The samplepack authors: CC0-1.0" in text and "FluidR3" in text
+    assert Path(first_light / "README.md").read_text(encoding="utf-8").startswith("# First Light\n")

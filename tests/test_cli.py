@@ -1,0 +1,177 @@
+"""The command line, and that the documents tell the truth about it."""
+
+import json
+import os
+import pty
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+from conftest import FIXTURES, REPOSITORY
+
+from samplepack import __version__, cli
+
+
+def commands(group=cli.main, prefix=("samplepack",)):
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*prefix, name))
+        else:
+            yield (*prefix, name), command
+
+
+def test_help_shows_an_example_of_every_command(run):
+    for path, _ in commands():
+        ran = run(*path[1:], "--help")
+        assert ran.code == 0 and "Example" in ran.out and f"  {' '.join(path)}" in ran.out
+
+
+def test_every_command_and_option_stands_in_the_readme():
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    for path, command in commands():
+        assert " ".join(path) in readme
+        for option in (o for p in command.params if isinstance(p, click.Option) for o in p.opts):
+            assert option in readme, f"{' '.join(path)} {option}"
+
+
+def test_every_command_in_the_readme_is_one():
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    known = {" ".join(path): command for path, command in commands()}
+    for line in re.findall(r"^(?:\$ )?(samplepack .*)$", readme, re.MULTILINE):
+        words = shlex.split(line, comments=True)
+        name = " ".join(words[:3]) if words[1] == "checkpoints" else " ".join(words[:2])
+        assert name in known or words[1].startswith("-"), line
+        options = {option for parameter in known[name].params for option in parameter.opts} if name in known else set()
+        assert {word.split("=")[0] for word in words if word.startswith("--")} <= options | {"--help", "--version"}, (
+            line
+        )
+
+
+def test_version_and_help_exit_with_0_and_nonsense_with_2(run):
+    assert run("--version").out == f"samplepack {__version__}\n"
+    assert run("--help").code == 0
+    for arguments in ((), ("biuld",), ("build",), ("build", "--wrong", "x"), ("build", "x.yaml", "--workers", "0")):
+        ran = run(*arguments)
+        assert ran.code == 2 and ran.err and "Traceback" not in ran.err
+
+
+def test_build_says_what_it_made_and_that_it_was_there(run, write_recipe, tmp_path):
+    recipe, output = write_recipe(pitches="60"), tmp_path / "output"
+    assert run("build", recipe, "--output", output).out == f"{output / 'small'}: 1 instruments, 1 notes\n"
+    assert run("build", recipe, "--output", output).out == f"{output / 'small'}: unchanged: 1 instruments, 1 notes\n"
+    assert run("build", recipe, "--output", output, "--quiet").out == ""
+    (built,) = json.loads(run("build", recipe, "--output", output, "--json", "--workers", "1").out)
+    assert built["pack"] == str(output / "small") and built["unchanged"] and built["notes"] == 1
+
+
+def test_one_bad_recipe_keeps_all_from_being_built(run, write_recipe, tmp_path):
+    good, bad = write_recipe(name="good.yaml"), write_recipe("x: 1\n", name="bad.yaml")
+    ran = run("build", good, bad, tmp_path / "none.yaml", "--output", tmp_path / "output")
+    assert ran.code == 2 and ran.out == ""
+    assert ran.err.splitlines() == [
+        f"{bad}:5:1: unknown key 'x' (known: {ran.err.splitlines()[0].split('known: ')[1]}",
+        f"{tmp_path / 'none.yaml'}: cannot read it: No such file or directory",
+    ]
+    assert not (tmp_path / "output").exists()
+
+
+def test_check_names_the_good_and_tells_of_the_bad(run, write_recipe):
+    recipe = write_recipe()
+    assert run("check", recipe).out == f"{recipe}: good\n"
+    assert run("check", write_recipe("process: [Revreb]\n")).code == 2
+
+
+def test_plan_tells_what_the_cache_holds(run, write_recipe, tmp_path):
+    recipe = write_recipe("bank: {seeds: 1-2}\n", pitches="[60, 61]")
+    planned = json.loads(run("plan", recipe, "--json").out)
+    assert [one["name"] for one in planned["instruments"]] == ["Glass", "Bank 1", "Bank 2"]
+    assert planned["to_render"] == 6
+    run("build", recipe, "--output", tmp_path / "output")
+    assert "to render: 0 notes" in run("plan", recipe).out
+    assert "Glass: 2 notes, 2 of them in the cache" in run("plan", recipe).out
+
+
+def test_checkpoints_are_listed_imported_and_described(run):
+    assert run("checkpoints", "list").out.startswith("starter: gansynth, latents of 32, pitches 24-84, 16000 Hz, ")
+    ran = run("checkpoints", "import", FIXTURES / "magenta-tiny", "tiny")
+    assert ran.code == 0 and "in a recipe: checkpoint: tiny" in ran.out
+    assert [one["name"] for one in json.loads(run("checkpoints", "list", "--json").out)] == ["starter", "tiny"]
+    info = run("checkpoints", "info", "tiny").out
+    assert '"imported_from": "Magenta", "stage": 12, "step": 11000000' in info and "direct" in info
+    assert json.loads(run("checkpoints", "info", "starter", "--json").out)["instruments"][0] == "Acoustic Grand Piano"
+    assert run("checkpoints", "info", "strater").code == 2
+    assert run("checkpoints", "import", FIXTURES / "magenta-tiny", "tiny").code == 2
+
+
+def test_the_schema_is_printed(run):
+    assert json.loads(run("schema").out)["title"] == "A samplepack recipe"
+
+
+def test_a_disk_that_cannot_be_written_is_told_in_a_line(run, write_recipe, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    ran = run("build", write_recipe(pitches="60"), "--output", tmp_path / "file")
+    assert ran.code == 1 and ran.err.count("\n") == 1 and str(tmp_path / "file") in ran.err
+
+
+def test_help_and_check_start_without_the_heavy_imports(write_recipe):
+    recipe = write_recipe("process: [Reverb]\n")
+    for arguments, absent in (
+        (["--help"], {"numpy", "pydantic", "rich", "tensorflow"}),
+        (["check", str(recipe)], {"tensorflow", "keras", "jax", "matplotlib", "scipy"}),
+        (["plan", str(recipe)], {"tensorflow", "keras", "jax"}),
+    ):
+        script = (
+            "import sys\nfrom samplepack import cli\n"
+            f"try: cli.main({arguments!r})\n"
+            f"except SystemExit as end: assert end.code == 0\nassert not {absent!r} & set(sys.modules)"
+        )
+        subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+
+
+def samplepack(*arguments):
+    return [sys.executable, "-c", "from samplepack.cli import main; main()", *map(str, arguments)]
+
+
+def test_progress_goes_to_a_terminal_only_and_tells_notes_and_time(write_recipe, tmp_path):
+    recipe = write_recipe()
+    piped = subprocess.run(
+        samplepack("build", recipe, "--output", tmp_path / "a"), capture_output=True, text=True, check=True
+    )
+    assert piped.stderr == ""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        samplepack("build", recipe, "--output", tmp_path / "b"), stderr=theirs, stdout=subprocess.PIPE
+    )
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(ours, 4096)
+        except OSError:
+            break
+    assert process.wait() == 0
+    assert b"Small" in shown and b"3/3" in shown and b"a second" in shown and b"left" in shown
+
+
+def test_an_interrupted_build_says_so_in_a_line_and_leaves_nothing(write_recipe, tmp_path):
+    recipe = write_recipe("bank: {seeds: 1-40}\n", pitches="36-84")
+    output = tmp_path / "output"
+    process = subprocess.Popen(samplepack("build", recipe, "--output", output), stderr=subprocess.PIPE, text=True)
+    while not list(output.glob(".small.building/Samples/*")):
+        time.sleep(0.05)
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert told.strip() == "samplepack: interrupted; nothing is half-written"
+    assert list(output.iterdir()) == []
+
+
+@pytest.mark.parametrize("heading", ["## Unreleased"])
+def test_the_changelog_has_what_is_to_come(heading):
+    assert heading in (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
