@@ -42,7 +42,8 @@ def test_every_command_and_option_stands_in_the_readme():
 def test_every_command_in_the_readme_is_one():
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     known = {" ".join(path): command for path, command in commands()}
-    for line in re.findall(r"^(?:\$ )?(samplepack .*)$", readme, re.MULTILINE):
+    blocks = "\n".join(re.findall(r"^```\n(.*?)^```", readme, re.MULTILINE | re.DOTALL))
+    for line in re.findall(r"^(?:\$ )?(samplepack .*)$", blocks, re.MULTILINE):
         words = shlex.split(line, comments=True)
         name = " ".join(words[:3]) if words[1] == "checkpoints" else " ".join(words[:2])
         assert name in known or words[1].startswith("-"), line
