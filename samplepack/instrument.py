@@ -1,53 +1,97 @@
-"""Sounds spread over the keyboard: zones and instruments. Knows no file format."""
+"""Sounds spread over keys, velocities and the mod wheel: zones and instruments. Knows no file format."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 LOWEST_KEY, HIGHEST_KEY = 0, 127
 
 
 @dataclass(frozen=True)
+class Range:
+    """A range of MIDI values, over whose ends a sound may fade in and out."""
+
+    low: int
+    """The lowest value, included."""
+
+    high: int
+    """The highest value, included."""
+
+    low_fade: int = 0
+    """The sound is silent at `low` and full from `low + low_fade`."""
+
+    high_fade: int = 0
+    """The sound is full up to `high - high_fade` and silent at `high`."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The part of a sound that repeats while a key is held; after key-up the sound goes on to its end."""
+
+    start: int
+    """The first frame."""
+
+    end: int
+    """The last frame, included."""
+
+
+@dataclass(frozen=True)
 class Zone:
-    """A range of keys and the sound that they play."""
+    """A sound, and the keys, velocities and mod-wheel positions that play it."""
 
     file: str
     """The sound file, relative to the pack's folder, with forward slashes."""
 
+    frames: int
+    """Length of the sound."""
+
     root: int
     """The key at which the sound plays at its own pitch, MIDI."""
 
-    low_key: int
-    """The lowest key, MIDI."""
+    keys: Range
+    velocities: Range = Range(1, 127)
+    wheel: Range | None = None
+    """Positions of the mod wheel (CC1), 0 to 127; None: the wheel doesn't matter."""
 
-    high_key: int
-    """The highest key, MIDI; included."""
+    loop: Loop | None = None
 
 
 @dataclass(frozen=True)
 class Instrument:
-    """One timbre, playable."""
+    """One timbre, or a path of timbres on the mod wheel, playable."""
 
     name: str
     zones: tuple[Zone, ...]
-    """From the lowest to the highest; they cover every key once."""
 
 
-def map_keys(name: str, files: Mapping[int, str]) -> Instrument:
+def key_ranges(roots: Sequence[int]) -> dict[int, Range]:
     """Spread sounds over the whole keyboard.
 
     Args:
-        name: of the instrument.
-        files: pitch → sound file; at least one.
+        roots: MIDI pitches; at least one.
 
     Returns:
-        An instrument in which each key plays the nearest sound (the lower of two as near) and the outermost sounds
-        reach to the ends of the keyboard.
+        Root → keys: each key plays the nearest sound (the lower of two as near), and the outermost sounds reach to
+        the ends of the keyboard.
     """
-    roots = sorted(files)
+    roots = sorted(roots)
     borders = [(lower + upper) // 2 for lower, upper in zip(roots, roots[1:], strict=False)]
     lows = [LOWEST_KEY, *(border + 1 for border in borders)]
     highs = [*borders, HIGHEST_KEY]
-    zones = (Zone(files[root], root, low, high) for root, low, high in zip(roots, lows, highs, strict=True))
-    return Instrument(name, tuple(zones))
+    return {root: Range(low, high) for root, low, high in zip(roots, lows, highs, strict=True)}
+
+
+def wheel_ranges(layers: int) -> list[Range]:
+    """Spread layers over the mod wheel: each is full at its own position, evenly from 0 to 127, and fades into its
+    neighbours on the way to theirs."""
+    nodes = [round(127 * i / (layers - 1)) for i in range(layers)]
+    return [
+        Range(
+            nodes[max(i - 1, 0)],
+            nodes[min(i + 1, layers - 1)],
+            low_fade=node - nodes[max(i - 1, 0)],
+            high_fade=nodes[min(i + 1, layers - 1)] - node,
+        )
+        for i, node in enumerate(nodes)
+    ]

@@ -18,7 +18,7 @@ from samplepack.audio import Audio, db_to_gain, encode, gain_to_db
 from samplepack.checkpoint import Checkpoint
 from samplepack.files import sha256_of_file
 from samplepack.formats import WRITERS
-from samplepack.instrument import map_keys
+from samplepack.instrument import Instrument, Zone, key_ranges
 from samplepack.parallel import Map
 from samplepack.plan import PlannedInstrument
 from samplepack.recipe import LoadedRecipe, Recipe, Sound
@@ -81,12 +81,14 @@ def write_instrument(
     (folder / "Samples" / planned.name).mkdir(parents=True)
     write_note = partial(_write_note, folder, planned.name, recipe.sound, gain)
     notes = list(map_(write_note, sorted(sounds.items())))
-    instrument = map_keys(planned.name, {note["pitch"]: note["file"] for note in notes})
+    keys = key_ranges([note["pitch"] for note in notes])
+    zones = (Zone(note["file"], note["frames"], note["pitch"], keys[note["pitch"]]) for note in notes)
+    instrument = Instrument(planned.name, tuple(zones))
     maps = folder / "Instruments"
     maps.mkdir(exist_ok=True)
     for name in recipe.formats:
         suffix, write = WRITERS[name]
-        (maps / f"{planned.name}{suffix}").write_bytes(write(instrument))
+        (maps / f"{planned.name}{suffix}").write_bytes(write(instrument, folder))
     return {"name": planned.name, "latent": [float(str(value)) for value in planned.z], "notes": notes}
 
 
@@ -103,7 +105,7 @@ def _write_note(folder: Path, instrument: str, sound: Sound, gain: float, pitche
         "sha256": hashlib.sha256(encoded).hexdigest(),
         "cents": None if heard_hz is None else round(cents_between(heard_hz, pitch_hz(pitch)), 1),
         "peak_db": round(gain_to_db(audio.peak), 2),
-        "duration_s": round(audio.duration_s, 4),
+        "frames": audio.samples.shape[1],
     }
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from samplepack.formats import sfz
 from samplepack.instrument import Instrument
 
-WRITERS: dict[str, tuple[str, Callable[[Instrument], bytes]]] = {"sfz": (".sfz", sfz.write)}
-"""Format → its files' suffix, and what writes an instrument's map; sound files are named relative to the map's folder,
-`Instruments/`."""
+WRITERS: dict[str, tuple[str, Callable[[Instrument, Path], bytes]]] = {
+    "sfz": (".sfz", sfz.write),
+}
+"""Format → the suffix of its files, and what writes an instrument's map, given the folder of the pack, in which the
+sound files lie already. Maps lie in `Instruments/`."""

@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
-from samplepack.instrument import Instrument
+from pathlib import Path
+
+from samplepack.instrument import Instrument, Range, Zone
 
 RELEASE_S = 0.3
-"""Long enough not to click, short enough not to blur a line; the players' own default is an audible cut."""
+"""After key-up: long enough not to click, short enough not to blur a line; the players' own default is a cut."""
+
+LOOPED_RELEASE_S = 0.8
+"""The same for a sound that was held in its loop, whose own tail is still to come."""
 
 VELOCITY_TRACKING_PERCENT = 80
 """How much softer keys play softer; 100 % is the format's default, which makes soft playing vanish."""
 
 
-def write(instrument: Instrument) -> bytes:
+def write(instrument: Instrument, pack: Path) -> bytes:
     """An SFZ file: UTF-8 without a byte order mark, since sfizz loads nothing where one stands.
 
     Paths are written in full and relative to the map's own folder, with forward slashes; keys as MIDI numbers, since
     octave names differ between players.
     """
-    lines = [
-        f"// {instrument.name}",
-        "<global>",
-        "loop_mode=no_loop",
-        f"ampeg_release={RELEASE_S}",
-        f"amp_veltrack={VELOCITY_TRACKING_PERCENT}",
-    ]
+    lines = [f"// {instrument.name}"]
+    if any(zone.wheel for zone in instrument.zones):
+        lines += ["<control>", "label_cc1=Morph", "set_cc1=0"]
+    lines += ["<global>", f"amp_veltrack={VELOCITY_TRACKING_PERCENT}"]
     for zone in instrument.zones:
-        lines += [
-            "",
-            "<region>",
-            f"lokey={zone.low_key} hikey={zone.high_key} pitch_keycenter={zone.root}",
-            f"sample=../{zone.file}",
-        ]
+        lines += ["", "<region>", *_region(zone), f"sample=../{zone.file}"]
     return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _region(zone: Zone) -> list[str]:
+    lines = [f"lokey={zone.keys.low} hikey={zone.keys.high} pitch_keycenter={zone.root}"]
+    if zone.velocities != Range(1, 127):
+        lines += [f"lovel={zone.velocities.low} hivel={zone.velocities.high}", *_fades(zone.velocities, "{}vel")]
+    if zone.wheel:
+        lines += [f"locc1={zone.wheel.low} hicc1={zone.wheel.high}", *_fades(zone.wheel, "{}cc1"), "xf_cccurve=gain"]
+    if zone.loop:
+        # loop_sustain plays the tail after key-up; loop_end is the last frame that belongs to the loop.
+        lines.append(f"loop_mode=loop_sustain loop_start={zone.loop.start} loop_end={zone.loop.end}")
+    else:
+        lines.append("loop_mode=no_loop")
+    return [*lines, f"ampeg_release={LOOPED_RELEASE_S if zone.loop else RELEASE_S}"]
+
+
+def _fades(values: Range, opcode: str) -> list[str]:
+    """Crossfades at the ends of a range: `xfin_lovel=…` and its like."""
+    low, high = opcode.format("lo"), opcode.format("hi")
+    lines = []
+    if values.low_fade:
+        lines.append(f"xfin_{low}={values.low} xfin_{high}={values.low + values.low_fade}")
+    if values.high_fade:
+        lines.append(f"xfout_{low}={values.high - values.high_fade} xfout_{high}={values.high}")
+    return lines

@@ -1,0 +1,120 @@
+"""Tuning: what is confidently measured is put in tune, in the sound itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samplepack.analysis import Partial, measure_partials, pitch_hz
+from samplepack.audio import Audio
+
+_PULLED_CENTS = (0.3, 40.0)
+"""A partial that is off by less is left, since nobody hears it; by more, since it may belong there."""
+
+_PULLED_GAIN = 0.01
+"""Relative to the strongest partial: weaker ones are left."""
+
+_MOST_CENTS = 60.0
+"""A note that is off by more may be another note, or no note."""
+
+_MOST_SPREAD_CENTS = 30.0
+
+State = Literal["corrected", "inharmonic", "noisy"]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was found and done."""
+
+    state: State
+    """`corrected`; or left as it was, since its partials don't agree on a pitch (`inharmonic`) or there are none
+    (`noisy`)."""
+
+    cents: float | None
+    """How far the note as a whole was off, cents; None where it is noisy."""
+
+
+def measure_cents(partials: list[Partial]) -> Tuning:
+    """How far a note is off: the middle of its partials, each counted by its strength.
+
+    The strongest partials decide what one hears as the pitch, and the middle of them is not led astray by one that
+    is off alone.
+    """
+    heard = [p for p in partials if p.is_clear and p.gain > 0.05]
+    if not heard:
+        return Tuning("noisy", None)
+    cents = np.array([p.cents for p in heard])
+    weights = np.array([p.gain for p in heard])
+    middle = _weighted_median(cents, weights)
+    spread = _weighted_median(np.abs(cents - middle), weights)
+    agree = spread <= _MOST_SPREAD_CENTS and abs(middle) <= _MOST_CENTS
+    return Tuning("corrected" if agree else "inharmonic", middle)
+
+
+def tune(audio: Audio, pitch: int) -> tuple[Audio, Tuning]:
+    """Put a note in tune with equal temperament, A4 = 440 Hz.
+
+    The whole note is resampled by the middle of its partials. Then each strong partial that is still off is shifted
+    into place by itself: GANSynth gives every partial a frequency of its own, and low ones come out up to 25 cents
+    beside the others, so that no resampling alone could make such a note agree with itself.
+
+    Returns:
+        The note and what was done; the same `Audio` where it was left.
+    """
+    import soxr
+
+    found = measure_cents(measure_partials(audio, pitch))
+    if found.state != "corrected" or found.cents is None:
+        return audio, found
+    target_hz = audio.rate_hz * 2.0 ** (found.cents / 1200.0)
+    resampled = soxr.resample(audio.samples.T, audio.rate_hz, target_hz, quality="VHQ").T
+    tuned = Audio(np.ascontiguousarray(resampled, dtype=np.float32), audio.rate_hz)
+    return _pull_partials(tuned, pitch), found
+
+
+def _pull_partials(audio: Audio, pitch: int) -> Audio:
+    low, high = _PULLED_CENTS
+    off = [
+        p for p in measure_partials(audio, pitch) if p.is_clear and p.gain > _PULLED_GAIN and low < abs(p.cents) < high
+    ]
+    if not off:
+        return audio
+    pulled = [_pull(wave.astype(np.float64), audio.rate_hz, pitch, off) for wave in audio.samples]
+    return Audio(np.stack(pulled).astype(np.float32), audio.rate_hz)
+
+
+def _pull(wave: NDArray[np.float64], rate_hz: int, pitch: int, partials: list[Partial]) -> NDArray[np.float64]:
+    """Shift single partials in frequency: each is cut out of the spectrum with the band halfway to its neighbours,
+    turned by the missing frequency as an analytic signal, and put back."""
+    size = _fast_size(len(wave) + rate_hz // 10)
+    spectrum = np.fft.rfft(wave, size)
+    bins_hz = np.arange(len(spectrum)) * rate_hz / size
+    time_s = np.arange(len(wave)) / rate_hz
+    f0_hz = pitch_hz(pitch)
+    change = np.zeros(len(wave))
+    for partial in partials:
+        distance = np.abs(bins_hz / f0_hz - partial.number)
+        inside = np.flatnonzero(distance < 0.55)
+        analytic = np.zeros(size, np.complex128)
+        # Raised-cosine edges, a tenth of the band wide, that sum to one with a neighbour's.
+        edge = np.clip((0.55 - distance[inside]) / 0.1, 0.0, 1.0)
+        analytic[inside] = spectrum[inside] * (0.5 - 0.5 * np.cos(np.pi * edge))
+        band = 2.0 * np.fft.ifft(analytic)[: len(wave)]
+        off_hz = partial.number * f0_hz * (1.0 - 2.0 ** (partial.cents / 1200.0))
+        change += np.real(band * np.expm1(2j * np.pi * off_hz * time_s))
+    return wave + change
+
+
+def _fast_size(n: int) -> int:
+    """The next length that is 2, 3 or 5 times a power of two: its transform is quick."""
+    power = 1 << (n - 1).bit_length()
+    return min(size for size in (power, power * 3 // 4, power * 5 // 8) if size >= n)
+
+
+def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
