@@ -107,6 +107,12 @@ def cents_between(frequency_hz: float, reference_hz: float) -> float:
     return float(1200.0 * np.log2(frequency_hz / reference_hz))
 
 
+def fast_size(n: int) -> int:
+    """The next length that is a power of two, or 3 or 5 times one: its Fourier transform is quick."""
+    power = 1 << (n - 1).bit_length()
+    return min(size for size in (power, power * 3 // 4, power * 5 // 8) if size >= n)
+
+
 def _parabola(three: np.ndarray) -> float:
     """Where the top of the parabola through three neighbouring values lies, relative to the middle one."""
     left, middle, right = three

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,7 +56,18 @@ def resample(audio: Audio, rate_hz: int) -> Audio:
     return Audio(np.ascontiguousarray(samples.T, dtype=np.float32), rate_hz)
 
 
-def encode(audio: Audio, file: FileType, bits: Bits, dither_seed: int) -> bytes:
+@dataclass(frozen=True)
+class SamplerNote:
+    """What a sampler wants to know of a sound, for a WAV's `smpl` chunk."""
+
+    root: int
+    """The key at which it plays at its own pitch, MIDI."""
+
+    loop: tuple[int, int] | None
+    """First and last frame of its loop, both included."""
+
+
+def encode(audio: Audio, file: FileType, bits: Bits, dither_seed: int, note: SamplerNote | None = None) -> bytes:
     """The bytes of a sound file.
 
     Args:
@@ -63,6 +75,7 @@ def encode(audio: Audio, file: FileType, bits: Bits, dither_seed: int) -> bytes:
         file: `wav` or `flac`.
         bits: 16 (dithered with triangular noise of ±1 step), 24, or 32 (float, `wav` only).
         dither_seed: 0 to 2³²−1; the same seed gives the same bytes.
+        note: for the `smpl` chunk of a WAV; FLAC has no such thing.
     """
     import soundfile
 
@@ -81,7 +94,24 @@ def encode(audio: Audio, file: FileType, bits: Bits, dither_seed: int) -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, data, audio.rate_hz, subtype=subtype, format=file.upper())
     encoded = buffer.getvalue()
-    return _without_time_of_day(encoded) if subtype == "FLOAT" else encoded
+    if subtype == "FLOAT":
+        encoded = _without_time_of_day(encoded)
+    return _with_sampler_chunk(encoded, audio.rate_hz, note) if note and file == "wav" else encoded
+
+
+def _with_sampler_chunk(wav: bytes, rate_hz: int, note: SamplerNote) -> bytes:
+    """A WAV with a `smpl` chunk at its end; libsndfile's binding has no public way to write one.
+
+    Source: Multimedia Programming Interface and Data Specifications 1.0, and its sampler chunk's later registration:
+    manufacturer, product, sample period in ns, root key, fraction of a semitone above it, SMPTE format and offset,
+    number of loops, bytes of other data; then for each loop its number, type (0: forward), first and last frame,
+    fraction, and count (0: for ever).
+    """
+    loops = [] if note.loop is None else [struct.pack("<6I", 0, 0, *note.loop, 0, 0)]
+    chunk = struct.pack("<9I", 0, 0, round(1e9 / rate_hz), note.root, 0, 0, 0, len(loops), 0) + b"".join(loops)
+    padding = bytes(len(wav) % 2)
+    body = wav[8:] + padding + b"smpl" + struct.pack("<I", len(chunk)) + chunk
+    return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
 def _without_time_of_day(wav: bytes) -> bytes:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shutil
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
 
 from samplepack import models, pack, picture, process
 from samplepack.audio import Audio
 from samplepack.cache import Cache
 from samplepack.checkpoint import Checkpoint
 from samplepack.files import folder_aside
+from samplepack.finish import Finishing, finish
+from samplepack.latent import Latent
 from samplepack.parallel import Map
-from samplepack.plan import Note, PlannedInstrument, make_plan
+from samplepack.plan import Note, make_plan
 from samplepack.recipe import LoadedRecipe, Recipe
 from samplepack.render import BATCH_SIZE, render
 
@@ -86,36 +92,42 @@ def build(
         return Built(folder, len(plan), len(notes), unchanged=True)
     progress.started(len(notes))
     rendered = render(notes, checkpoint, cache, batch_size, progress.loading)
-    finished = map_(_finisher(loaded.recipe, checkpoint), rendered)
-    with folder_aside(folder) as aside:
-        instruments, images = [], {}
+    with folder_aside(folder) as aside, tempfile.TemporaryDirectory(dir=aside, prefix=".spool") as spool:
+        finished = map_(_finisher(loaded.recipe, checkpoint, Path(spool)), enumerate(rendered))
+        instruments: dict[str, tuple[Latent, list[pack.SpooledNote]]] = {}
+        images = {}
         for planned in plan:
-            sounds = _take(finished, planned, progress)
-            instruments.append(pack.write_instrument(aside, planned, sounds, loaded.recipe, map_))
-            images[planned.name] = (sorted(sounds), picture.keyboard_image(sounds))
-        picture.draw(aside / "Pictures", loaded.recipe.name, images)
-        pack.write_about(aside, loaded, checkpoint, inputs, engine, instruments)
+            spooled, columns = [], []
+            for note, column in islice(finished, len(planned.notes)):
+                spooled.append(note)
+                columns.append(column)
+                progress.note_done()
+            instruments[planned.name] = planned.z, spooled
+            images[planned.name] = picture.keyboard_image(columns)
+        about = pack.write_instruments(aside, instruments, loaded.recipe, map_)
+        shutil.rmtree(spool)
+        picture.draw(aside / "Pictures", loaded.recipe.name, loaded.recipe.pitches, images)
+        pack.write_about(aside, loaded, checkpoint, inputs, engine, about)
     return Built(folder, len(plan), len(notes), unchanged=False)
 
 
-def _finisher(recipe: Recipe, checkpoint: Checkpoint) -> Callable[[tuple[Note, Audio]], tuple[Note, Audio]]:
-    """What turns a raw note into a finished one."""
+def _finisher(
+    recipe: Recipe, checkpoint: Checkpoint, spool: Path
+) -> Callable[[tuple[int, tuple[Note, Audio]]], tuple[pack.SpooledNote, picture.Column]]:
+    """What finishes a numbered raw note, puts it aside until all levels are known, and looks at it."""
     rate_hz = checkpoint.rate_hz if recipe.sound.rate_hz == "native" else recipe.sound.rate_hz
     tail_s = process.tail_s(recipe.effects, rate_hz)
+    how = Finishing(recipe.effects, rate_hz, tail_s, recipe.sound.tune, recipe.sound.loop == "auto")
 
-    def finish(rendered: tuple[Note, Audio]) -> tuple[Note, Audio]:
-        note, raw = rendered
-        return note, process.finish(raw, recipe.effects, rate_hz, tail_s)
+    def finish_one(numbered: tuple[int, tuple[Note, Audio]]) -> tuple[pack.SpooledNote, picture.Column]:
+        number, (note, raw) = numbered
+        done = finish(raw, note.pitch, how)
+        file = spool / f"{number}.npy"
+        np.save(file, done.looped.audio.samples)
+        column = picture.spectrogram(done.looped.audio)
+        return pack.SpooledNote(done.without_samples(), file), column
 
-    return finish
-
-
-def _take(finished: Iterator[tuple[Note, Audio]], planned: PlannedInstrument, progress: Progress) -> dict[int, Audio]:
-    sounds = {}
-    for note, audio in islice(finished, len(planned.notes)):
-        sounds[note.pitch] = audio
-        progress.note_done()
-    return sounds
+    return finish_one
 
 
 def describe_plan(loaded: LoadedRecipe, cache: Cache) -> dict[str, Any]:

@@ -6,21 +6,24 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from samplepack import __version__
-from samplepack.analysis import cents_between, fundamental_hz, pitch_hz
-from samplepack.audio import Audio, db_to_gain, encode, gain_to_db
+from samplepack.audio import Audio, SamplerNote, db_to_gain, encode
 from samplepack.checkpoint import Checkpoint
 from samplepack.files import sha256_of_file
+from samplepack.finish import FinishedNote
 from samplepack.formats import WRITERS
-from samplepack.instrument import Instrument, Zone, key_ranges
+from samplepack.instrument import Instrument, Loop, Zone, key_ranges
+from samplepack.latent import Latent
+from samplepack.levels import even_gains_db, matched_gains_db
 from samplepack.parallel import Map
-from samplepack.plan import PlannedInstrument
 from samplepack.recipe import LoadedRecipe, Recipe, Sound
 
 VERSION = 1
@@ -28,7 +31,7 @@ VERSION = 1
 
 MANIFEST = "pack.json"
 
-_LIBRARIES = ("numpy", "pedalboard", "soundfile", "soxr", "matplotlib")
+_LIBRARIES = ("numpy", "pedalboard", "pyloudnorm", "scipy", "soundfile", "soxr", "matplotlib")
 """What else decides a pack's bytes."""
 
 
@@ -61,52 +64,114 @@ def is_built(folder: Path, inputs: str) -> bool:
         return False
 
 
-def write_instrument(
-    folder: Path, planned: PlannedInstrument, sounds: Mapping[int, Audio], recipe: Recipe, map_: Map
-) -> dict[str, Any]:
-    """Write an instrument's sound files once, and its map once for each format.
+@dataclass(frozen=True)
+class SpooledNote:
+    """A finished note whose samples wait on disk until all levels are known."""
+
+    finished: FinishedNote
+    """Without its samples."""
+
+    file: Path
+    """Its samples, float32, shape (channels, n)."""
+
+
+def write_instruments(
+    folder: Path, instruments: Mapping[str, tuple[Latent, Sequence[SpooledNote]]], recipe: Recipe, map_: Map
+) -> list[dict[str, Any]]:
+    """Write the sound files of all instruments once, at their final level, and their maps once for each format.
 
     Args:
         folder: of the pack.
-        planned: the instrument.
-        sounds: pitch → finished note; one gain brings the loudest to the recipe's `peak_db`.
+        instruments: name → latent and notes, from the lowest.
         recipe: how to write them.
         map_: what to write them with.
 
     Returns:
-        What `pack.json` says of the instrument.
+        What `pack.json` says of each.
     """
-    loudest = max(audio.peak for audio in sounds.values())
-    gain = db_to_gain(recipe.sound.peak_db) / loudest if loudest > 0.0 else 1.0
-    (folder / "Samples" / planned.name).mkdir(parents=True)
-    write_note = partial(_write_note, folder, planned.name, recipe.sound, gain)
-    notes = list(map_(write_note, sorted(sounds.items())))
-    keys = key_ranges([note["pitch"] for note in notes])
-    zones = (Zone(note["file"], note["frames"], note["pitch"], keys[note["pitch"]]) for note in notes)
-    instrument = Instrument(planned.name, tuple(zones))
-    maps = folder / "Instruments"
-    maps.mkdir(exist_ok=True)
-    for name in recipe.formats:
-        suffix, write = WRITERS[name]
-        (maps / f"{planned.name}{suffix}").write_bytes(write(instrument, folder))
-    return {"name": planned.name, "latent": [float(str(value)) for value in planned.z], "notes": notes}
+    gains = _gains_db([notes for _, notes in instruments.values()], recipe.sound)
+    (folder / "Instruments").mkdir()
+    about = []
+    for (name, (z, spooled)), gains_db in zip(instruments.items(), gains, strict=True):
+        (folder / "Samples" / name).mkdir(parents=True)
+        notes = list(map_(partial(_write_note, folder, name, recipe.sound), zip(spooled, gains_db, strict=True)))
+        keys = key_ranges([note["pitch"] for note in notes])
+        zones = tuple(
+            Zone(
+                note["file"],
+                note["frames"],
+                note["pitch"],
+                keys[note["pitch"]],
+                loop=Loop(*note["loop"]["frames"]) if note["loop"] else None,
+            )
+            for note in notes
+        )
+        for format_ in recipe.formats:
+            suffix, write = WRITERS[format_]
+            (folder / "Instruments" / f"{name}{suffix}").write_bytes(write(Instrument(name, zones), folder))
+        about.append({"name": name, "latent": [float(str(value)) for value in z], "notes": notes})
+    return about
 
 
-def _write_note(folder: Path, instrument: str, sound: Sound, gain: float, pitched: tuple[int, Audio]) -> dict[str, Any]:
-    pitch, audio = pitched
-    audio = Audio(audio.samples * np.float32(gain), audio.rate_hz)
-    file = f"Samples/{instrument}/{instrument}_{pitch:03d}.{sound.file}"
-    encoded = encode(audio, sound.file, sound.bits, dither_seed=zlib.crc32(file.encode()))
+def _gains_db(instruments: Sequence[Sequence[SpooledNote]], sound: Sound) -> list[list[float]]:
+    """The gain of each note of each instrument."""
+    notes = [[spooled.finished for spooled in instrument] for instrument in instruments]
+    own = [
+        even_gains_db([n.loudness_lufs for n in one]) if sound.level == "even" else [0.0] * len(one) for one in notes
+    ]
+    middles = [_middle(one, gains) for one, gains in zip(notes, own, strict=True)]
+    peaks = [
+        max(n.true_peak_db + g for n, g in zip(one, gains, strict=True)) for one, gains in zip(notes, own, strict=True)
+    ]
+    return [
+        [gain + of_all for gain in gains]
+        for gains, of_all in zip(own, matched_gains_db(middles, peaks, sound.peak_db), strict=True)
+    ]
+
+
+def _middle(notes: Sequence[FinishedNote], gains_db: Sequence[float]) -> float | None:
+    """The loudness of an instrument: that of its middle key."""
+    heard = [
+        note.loudness_lufs + gain for note, gain in zip(notes, gains_db, strict=True) if note.loudness_lufs is not None
+    ]
+    return median(heard) if heard else None
+
+
+def _write_note(folder: Path, instrument: str, sound: Sound, leveled: tuple[SpooledNote, float]) -> dict[str, Any]:
+    spooled, gain_db = leveled
+    note, looped = spooled.finished, spooled.finished.looped
+    samples = np.load(spooled.file) * np.float32(db_to_gain(gain_db))
+    audio = Audio(samples, looped.audio.rate_hz)
+    file = f"Samples/{instrument}/{instrument}_{note.pitch:03d}.{sound.file}"
+    frames = [looped.loop.start, looped.loop.end] if looped.loop else None
+    sampler_note = SamplerNote(note.pitch, (frames[0], frames[1]) if frames else None)
+    encoded = encode(audio, sound.file, sound.bits, zlib.crc32(file.encode()), sampler_note)
     (folder / file).write_bytes(encoded)
-    heard_hz = fundamental_hz(audio)
     return {
-        "pitch": pitch,
+        "pitch": note.pitch,
         "file": file,
         "sha256": hashlib.sha256(encoded).hexdigest(),
-        "cents": None if heard_hz is None else round(cents_between(heard_hz, pitch_hz(pitch)), 1),
-        "peak_db": round(gain_to_db(audio.peak), 2),
-        "frames": audio.samples.shape[1],
+        "frames": samples.shape[1],
+        "tuning": note.tuning and {"state": note.tuning.state, "was_off_cents": _rounded(note.tuning.cents)},
+        "cents": _rounded(note.cents),
+        "loop": frames
+        and looped.seam
+        and {
+            "frames": frames,
+            "step": _rounded(looped.seam.step),
+            "flux": _rounded(looped.seam.flux),
+            "swing_db": _rounded(looped.seam.swing_db),
+        },
+        "why_no_loop": looped.why_not,
+        "gain_db": _rounded(gain_db),
+        "true_peak_db": _rounded(note.true_peak_db + gain_db),
+        "loudness_lufs": None if note.loudness_lufs is None else _rounded(note.loudness_lufs + gain_db),
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    """A measurement as `pack.json` keeps it."""
+    return None if value is None else round(value, 2) + 0.0
 
 
 def write_about(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,9 @@ from samplepack.audio import Audio
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+Column = NDArray[np.float64]
+"""Power of one note by band and time, shape (160, 24)."""
 
 OVERVIEW = "overview.png"
 """The picture of all instruments; a recipe can't name an instrument so."""
@@ -25,22 +28,21 @@ _DYNAMIC_RANGE_DB = 70.0
 _NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
-def keyboard_image(sounds: Mapping[int, Audio]) -> NDArray[np.float32]:
+def keyboard_image(columns: Sequence[Column]) -> NDArray[np.float32]:
     """The spectrograms of an instrument's notes side by side, from the lowest key to the highest.
 
     Args:
-        sounds: pitch → note.
+        columns: each note's.
 
     Returns:
         Levels in dB below the loudest, float32, shape (160 bands, 24 · notes): bands rise in equal musical steps from
         60 to 8000 Hz, and 24 columns are the first 4 s of a note.
     """
-    columns = [_spectrogram(sounds[pitch]) for pitch in sorted(sounds)]
     level_db = 10.0 * np.log10(np.maximum(np.concatenate(columns, axis=1), 1e-12))
     return np.asarray(level_db - level_db.max(), dtype=np.float32)
 
 
-def _spectrogram(audio: Audio) -> NDArray[np.float64]:
+def spectrogram(audio: Audio) -> Column:
     """Power by band and time, shape (_BANDS, _FRAMES)."""
     wave = audio.samples.mean(axis=0, dtype=np.float64)
     size = 1 << int(np.ceil(np.log2(audio.rate_hz * 0.085)))
@@ -55,21 +57,22 @@ def _spectrogram(audio: Audio) -> NDArray[np.float64]:
     return np.stack([power[:, a:b].max(axis=1) for a, b in zip(first, last, strict=True)])
 
 
-def draw(folder: Path, title: str, images: Mapping[str, tuple[list[int], NDArray[np.float32]]]) -> None:
+def draw(folder: Path, title: str, pitches: Sequence[int], images: Mapping[str, NDArray[np.float32]]) -> None:
     """Write a pack's pictures: one of each instrument and one of all, PNG.
 
     Args:
         folder: of the pictures, which must not be there yet.
         title: of the pack.
-        images: instrument → its pitches and `keyboard_image`.
+        pitches: of every instrument, from the lowest.
+        images: instrument → its `keyboard_image`.
     """
     folder.mkdir()
-    for name, (pitches, image) in images.items():
+    for name, image in images.items():
         _draw_instrument(folder / f"{name}.png", name, pitches, image)
-    _draw_overview(folder / OVERVIEW, title, images)
+    _draw_overview(folder / OVERVIEW, title, pitches, images)
 
 
-def _draw_instrument(path: Path, name: str, pitches: list[int], image: NDArray[np.float32]) -> None:
+def _draw_instrument(path: Path, name: str, pitches: Sequence[int], image: NDArray[np.float32]) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 4), dpi=100, layout="constrained")
@@ -81,7 +84,7 @@ def _draw_instrument(path: Path, name: str, pitches: list[int], image: NDArray[n
     figure.savefig(path, metadata={"Software": None})
 
 
-def _draw_overview(path: Path, title: str, images: Mapping[str, tuple[list[int], NDArray[np.float32]]]) -> None:
+def _draw_overview(path: Path, title: str, pitches: Sequence[int], images: Mapping[str, NDArray[np.float32]]) -> None:
     from matplotlib.figure import Figure
 
     columns = min(4, max(1, round(len(images) ** 0.5)))
@@ -89,14 +92,14 @@ def _draw_overview(path: Path, title: str, images: Mapping[str, tuple[list[int],
     figure = Figure(figsize=(5.5 * columns, 0.6 + 2.4 * rows), dpi=90, layout="constrained")
     figure.suptitle(title, fontsize=15)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, (name, (pitches, image)) in zip(grid, images.items(), strict=False):
+    for axes, (name, image) in zip(grid, images.items(), strict=False):
         _show(axes, name, pitches, image)
     for axes in grid[len(images) :]:
         axes.set_axis_off()
     figure.savefig(path, metadata={"Software": None})
 
 
-def _show(axes: Axes, name: str, pitches: list[int], image: NDArray[np.float32]) -> Any:
+def _show(axes: Axes, name: str, pitches: Sequence[int], image: NDArray[np.float32]) -> Any:
     shown = axes.imshow(
         image,
         origin="lower",

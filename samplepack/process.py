@@ -31,7 +31,7 @@ SILENCE_DB = -80.0
 """Relative to a note's peak: what lies below it at the end is silence, or the end of an effect's tail."""
 
 _START_DB = -60.0
-"""Relative to a note's peak: what lies below it at the start is cut, so that a key speaks at once."""
+"""Relative to a note's peak: what lies below it at the start is cut."""
 
 _FADE_MS = 2.0
 
@@ -233,29 +233,30 @@ def tail_s(effects: Sequence[Effect], rate_hz: int) -> float:
     return max(0, _end_of_sound(rung.samples) - burst) / rate_hz
 
 
-def finish(raw: Audio, effects: Sequence[Effect], rate_hz: int, tail_s: float) -> Audio:
-    """A note as the sampler plays it, but for its level.
+def finish(audio: Audio, effects: Sequence[Effect], rate_hz: int, tail_s: float) -> Audio:
+    """A note through the effects, at its final rate.
 
-    Silence at the start is cut, the rate changed, room made for the effects' tail, the effects applied, silence at
-    the end cut, and both ends faded over 2 ms.
+    The rate is changed, room made for the effects' tail, the effects applied, silence at the end cut, and both ends
+    faded over 2 ms.
 
     Args:
-        raw: as the network made it.
+        audio: with its onset at the start.
         effects: in order.
         rate_hz: of the result.
         tail_s: room for the effects to ring, seconds; see `tail_s`.
     """
-    audio = resample(Audio(raw.samples[:, _start_of_sound(raw.samples) :], raw.rate_hz), rate_hz)
-    room = np.pad(audio.samples, [(0, 0), (0, math.ceil(tail_s * rate_hz))])
+    room = np.pad(resample(audio, rate_hz).samples, [(0, 0), (0, math.ceil(tail_s * rate_hz))])
     samples = apply(effects, Audio(room, rate_hz)).samples if effects else room
     samples = samples[:, : _end_of_sound(samples)].copy()
     _fade(samples, rate_hz)
     return Audio(samples, rate_hz)
 
 
-def _start_of_sound(samples: Samples) -> int:
-    loud = np.max(np.abs(samples), axis=0)
-    return int(np.argmax(loud > loud.max(initial=0.0) * db_to_gain(_START_DB)))
+def without_silent_start(audio: Audio) -> Audio:
+    """A note from its onset on, so that a key speaks at once."""
+    loud = np.max(np.abs(audio.samples), axis=0)
+    start = int(np.argmax(loud > loud.max(initial=0.0) * db_to_gain(_START_DB)))
+    return Audio(audio.samples[:, start:], audio.rate_hz)
 
 
 def _end_of_sound(samples: Samples) -> int:

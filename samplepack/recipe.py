@@ -105,6 +105,17 @@ def _short_for(key: str) -> BeforeValidator:
     return BeforeValidator(lambda value: value if isinstance(value, dict | BaseModel) else {key: value})
 
 
+def _not_yet(*later: Any) -> AfterValidator:
+    """Refuse values that belong to the format and don't work yet."""
+
+    def refuse(value: Any) -> Any:
+        if value in later:
+            raise _wrong("{value} comes with a later version", value=str(value).lower())
+        return value
+
+    return AfterValidator(refuse)
+
+
 class CheckpointReference(_Model):
     """`checkpoint: NAME`, `checkpoint: ./folder` or `checkpoint: {path: ./folder, sha256: …}`."""
 
@@ -293,17 +304,6 @@ Pitches = Annotated[
 ]
 
 
-def _not_yet(*later: Any) -> AfterValidator:
-    """Refuse values that belong to the format and don't work yet."""
-
-    def refuse(value: Any) -> Any:
-        if value in later:
-            raise _wrong("{value} comes with a later version", value=str(value).lower())
-        return value
-
-    return AfterValidator(refuse)
-
-
 class Sound(_Model):
     """The pack's sound files."""
 
@@ -316,14 +316,17 @@ class Sound(_Model):
     file: Literal["wav", "flac"] = "wav"
     """What kind of file."""
 
-    tune: Annotated[bool, Field(strict=True), _not_yet(True)] = False
-    """Correct each key to equal temperament."""
+    tune: Annotated[bool, Field(strict=True)] = True
+    """Correct each key to equal temperament, A4 = 440 Hz."""
 
-    loop: Annotated[Literal["auto", "none"], _not_yet("auto")] = "none"
-    """Find and bake seamless loops."""
+    loop: Literal["auto", "none"] = "auto"
+    """`auto`: a seamless loop in each note that sustains."""
+
+    level: Literal["even", "natural"] = "even"
+    """`even`: neighbouring keys within 3 dB of each other; `natural`: as the network made them."""
 
     peak_db: Annotated[float, Field(strict=True, ge=-60.0, le=0.0, allow_inf_nan=False)] = -1.0
-    """Of the loudest note of an instrument."""
+    """What no true peak passes; instruments are equally loud, as loud as this allows."""
 
     @model_validator(mode="after")
     def _possible(self) -> Sound:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.analysis import Partial, measure_partials, pitch_hz
+from samplepack.analysis import Partial, fast_size, measure_partials, pitch_hz
 from samplepack.audio import Audio
 
 _PULLED_CENTS = (0.3, 40.0)
@@ -89,7 +89,7 @@ def _pull_partials(audio: Audio, pitch: int) -> Audio:
 def _pull(wave: NDArray[np.float64], rate_hz: int, pitch: int, partials: list[Partial]) -> NDArray[np.float64]:
     """Shift single partials in frequency: each is cut out of the spectrum with the band halfway to its neighbours,
     turned by the missing frequency as an analytic signal, and put back."""
-    size = _fast_size(len(wave) + rate_hz // 10)
+    size = fast_size(len(wave) + rate_hz // 10)
     spectrum = np.fft.rfft(wave, size)
     bins_hz = np.arange(len(spectrum)) * rate_hz / size
     time_s = np.arange(len(wave)) / rate_hz
@@ -106,12 +106,6 @@ def _pull(wave: NDArray[np.float64], rate_hz: int, pitch: int, partials: list[Pa
         off_hz = partial.number * f0_hz * (1.0 - 2.0 ** (partial.cents / 1200.0))
         change += np.real(band * np.expm1(2j * np.pi * off_hz * time_s))
     return wave + change
-
-
-def _fast_size(n: int) -> int:
-    """The next length that is 2, 3 or 5 times a power of two: its transform is quick."""
-    power = 1 << (n - 1).bit_length()
-    return min(size for size in (power, power * 3 // 4, power * 5 // 8) if size >= n)
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

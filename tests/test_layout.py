@@ -6,7 +6,7 @@ from pathlib import Path
 import samplepack
 
 ORDER = [
-    "errors", "files", "audio", "latent", "document", "process", "analysis", "checkpoint", "cache", "instrument",
+    "errors", "files", "audio", "latent", "document", "process", "analysis", "instrument", "tune", "loop", "levels", "finish", "checkpoint", "cache",
     "models", "library", "formats", "recipe", "parallel", "plan", "render", "picture", "pack", "build", "cli",
 ]  # fmt: skip
 """Each module may import those before it, and its own package's."""

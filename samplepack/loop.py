@@ -1,0 +1,198 @@
+"""Seamless loops, baked into the audio: half the players know no crossfade of their own.
+
+The level of the sustained part is flattened, the loop's length is where the sound is most like itself, and the end of
+the loop is crossfaded into what leads up to its start. After the loop the sound finds back to its own tail, which plays
+when the key is released.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samplepack.analysis import fast_size
+from samplepack.audio import Audio, Samples, gain_to_db
+from samplepack.instrument import Loop
+
+FIRST_S, LAST_S = 0.4, 2.9
+"""A loop lies within this part of a note: after the onset, before the note-off that GANSynth's notes have at 3 s."""
+
+MOST_DECAY_DB = 9.0
+"""A note that falls by more from one end of that part to the other decays by nature, and ends unlooped."""
+
+STEP_GATE, FLUX_GATE, SWING_GATE_DB = 8.0, 1.3, 1.0
+"""What a loop must keep to: see `Seam`."""
+
+_SHORTEST_S = 0.5
+_CROSSFADE_S = 0.25
+_ENVELOPE_S = 0.1
+_BLOCK_S = 0.005
+_RETREAT_S = 0.3
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Seam:
+    """How well a loop closes."""
+
+    step: float
+    """The step between its last and first sample, relative to the median step inside; a click is a large one."""
+
+    flux: float
+    """How much the spectrum changes across the seam, relative to how much it changes elsewhere; 1.0 is inaudible."""
+
+    swing_db: float
+    """Loudest minus softest 100 ms of the loop."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it keeps to all three gates."""
+        return self.step < STEP_GATE and self.flux < FLUX_GATE and self.swing_db < SWING_GATE_DB
+
+
+@dataclass(frozen=True)
+class Looped:
+    """What became of a note."""
+
+    audio: Audio
+    """With its loop baked in, or as it was."""
+
+    loop: Loop | None
+    seam: Seam | None
+    why_not: str | None
+    """Why there is no loop: `decays`, `too short`, or `no seamless loop`."""
+
+
+def find_loop(audio: Audio) -> Looped:
+    """Find a note's loop and bake it in, or say why it has none.
+
+    Args:
+        audio: a finished note that starts with its onset.
+    """
+    rate_hz = audio.rate_hz
+    length = audio.samples.shape[1]
+    first, last = int(FIRST_S * rate_hz), min(int(LAST_S * rate_hz), length)
+    least = int((_SHORTEST_S + _CROSSFADE_S) * rate_hz)
+    if last - first < least:
+        return Looped(audio, None, None, "too short")
+    envelope = _envelope(audio.samples, rate_hz)
+    if gain_to_db(envelope[first]) - gain_to_db(envelope[last - int(_ENVELOPE_S * rate_hz)]) > MOST_DECAY_DB:
+        return Looped(audio, None, None, "decays")
+    for retreat in range(_TRIES):
+        end = last - int(retreat * _RETREAT_S * rate_hz)
+        if end - first >= least:
+            samples, loop = _bake(audio.samples, envelope, first, end, rate_hz)
+            seam = measure_seam(samples[:, loop.start : loop.end + 1], rate_hz)
+            if seam.is_good:
+                return Looped(Audio(samples, rate_hz), loop, seam, None)
+    return Looped(audio, None, None, "no seamless loop")
+
+
+def measure_seam(samples: Samples, rate_hz: int) -> Seam:
+    """How well a loop closes.
+
+    Args:
+        samples: one turn of the loop, float32, shape (channels, n).
+        rate_hz: its rate.
+    """
+    wave = samples.mean(axis=0, dtype=np.float64)
+    steps = np.abs(np.diff(wave))
+    step = float(abs(wave[0] - wave[-1]) / max(float(np.median(steps)), 1e-9))
+    levels = _turning_envelope(samples, rate_hz)
+    swing_db = gain_to_db(float(levels.max())) - gain_to_db(float(levels.min()))
+    return Seam(step, _flux_across(np.tile(wave, 2), len(wave)), swing_db)
+
+
+def _flux_across(wave: NDArray[np.float64], seam: int) -> float:
+    """Spectral change from frame to frame where the frames reach over a place, relative to the change elsewhere."""
+    size, hop = 2048, 512
+    frames = np.lib.stride_tricks.sliding_window_view(wave, size)[::hop]
+    magnitude = np.abs(np.fft.rfft(frames * np.hanning(size), axis=1))
+    flux = np.abs(np.diff(magnitude, axis=0)).sum(axis=1) / (magnitude[1:] + magnitude[:-1]).sum(axis=1)
+    starts = np.arange(len(flux)) * hop
+    over = (starts < seam) & (starts + hop + size > seam)
+    return float(flux[over].mean() / max(float(flux[~over].mean()), 1e-9))
+
+
+def _bake(samples: Samples, envelope: NDArray[np.float64], first: int, end: int, rate_hz: int) -> tuple[Samples, Loop]:
+    """Bake the best loop that ends before frame `end` and starts after `first`."""
+    fade = int(_CROSSFADE_S * rate_hz)
+    flat = samples.astype(np.float64)
+    gain = envelope[first] / np.maximum(envelope[first:end], envelope[first] * 1e-2)
+    flat[:, first:end] *= gain
+    flat[:, end:] *= gain[-1]
+    start, alike = _most_alike(flat.mean(axis=0), first, end, fade, int(_SHORTEST_S * rate_hz))
+    baked = flat.copy()
+    baked[:, end - fade : end] = _crossfade(flat[:, end - fade : end], flat[:, start - fade : start], alike)
+    # After the loop the sound goes on as after its start, and finds back to its own tail.
+    back = min(fade, flat.shape[1] - end)
+    onward, tail = flat[:, start : start + back], flat[:, end : end + back]
+    baked[:, end : end + back] = _crossfade(onward, tail, _correlation(onward, tail))
+    # What the crossfade left of unevenness in level is taken out for good, so that it closes on itself.
+    turn = baked[:, start:end]
+    for _ in range(2):
+        levels = _turning_envelope(turn, rate_hz)
+        even = np.sqrt(np.mean(levels**2)) / np.maximum(levels, 1e-9)
+        turn = turn * even
+        lead = int(_ENVELOPE_S * rate_hz)
+        baked[:, start - lead : start] *= np.linspace(1.0, even[0], lead)
+        baked[:, end:] *= even[0]
+    baked[:, start:end] = turn
+    return baked.astype(np.float32), Loop(start, end - 1)
+
+
+def _most_alike(wave: NDArray[np.float64], first: int, end: int, fade: int, shortest: int) -> tuple[int, float]:
+    """The loop's start: where what leads up to it is most like what leads up to the end.
+
+    A correlation over a whole crossfade, at every frame: its peak is where cycles fall on whole frames best, too.
+
+    Returns:
+        The start, and the correlation there, 0…1.
+    """
+    pattern = wave[end - fade : end]
+    searched = wave[first : end - shortest]
+    size = fast_size(len(searched) + fade)
+    products = np.fft.irfft(np.fft.rfft(searched, size) * np.conj(np.fft.rfft(pattern, size)), size)
+    places = len(searched) - fade + 1
+    squares = np.concatenate([[0.0], np.cumsum(searched**2)])
+    energy = squares[fade:] - squares[:-fade]
+    alike = products[:places] / np.sqrt(np.maximum(energy * np.sum(pattern**2), 1e-20))
+    best = int(np.argmax(alike))
+    return first + best + fade, float(np.clip(alike[best], 0.0, 1.0))
+
+
+def _crossfade(out: NDArray[np.float64], in_: NDArray[np.float64], alike: float) -> NDArray[np.float64]:
+    """From one sound to another at an even level, whatever their correlation (1: linear, 0: equal power).
+
+    Source: the gain 1/sqrt(gi² + go² + 2·r·gi·go) keeps the power of two sounds that correlate by r.
+    """
+    rise = 0.5 - 0.5 * np.cos(np.pi * (np.arange(out.shape[1]) + 0.5) / max(out.shape[1], 1))
+    fall = 1.0 - rise
+    return np.asarray((fall * out + rise * in_) / np.sqrt(rise**2 + fall**2 + 2.0 * alike * rise * fall))
+
+
+def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    return float(np.clip(np.sum(a * b) / max(np.sqrt(np.sum(a**2) * np.sum(b**2)), 1e-20), 0.0, 1.0))
+
+
+def _envelope(samples: NDArray[Any], rate_hz: int) -> NDArray[np.float64]:
+    """Level over time: root mean square under a 100 ms Hann window, at every frame, shape (n,)."""
+    block = max(1, int(_BLOCK_S * rate_hz))
+    power = np.mean(np.square(samples, dtype=np.float64), axis=0)
+    blocks = np.add.reduceat(power, np.arange(0, len(power), block))
+    blocks[-1] *= block / (len(power) - (len(blocks) - 1) * block)
+    window = np.hanning(round(_ENVELOPE_S / _BLOCK_S) + 2)
+    padded = np.pad(blocks / block, len(window) // 2, mode="edge")
+    smooth = np.convolve(padded, window / window.sum(), mode="same")[len(window) // 2 :][: len(blocks)]
+    centres = (np.arange(len(blocks)) + 0.5) * block
+    return np.sqrt(np.interp(np.arange(len(power)), centres, np.maximum(smooth, 1e-20)))
+
+
+def _turning_envelope(samples: NDArray[Any], rate_hz: int) -> NDArray[np.float64]:
+    """`_envelope` of a loop that goes on turning."""
+    n = samples.shape[1]
+    lead = min(n, int(2 * _ENVELOPE_S * rate_hz))
+    return _envelope(np.concatenate([samples[:, -lead:], samples, samples[:, :lead]], axis=1), rate_hz)[lead : lead + n]
