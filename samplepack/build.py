@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -92,8 +93,11 @@ def build(
         return Built(folder, len(plan), len(notes), unchanged=True)
     progress.started(len(notes))
     rendered = render(notes, checkpoint, cache, batch_size, progress.loading)
-    with folder_aside(folder) as aside, tempfile.TemporaryDirectory(dir=aside, prefix=".spool") as spool:
-        finished = map_(_finisher(loaded.recipe, checkpoint, Path(spool)), enumerate(rendered))
+    with (
+        folder_aside(folder, pack.is_replaceable) as aside,
+        tempfile.TemporaryDirectory(dir=aside, prefix=".spool") as spool,
+        closing(map_(_finisher(loaded.recipe, checkpoint, Path(spool)), enumerate(rendered))) as finished,
+    ):
         instruments: dict[str, tuple[Latent, list[pack.SpooledNote]]] = {}
         images = {}
         for planned in plan:
@@ -115,7 +119,7 @@ def _finisher(
     recipe: Recipe, checkpoint: Checkpoint, spool: Path
 ) -> Callable[[tuple[int, tuple[Note, Audio]]], tuple[pack.SpooledNote, picture.Column]]:
     """What finishes a numbered raw note, puts it aside until all levels are known, and looks at it."""
-    rate_hz = checkpoint.rate_hz if recipe.sound.rate_hz == "native" else recipe.sound.rate_hz
+    rate_hz = recipe.sound.rate_for(checkpoint.rate_hz)
     tail_s = process.tail_s(recipe.effects, rate_hz)
     how = Finishing(recipe.effects, rate_hz, tail_s, recipe.sound.tune, recipe.sound.loop == "auto")
 

@@ -115,6 +115,11 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     return Checkpoint(name, folder, config)
 
 
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder looks like a checkpoint of samplepack's own."""
+    return (folder / CONFIG).is_file()
+
+
 def config_problems(error: ValidationError, name: str) -> list[Problem]:
     """What is wrong with a `config.json`, a line each."""
     return [
@@ -128,7 +133,7 @@ def write_checkpoint(folder: Path, config: Config, tensors: Tensors) -> None:
 
     weights: bytes = save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
     whole = config.model_copy(update={"digest": _digest(config, weights)})
-    with folder_aside(folder) as aside:
+    with folder_aside(folder, is_checkpoint) as aside:
         (aside / WEIGHTS).write_bytes(weights)
         text = json.dumps(whole.model_dump(mode="json", exclude_none=True), indent=1, ensure_ascii=False)
         (aside / CONFIG).write_text(text + "\n", encoding="utf-8")

@@ -76,7 +76,7 @@ def main() -> None:
 @_RECIPES
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     default="output",
     show_default=True,
     help="Folder that packs go into.",

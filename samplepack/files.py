@@ -6,9 +6,11 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+
+from samplepack.errors import InputError
 
 
 def write_aside(path: Path, content: bytes) -> None:
@@ -25,32 +27,51 @@ def write_aside(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def folder_aside(folder: Path) -> Iterator[Path]:
+def folder_aside(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
     """A new, empty folder that takes the place of `folder` when the block ends well; the earlier one stays else.
 
-    Both hidden neighbours that this uses, `.NAME.building` and `.NAME.previous`, are its own: what an interrupted run
-    left in them is cleared, or put back, at the next.
+    While the block runs, another process that wants to replace the same folder waits; a crash leaves no lock behind.
+    Both hidden neighbours that this uses, `.NAME.building` and `.NAME.previous`, are its own: what a killed run left in
+    them is cleared, or put back, at the next.
+
+    Args:
+        folder: what to replace.
+        is_ours: whether the folder that stands there may be replaced.
+
+    Raises:
+        InputError: something stands there that isn't ours to replace.
     """
     building = folder.with_name(f".{folder.name}.building")
     previous = folder.with_name(f".{folder.name}.previous")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    if previous.exists() and not folder.exists():
-        previous.rename(folder)  # interrupted between the two renames below
-    for left in (building, previous):
-        if left.exists():
-            shutil.rmtree(left)
-    building.mkdir()
-    try:
-        yield building
-        if folder.exists():
-            folder.rename(previous)
-        building.rename(folder)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
+    with _lock(folder):
         if previous.exists() and not folder.exists():
-            previous.rename(folder)
-        raise
-    shutil.rmtree(previous, ignore_errors=True)
+            previous.rename(folder)  # killed between the two renames below
+        if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and is_ours(folder))):
+            raise InputError(f"{folder} holds something that samplepack didn't make; move it away, or choose elsewhere")
+        for left in (building, previous):
+            if left.exists():
+                shutil.rmtree(left)
+        building.mkdir()
+        try:
+            yield building
+            if folder.exists():
+                folder.rename(previous)
+            building.rename(folder)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)
+            if previous.exists() and not folder.exists():
+                previous.rename(folder)
+            raise
+        shutil.rmtree(previous, ignore_errors=True)
+
+
+def _lock(folder: Path) -> AbstractContextManager[object]:
+    """Held by one process at a time for each folder; the operating system gives it back when that process ends."""
+    from filelock import FileLock
+
+    name = hashlib.sha256(str(folder.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return FileLock(Path(tempfile.gettempdir()) / f"samplepack-{name}.lock", mode=0o666)
 
 
 def sha256_of_file(path: Path) -> str:

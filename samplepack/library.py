@@ -15,6 +15,7 @@ from samplepack.checkpoint import (
     WEIGHTS,
     Checkpoint,
     Config,
+    is_checkpoint,
     read_checkpoint,
     require_finite,
     write_checkpoint,
@@ -141,7 +142,7 @@ def import_checkpoint(source: Path, name: str) -> Checkpoint:
     folder = user_folder("checkpoints") / name
     if isinstance(found, MagentaCheckpoint):
         return convert(found, folder, name)
-    with folder_aside(folder) as aside:
+    with folder_aside(folder, is_checkpoint) as aside:
         for file in (CONFIG, WEIGHTS):
             shutil.copyfile(found.folder / file, aside / file)
     return read_checkpoint(folder, name)

@@ -31,7 +31,7 @@ VERSION = 1
 
 MANIFEST = "pack.json"
 
-_LIBRARIES = ("numpy", "pedalboard", "pyloudnorm", "scipy", "soundfile", "soxr", "matplotlib")
+_LIBRARIES = ("keras", "numpy", "pedalboard", "pyloudnorm", "scipy", "soundfile", "soxr", "matplotlib", "pillow")
 """What else decides a pack's bytes."""
 
 
@@ -53,15 +53,33 @@ def inputs_digest(loaded: LoadedRecipe, checkpoint: Checkpoint, engine: str) -> 
 
 def is_built(folder: Path, inputs: str) -> bool:
     """Whether a folder holds, whole and untouched, the pack of these inputs."""
+    manifest = read_manifest(folder)
+    if manifest is None or manifest["inputs"] != inputs:
+        return False
+    try:
+        return all(sha256_of_file(folder / file) == digest for file, digest in manifest["files"].items())
+    except OSError:
+        return False
+
+
+def is_replaceable(folder: Path) -> bool:
+    """Whether a folder is a pack with nothing in it but what a build made, and files that a system hides."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return False
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    hidden = {file for file in there if file.rpartition("/")[2].startswith(".")}
+    return there - hidden <= {*manifest["files"], MANIFEST}
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """What a pack's `pack.json` says; None where there is none that can be read."""
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-        if manifest["inputs"] != inputs:
-            return False
-        files: dict[str, str] = manifest["files"]
-        there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-        return there == {*files, MANIFEST} and all(sha256_of_file(folder / f) == files[f] for f in files)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    except (OSError, ValueError, RecursionError):
+        return None
+    whole = isinstance(manifest, dict) and {"inputs", "files", "instruments"} <= manifest.keys()
+    return manifest if whole else None
 
 
 @dataclass(frozen=True)
@@ -201,7 +219,7 @@ def write_about(
             "digest": checkpoint.digest,
         },
         "inputs": inputs,
-        "rate_hz": checkpoint.rate_hz if recipe.sound.rate_hz == "native" else recipe.sound.rate_hz,
+        "rate_hz": recipe.sound.rate_for(checkpoint.rate_hz),
         "instruments": instruments,
         "files": {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files},
     }

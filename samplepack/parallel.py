@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
@@ -14,8 +14,8 @@ R = TypeVar("R")
 class Map(Protocol):
     """A `map` that may work ahead and side by side, but gives results in order."""
 
-    def __call__(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """The function's result for each item, in order."""
+    def __call__(self, function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
+        """The function's result for each item, in order. Closed early, it begins no more."""
         ...
 
 
@@ -26,7 +26,7 @@ def threads(workers: int) -> Map:
         workers: how many threads, at least 1; at most twice as many items are under way at any time.
     """
 
-    def run(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    def run(function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
         under_way: deque[Future[R]] = deque()
         with ThreadPoolExecutor(workers) as pool:
             try:

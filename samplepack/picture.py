@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ Column = NDArray[np.float64]
 OVERVIEW = "overview.png"
 """The picture of all instruments; a recipe can't name an instrument so."""
 
+_MOST_IN_OVERVIEW = 64
 _LOWEST_HZ, _HIGHEST_HZ = 60.0, 8000.0
 _BANDS = 160
 _FRAMES = 24
@@ -66,10 +69,16 @@ def draw(folder: Path, title: str, pitches: Sequence[int], images: Mapping[str, 
         pitches: of every instrument, from the lowest.
         images: instrument → its `keyboard_image`.
     """
+    import matplotlib
+
     folder.mkdir()
-    for name, image in images.items():
-        _draw_instrument(folder / f"{name}.png", name, pitches, image)
-    _draw_overview(folder / OVERVIEW, title, pitches, images)
+    # A user's own settings don't reach the pack, whose bytes would depend on them.
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a name in a script that the font lacks
+        for name, image in images.items():
+            _draw_instrument(folder / f"{name}.png", name, pitches, image)
+        _draw_overview(folder / OVERVIEW, title, pitches, images)
 
 
 def _draw_instrument(path: Path, name: str, pitches: Sequence[int], image: NDArray[np.float32]) -> None:
@@ -87,14 +96,17 @@ def _draw_instrument(path: Path, name: str, pitches: Sequence[int], image: NDArr
 def _draw_overview(path: Path, title: str, pitches: Sequence[int], images: Mapping[str, NDArray[np.float32]]) -> None:
     from matplotlib.figure import Figure
 
-    columns = min(4, max(1, round(len(images) ** 0.5)))
-    rows = -(-len(images) // columns)
+    shown = dict(islice(images.items(), _MOST_IN_OVERVIEW))
+    if len(shown) < len(images):
+        title += f" (the first {len(shown)} of {len(images)})"
+    columns = min(4, max(1, round(len(shown) ** 0.5)))
+    rows = -(-len(shown) // columns)
     figure = Figure(figsize=(5.5 * columns, 0.6 + 2.4 * rows), dpi=90, layout="constrained")
     figure.suptitle(title, fontsize=15)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, (name, image) in zip(grid, images.items(), strict=False):
+    for axes, (name, image) in zip(grid, shown.items(), strict=False):
         _show(axes, name, pitches, image)
-    for axes in grid[len(images) :]:
+    for axes in grid[len(shown) :]:
         axes.set_axis_off()
     figure.savefig(path, metadata={"Software": None})
 
@@ -117,10 +129,5 @@ def _show(axes: Axes, name: str, pitches: Sequence[int], image: NDArray[np.float
     ticks_hz = np.array([125, 500, 2000, 8000])
     heights = np.log(ticks_hz / _LOWEST_HZ) / np.log(_HIGHEST_HZ / _LOWEST_HZ) * _BANDS - 0.5
     axes.set_yticks(heights, ["125 Hz", "500 Hz", "2 kHz", "8 kHz"])
-    axes.set_title(_drawable(name), loc="left", fontsize=11)
+    axes.set_title(name, loc="left", fontsize=11)
     return shown
-
-
-def _drawable(name: str) -> str:
-    """A name as matplotlib draws it: `$` would start a formula. Recipes refuse it; this keeps the drawing safe."""
-    return name.replace("$", r"\$")

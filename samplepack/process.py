@@ -33,6 +33,8 @@ SILENCE_DB = -80.0
 _START_DB = -60.0
 """Relative to a note's peak: what lies below it at the start is cut."""
 
+_SILENCED_DB = -100.0
+
 _FADE_MS = 2.0
 
 _MOST_TAIL_S = 12.0
@@ -218,7 +220,9 @@ def failure(effects: Sequence[Effect], rate_hz: int) -> str | None:
         played = apply(effects, Audio(noise, rate_hz))
     except (ValueError, TypeError, RuntimeError) as error:
         return " ".join(str(error).split())
-    return None if np.isfinite(played.samples).all() else "it turns sound into NaN or infinity"
+    if not np.isfinite(played.samples).all():
+        return "it turns sound into NaN or infinity"
+    return "it turns sound into silence" if played.peak < db_to_gain(_SILENCED_DB) else None
 
 
 def tail_s(effects: Sequence[Effect], rate_hz: int) -> float:

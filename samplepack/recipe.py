@@ -328,6 +328,10 @@ class Sound(_Model):
     peak_db: Annotated[float, Field(strict=True, ge=-60.0, le=0.0, allow_inf_nan=False)] = -1.0
     """What no true peak passes; instruments are equally loud, as loud as this allows."""
 
+    def rate_for(self, native_hz: int) -> int:
+        """The rate in Hz, for a checkpoint of a native rate."""
+        return native_hz if self.rate_hz == "native" else self.rate_hz
+
     @model_validator(mode="after")
     def _possible(self) -> Sound:
         if self.bits == 32 and self.file == "flac":

@@ -161,7 +161,7 @@ def test_an_interrupted_build_says_so_in_a_line_and_leaves_nothing(write_recipe,
     recipe = write_recipe("bank: {seeds: 1-40}\n", pitches="36-84")
     output = tmp_path / "output"
     process = subprocess.Popen(samplepack("build", recipe, "--output", output), stderr=subprocess.PIPE, text=True)
-    while not list(output.glob(".small.building/Samples/*")):
+    while not list(output.glob(".small.building/.spool*/*.npy")):
         time.sleep(0.05)
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
