@@ -7,6 +7,15 @@ from dataclasses import dataclass
 
 LOWEST_KEY, HIGHEST_KEY = 0, 127
 
+RELEASE_S = 0.3
+"""After key-up: long enough not to click, short enough not to blur a line; the players' own default is a cut."""
+
+LOOPED_RELEASE_S = 0.8
+"""The same for a sound that was held in its loop, whose own tail is still to come."""
+
+VELOCITY_TRACKING_PERCENT = 80
+"""How much softer keys play softer; at 100 %, SFZ's default, soft playing vanishes."""
+
 
 @dataclass(frozen=True)
 class Range:

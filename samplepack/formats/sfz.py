@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from samplepack.instrument import Instrument, Range, Zone
-
-RELEASE_S = 0.3
-"""After key-up: long enough not to click, short enough not to blur a line; the players' own default is a cut."""
-
-LOOPED_RELEASE_S = 0.8
-"""The same for a sound that was held in its loop, whose own tail is still to come."""
-
-VELOCITY_TRACKING_PERCENT = 80
-"""How much softer keys play softer; 100 % is the format's default, which makes soft playing vanish."""
+from samplepack.instrument import LOOPED_RELEASE_S, RELEASE_S, VELOCITY_TRACKING_PERCENT, Instrument, Range, Zone
 
 
 def write(instrument: Instrument, pack: Path) -> bytes:
