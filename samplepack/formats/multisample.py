@@ -1,0 +1,84 @@
+"""`.multisample`, the open format of Bitwig Studio and Studio One: map and sounds in one file.
+
+Source: the README and the schema of github.com/bitwig/multisample, whose order of elements and attributes this keeps.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path, PurePosixPath
+from xml.etree.ElementTree import Element, SubElement
+
+from samplepack.formats._xml import document
+from samplepack.instrument import Instrument, Range, Zone
+
+_TIME = (1980, 1, 1, 0, 0, 0)
+_UNIX, _PLAIN_FILE = 3, 0o100644
+
+
+def write(instrument: Instrument, pack: Path) -> bytes:
+    """A ZIP archive, stored so that players stream from it, of the map and, beside it, each sound file once.
+
+    Times, permissions and the system are always the same: one instrument, one sequence of bytes, wherever it's made.
+    Base names suffice within, since those of a pack hold the timbre's name.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(_entry("multisample.xml"), document(_multisample(instrument)))
+        for file in dict.fromkeys(zone.file for zone in instrument.zones):
+            archive.writestr(_entry(_base_name(file)), (pack / file).read_bytes())
+    return buffer.getvalue()
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, _TIME)
+    entry.compress_type = zipfile.ZIP_STORED
+    entry.create_system = _UNIX
+    entry.external_attr = _PLAIN_FILE << 16
+    return entry
+
+
+def _base_name(file: str) -> str:
+    return PurePosixPath(file).name
+
+
+def _multisample(instrument: Instrument) -> Element:
+    root = Element("multisample", name=instrument.name)
+    SubElement(root, "generator").text = "samplepack"
+    SubElement(root, "category")
+    SubElement(root, "creator")
+    SubElement(root, "group", name=instrument.name)
+    for zone in instrument.zones:
+        _sample(root, zone)
+    return root
+
+
+def _sample(root: Element, zone: Zone) -> None:
+    attributes = {
+        "file": _base_name(zone.file),
+        "gain": "0.00",
+        "group": "0",
+        "sample-start": "0.000",
+        "sample-stop": f"{zone.frames:.3f}",
+        "reverse": "false",
+        "zone-logic": "always-play",
+    }
+    sample = SubElement(root, "sample", attributes)
+    SubElement(sample, "key", {**_range(zone.keys), "root": str(zone.root), "track": "1.0000", "tune": "0.00"})
+    # All three are required; an empty one means all velocities, or every position.
+    SubElement(sample, "velocity", {} if zone.velocities == Range(1, 127) else _range(zone.velocities))
+    SubElement(sample, "select", _range(zone.wheel) if zone.wheel else {})
+    if zone.loop:
+        # `stop` is the frame after the last, as `sample-stop` is in Bitwig's own files.
+        start, stop = f"{zone.loop.start:.3f}", f"{zone.loop.end + 1:.3f}"
+        SubElement(sample, "loop", mode="loop", start=start, stop=stop, fade="0.0000")
+
+
+def _range(values: Range) -> dict[str, str]:
+    attributes = {"low": str(values.low), "high": str(values.high)}
+    if values.low_fade:
+        attributes["low-fade"] = str(values.low_fade)
+    if values.high_fade:
+        attributes["high-fade"] = str(values.high_fade)
+    return attributes
