@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -54,6 +55,19 @@ def resample(audio: Audio, rate_hz: int) -> Audio:
         return audio
     samples = soxr.resample(audio.samples.T, audio.rate_hz, rate_hz, quality="VHQ")
     return Audio(np.ascontiguousarray(samples.T, dtype=np.float32), rate_hz)
+
+
+def read(path: Path) -> Audio:
+    """A sound file as it is.
+
+    Raises:
+        OSError: it can't be opened.
+        RuntimeError: it is no sound file (`soundfile.LibsndfileError` is one).
+    """
+    import soundfile
+
+    samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    return Audio(np.ascontiguousarray(samples.T), rate_hz)
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,9 @@ class Built:
     folder: Path
     """The pack."""
 
-    instruments: int
-    notes: int
+    instruments: list[dict[str, Any]]
+    """What `pack.json` says of each."""
+
     unchanged: bool
     """The pack was there already, whole, from the same inputs."""
 
@@ -88,9 +89,9 @@ def build(
     plan = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, engine)
     folder = output / loaded.recipe.slug
     inputs = pack.inputs_digest(loaded, checkpoint, engine)
+    if (built := pack.read_built(folder, inputs)) is not None:
+        return Built(folder, built, unchanged=True)
     notes = [note for planned in plan for note in planned.notes]
-    if pack.is_built(folder, inputs):
-        return Built(folder, len(plan), len(notes), unchanged=True)
     progress.started(len(notes))
     rendered = render(notes, checkpoint, cache, batch_size, progress.loading)
     with (
@@ -112,7 +113,7 @@ def build(
         shutil.rmtree(spool)
         picture.draw(aside / "Pictures", loaded.recipe.name, loaded.recipe.pitches, images)
         pack.write_about(aside, loaded, checkpoint, inputs, engine, about)
-    return Built(folder, len(plan), len(notes), unchanged=False)
+    return Built(folder, about, unchanged=False)
 
 
 def _finisher(

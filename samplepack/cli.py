@@ -30,7 +30,7 @@ class _Commands(click.Group):
         except InputError as error:
             code = _complain(2, *(str(problem) for problem in error.problems))
         except SamplepackError as error:
-            code = _complain(1, str(error))
+            code = _complain(1, *str(error).splitlines())
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
             code = 2
@@ -103,6 +103,7 @@ def build(recipes: tuple[Path, ...], output: Path, workers: int | None, quiet: b
     from samplepack import build as building
     from samplepack import parallel
     from samplepack.cache import Cache, user_folder
+    from samplepack.pack import summary
 
     loaded = _load_all(recipes)
     map_ = parallel.threads(workers or os.cpu_count() or 1)
@@ -114,18 +115,21 @@ def build(recipes: tuple[Path, ...], output: Path, workers: int | None, quiet: b
                 built = building.build(one, output, cache, map_, bar)
         else:
             built = building.build(one, output, cache, map_)
+        notes = sum(len(instrument["notes"]) for instrument in built.instruments)
         results.append(
             {
                 "recipe": str(one.path),
                 "pack": str(built.folder),
-                "instruments": built.instruments,
-                "notes": built.notes,
+                "instruments": len(built.instruments),
+                "notes": notes,
                 "unchanged": built.unchanged,
             }
         )
         if not quiet and not as_json:
-            what = f"{built.instruments} instruments, {built.notes} notes"
-            click.echo(f"{built.folder}: {'unchanged: ' if built.unchanged else ''}{what}")
+            unchanged = "unchanged: " if built.unchanged else ""
+            click.echo(f"{built.folder}: {unchanged}{len(built.instruments)} instruments, {notes} notes")
+            for instrument in built.instruments:
+                click.echo(f"  {instrument['name']}: {summary(instrument['notes'])}")
     if as_json:
         click.echo(json.dumps(results, indent=1))
 
@@ -168,6 +172,37 @@ def plan(recipe: Path, as_json: bool) -> None:
         notes, cached = instrument["notes"], instrument["cached"]
         click.echo(f"  {instrument['name']}: {notes} notes, {cached} of them in the cache")
     click.echo(f"to render: {described['to_render']} notes")
+
+
+@main.command()
+@click.argument("pack", type=click.Path(path_type=Path))
+@click.option("--player", is_flag=True, help="Also play every key in sfizz (needs pysfizz).")
+@click.option("--json", "as_json", is_flag=True, help="Print what was measured as JSON.")
+def verify(pack: Path, player: bool, as_json: bool) -> None:
+    """Measure a built pack, from its files alone, and say what falls short.
+
+    Tuning, loops, levels, true peaks, root keys, and that every file is there as it was built. Exit code 1 if
+    anything falls short.
+
+    \b
+    Examples:
+      samplepack verify output/first-light
+      samplepack verify output/first-light --player
+    """
+    from samplepack import parallel, verify
+    from samplepack.pack import summary
+
+    reports = verify.verify(pack, parallel.threads(os.cpu_count() or 1), player)
+    problems = [f"{report.name}: {problem}" for report in reports for problem in report.problems]
+    if as_json:
+        click.echo(json.dumps([{"name": r.name, "notes": r.notes, "problems": r.problems} for r in reports], indent=1))
+    else:
+        for report in reports:
+            if report.notes:
+                click.echo(f"{report.name}: {summary(report.notes)}")
+        click.echo("nothing falls short" if not problems else f"{len(problems)} problems")
+    if problems:
+        raise SamplepackError("\n".join(problems))
 
 
 @main.command()

@@ -31,6 +31,9 @@ VERSION = 1
 
 MANIFEST = "pack.json"
 
+IN_TUNE_CENTS = 3.0
+"""A key within this of its pitch is in tune."""
+
 _LIBRARIES = ("keras", "numpy", "pedalboard", "pyloudnorm", "scipy", "soundfile", "soxr", "matplotlib", "pillow")
 """What else decides a pack's bytes."""
 
@@ -51,15 +54,39 @@ def inputs_digest(loaded: LoadedRecipe, checkpoint: Checkpoint, engine: str) -> 
     return digest.hexdigest()
 
 
-def is_built(folder: Path, inputs: str) -> bool:
-    """Whether a folder holds, whole and untouched, the pack of these inputs."""
+def summary(notes: Sequence[dict[str, Any]]) -> str:
+    """What an instrument's notes measure, in a line."""
+    off = [abs(note["cents"]) for note in notes if note["cents"] is not None]
+    loops = [note["loop"] for note in notes if note["loop"]]
+    reasons = [reason for note in notes if (reason := note["why_no_loop"])]
+    parts = [f"{len(notes)} keys"]
+    if off:
+        parts.append(f"{sum(c <= IN_TUNE_CENTS for c in off)} of {len(off)} in tune (worst {max(off):.1f} cents)")
+    if loops:
+        parts.append(f"{len(loops)} loops (worst flux {max(loop['flux'] for loop in loops):.2f})")
+    parts += [f"{reasons.count(reason)} unlooped ({reason})" for reason in sorted(set(reasons))]
+    if (loudness := middle_loudness(notes)) is not None:
+        parts.append(f"{loudness:.1f} LUFS")
+    return ", ".join([*parts, f"peak {max((note['true_peak_db'] for note in notes), default=-200.0):.1f} dBTP"])
+
+
+def middle_loudness(notes: Sequence[dict[str, Any]]) -> float | None:
+    """The loudness of an instrument, LUFS: that of its middle key; None where all are silent."""
+    heard = [note["loudness_lufs"] for note in notes if note["loudness_lufs"] is not None]
+    return median(heard) if heard else None
+
+
+def read_built(folder: Path, inputs: str) -> list[dict[str, Any]] | None:
+    """What `pack.json` says of each instrument, if a folder holds, whole and untouched, the pack of these inputs."""
     manifest = read_manifest(folder)
     if manifest is None or manifest["inputs"] != inputs:
-        return False
+        return None
     try:
-        return all(sha256_of_file(folder / file) == digest for file, digest in manifest["files"].items())
+        whole = all(sha256_of_file(folder / file) == digest for file, digest in manifest["files"].items())
     except OSError:
-        return False
+        return None
+    instruments: list[dict[str, Any]] = manifest["instruments"]
+    return instruments if whole else None
 
 
 def is_replaceable(folder: Path) -> bool:
@@ -220,6 +247,7 @@ def write_about(
         },
         "inputs": inputs,
         "rate_hz": recipe.sound.rate_for(checkpoint.rate_hz),
+        "sound": recipe.sound.model_dump(mode="json"),
         "instruments": instruments,
         "files": {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files},
     }

@@ -30,13 +30,13 @@ class Ran:
 
 
 @pytest.fixture
-def run(capsys):
+def run(capfd):
     """Call the command line as a user does."""
 
     def call(*arguments):
         with pytest.raises(SystemExit) as ended:
             cli.main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
+        printed = capfd.readouterr()
         return Ran(ended.value.code, printed.out, printed.err)
 
     return call

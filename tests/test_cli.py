@@ -111,10 +111,11 @@ def test_the_schema_is_printed(run):
     assert json.loads(run("schema").out)["title"] == "A samplepack recipe"
 
 
-def test_a_disk_that_cannot_be_written_is_told_in_a_line(run, write_recipe, tmp_path):
+def test_an_output_that_cannot_be_a_folder_is_told_in_a_line(run, write_recipe, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    ran = run("build", write_recipe(pitches="60"), "--output", tmp_path / "file")
-    assert ran.code == 1 and ran.err.count("\n") == 1 and str(tmp_path / "file") in ran.err
+    for output, code in ((tmp_path / "file", 2), (tmp_path / "file" / "below", 1)):
+        ran = run("build", write_recipe(pitches="60"), "--output", output)
+        assert ran.code == code and ran.err.count("\n") == 1 and str(tmp_path / "file") in ran.err
 
 
 def test_help_and_check_start_without_the_heavy_imports(write_recipe):

@@ -1,0 +1,222 @@
+"""Measuring a built pack, from its files alone, against what samplepack promises."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from samplepack import pack
+from samplepack.analysis import measure_partials
+from samplepack.audio import Audio, read
+from samplepack.errors import InputError, SamplepackError
+from samplepack.files import sha256_of_file
+from samplepack.levels import NEIGHBOURS_DB, loudness_lufs, true_peak_db
+from samplepack.loop import FLUX_GATE, STEP_GATE, SWING_GATE_DB, measure_seam
+from samplepack.parallel import Map
+from samplepack.tune import measure_cents
+
+IN_TUNE_SHARE = 0.98
+"""Of the keys that have a pitch, as many lie within `pack.IN_TUNE_CENTS`."""
+
+MOST_CENTS = 10.0
+"""No key that has a pitch is further off."""
+
+MATCHED_DB = 1.5
+"""No instrument's loudness lies further from the middle of its pack."""
+
+_PEAK_TOLERANCE_DB = 0.1
+_PLAYED_TOLERANCE_CENTS = 1.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured of one instrument."""
+
+    name: str
+    notes: list[dict[str, Any]]
+    """As in `pack.json`, but measured anew; notes whose file can't be read are left out."""
+
+    problems: list[str]
+    """What falls short, each with its key where it has one."""
+
+
+def verify(folder: Path, map_: Map, with_player: bool = False) -> list[Report]:
+    """Measure a pack.
+
+    Args:
+        folder: of the pack.
+        map_: what to measure notes with.
+        with_player: also play every key of every SFZ map in sfizz.
+
+    Raises:
+        InputError: the folder is no pack.
+        SamplepackError: sfizz is asked for and not installed.
+    """
+    manifest = pack.read_manifest(folder)
+    if manifest is None or "sound" not in manifest:
+        raise InputError(f"{folder} is no pack: it has no {pack.MANIFEST} that can be read")
+    reports = []
+    for instrument in manifest["instruments"]:
+        measured = list(map_(partial(_measure_note, folder, manifest["sound"]), instrument["notes"]))
+        notes = [note for note, _ in measured if note]
+        problems = [problem for _, found in measured for problem in found]
+        problems += _shortfalls(notes, manifest["sound"]) + _map_problems(folder, instrument)
+        if with_player:
+            problems += _played_problems(folder, instrument["name"], notes)
+        reports.append(Report(instrument["name"], notes, problems))
+    _compare(reports)
+    others = manifest["files"].keys() - {n["file"] for i in manifest["instruments"] for n in i["notes"]}
+    changed = [file for file in sorted(others) if _changed(folder, file, manifest["files"][file])]
+    if changed:
+        reports.append(Report(manifest["name"], [], [f"{file}: missing, or not as it was built" for file in changed]))
+    return reports
+
+
+def _measure_note(
+    folder: Path, sound: dict[str, Any], stated: dict[str, Any]
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """A note as its file has it, and what falls short of the promises or of what `pack.json` states."""
+    key, file = f"key {stated['pitch']}", folder / stated["file"]
+    problems = []
+    try:
+        audio = read(file)
+    except (OSError, RuntimeError) as error:
+        return None, [f"{key}: {stated['file']} cannot be read: {error}"]
+    if _changed(folder, stated["file"], stated["sha256"]):
+        problems.append(f"{key}: {stated['file']} is not as it was built")
+    found = measure_cents(measure_partials(audio, stated["pitch"]))
+    has_pitch = found.state == "corrected"
+    peak_db = true_peak_db(audio)
+    note = stated | {
+        "cents": found.cents if has_pitch else None,
+        "true_peak_db": peak_db,
+        "loudness_lufs": loudness_lufs(audio),
+    }
+    if sound["tune"] and has_pitch and found.cents is not None and abs(found.cents) > MOST_CENTS:
+        problems.append(f"{key}: {found.cents:+.1f} cents off, more than {MOST_CENTS:.0f}")
+    if peak_db > sound["peak_db"] + _PEAK_TOLERANCE_DB:
+        problems.append(f"{key}: true peak {peak_db:.2f} dB, above {sound['peak_db']:.2f}")
+    if note["loudness_lufs"] is None:
+        problems.append(f"{key}: silent")
+    loop = stated["loop"]
+    if loop:
+        start, end = loop["frames"]
+        seam = measure_seam(audio.samples[:, start : end + 1], audio.rate_hz)
+        note["loop"] = loop | {"step": seam.step, "flux": seam.flux, "swing_db": seam.swing_db}
+        if not seam.is_good:
+            problems.append(
+                f"{key}: its loop is heard: step {seam.step:.1f} (below {STEP_GATE:.0f}), flux {seam.flux:.2f} "
+                f"(below {FLUX_GATE}), level swing {seam.swing_db:.2f} dB (below {SWING_GATE_DB:.0f})"
+            )
+    if file.suffix == ".wav":
+        wanted = (stated["pitch"], tuple(loop["frames"]) if loop else None)
+        if (said := _sampler_chunk(file.read_bytes())) != wanted:
+            problems.append(f"{key}: the file's own root key and loop are {said}, should be {wanted}")
+    return note, problems
+
+
+def _shortfalls(notes: Sequence[dict[str, Any]], sound: dict[str, Any]) -> list[str]:
+    """What an instrument falls short of as a whole."""
+    problems = []
+    off = [abs(note["cents"]) for note in notes if note["cents"] is not None]
+    share = float(np.mean(np.array(off) <= pack.IN_TUNE_CENTS)) if off else 1.0
+    if sound["tune"] and share < IN_TUNE_SHARE:
+        problems.append(f"only {share:.0%} of its keys are within {pack.IN_TUNE_CENTS:.0f} cents")
+    if sound["level"] == "even":
+        for low, high in pairwise(note for note in notes if note["loudness_lufs"] is not None):
+            step = high["loudness_lufs"] - low["loudness_lufs"]
+            if abs(step) > NEIGHBOURS_DB:
+                problems.append(
+                    f"key {high['pitch']}: {step:+.1f} dB from key {low['pitch']}, more than {NEIGHBOURS_DB:.0f}"
+                )
+    return problems
+
+
+def _compare(reports: Sequence[Report]) -> None:
+    """Add to each report how far its instrument lies from the others in loudness."""
+    loudness = [pack.middle_loudness(report.notes) for report in reports]
+    heard = [value for value in loudness if value is not None]
+    for report, value in zip(reports, loudness, strict=True):
+        if value is not None and abs(value - median(heard)) > MATCHED_DB:
+            report.problems.append(f"{value - median(heard):+.1f} dB from the middle of the pack in loudness")
+
+
+def _map_problems(folder: Path, instrument: dict[str, Any]) -> list[str]:
+    """Regions of an SFZ map that don't play the note that they should."""
+    path = folder / "Instruments" / f"{instrument['name']}.sfz"
+    if not path.is_file():
+        return []
+    regions = re.findall(
+        r"<region>.*?pitch_keycenter=(-?\d+).*?sample=\.\./([^\n]*)", path.read_text(encoding="utf-8"), re.DOTALL
+    )
+    roots = {file: int(root) for root, file in regions}
+    problems = []
+    for note in instrument["notes"]:
+        root = roots.get(note["file"])
+        if root != note["pitch"]:
+            said = "leaves it out" if root is None else f"has root {root}"
+            problems.append(f"key {note['pitch']}: the SFZ map {said}")
+    return problems
+
+
+def _played_problems(folder: Path, name: str, notes: Sequence[dict[str, Any]]) -> list[str]:
+    """What goes wrong when sfizz plays every sampled key."""
+    path = folder / "Instruments" / f"{name}.sfz"
+    if not path.is_file():
+        return []
+    try:
+        import pysfizz
+    except ImportError as error:
+        raise SamplepackError("playing needs pysfizz: pip install pysfizz") from error
+    rate_hz = 48000
+    # In memory, so that no note is cut where streaming lags behind; sample paths resolve from the map's own place.
+    twin = path.with_name(f".check-{path.name}")
+    twin.write_text("<control> hint_ram_based=1\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    problems = []
+    try:
+        synth = pysfizz.Synth(sample_rate=rate_hz, block_size=256)
+        if not synth.load_sfz_file(str(twin)):
+            return ["sfizz cannot load its SFZ map"]
+        for note in notes:
+            played = Audio(np.asarray(synth.render_note(note["pitch"], 127, 3.0, 3.2), np.float32), rate_hz)
+            synth._synth.all_sound_off()
+            if played.peak < 1e-3:
+                problems.append(f"key {note['pitch']}: silent in sfizz")
+                continue
+            cents = measure_cents(measure_partials(played, note["pitch"])).cents
+            if None not in (cents, note["cents"]) and abs(cents - note["cents"]) > _PLAYED_TOLERANCE_CENTS:
+                problems.append(
+                    f"key {note['pitch']}: {cents:+.1f} cents off in sfizz, {note['cents']:+.1f} in its file"
+                )
+    finally:
+        twin.unlink()
+    return problems
+
+
+def _changed(folder: Path, file: str, digest: str) -> bool:
+    try:
+        return sha256_of_file(folder / file) != digest
+    except OSError:
+        return True
+
+
+def _sampler_chunk(wav: bytes) -> tuple[int, tuple[int, int] | None] | None:
+    """Root key and loop of a WAV's `smpl` chunk; None where it has none."""
+    at = 12
+    while at + 8 <= len(wav):
+        (size,) = struct.unpack_from("<I", wav, at + 4)
+        if wav[at : at + 4] == b"smpl" and at + 8 + size <= len(wav) and size >= 36:
+            (root,), (loops,) = struct.unpack_from("<I", wav, at + 20), struct.unpack_from("<I", wav, at + 36)
+            first, last = struct.unpack_from("<2I", wav, at + 52) if loops else (0, 0)
+            return root, (first, last) if loops else None
+        at += 8 + size + size % 2
+    return None

@@ -1,0 +1,130 @@
+"""`verify` finds nothing wrong with a good pack, and names each fault that is planted in one."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+from test_build import build
+
+from samplepack import parallel
+from samplepack.audio import Audio, SamplerNote, encode, read
+from samplepack.verify import verify
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pack")
+    recipe = folder / "r.yaml"
+    recipe.write_text("recipe: 1\nname: Good\npitches: 55-62\ntimbres: {Glass: 28, Reed: 2}\n")
+    return build(recipe, folder / "output", folder / "cache").folder
+
+
+@pytest.fixture
+def pack(built, tmp_path):
+    return shutil.copytree(built, tmp_path / "good")
+
+
+def note(pack, pitch=60):
+    manifest = json.loads((pack / "pack.json").read_text(encoding="utf-8"))
+    return next(n for n in manifest["instruments"][0]["notes"] if n["pitch"] == pitch)
+
+
+def rewrite(pack, change, root=60):
+    """Plant a fault in the sound of key 60."""
+    stated = note(pack)
+    path = pack / stated["file"]
+    samples = change(read(path).samples.copy(), *stated["loop"]["frames"])
+    path.write_bytes(encode(Audio(samples, 48000), "wav", 24, 0, SamplerNote(root, tuple(stated["loop"]["frames"]))))
+
+
+def detuned(samples, start, end):
+    n = samples.shape[1]
+    return np.interp(np.arange(n) * 2 ** (20 / 1200), np.arange(n), samples[0])[np.newaxis].astype(np.float32)
+
+
+def clicking(samples, start, end):
+    samples[:, end - 400 : end + 1] *= np.linspace(1.0, -1.0, 401)
+    return samples
+
+
+def pumping(samples, start, end):
+    samples[:, start : end + 1] *= np.linspace(1.0, 0.5, end + 1 - start)
+    return samples
+
+
+def wrong_root(pack):
+    sfz = pack / "Instruments" / "Glass.sfz"
+    text = sfz.read_text(encoding="utf-8")
+    sfz.write_text(text.replace("pitch_keycenter=60", "pitch_keycenter=61"), encoding="utf-8")
+
+
+def missing_region(pack):
+    sfz = pack / "Instruments" / "Glass.sfz"
+    text = sfz.read_text(encoding="utf-8")
+    sfz.write_text(text.replace("Glass_060.wav", "Glass_600.wav"), encoding="utf-8")
+
+
+FAULTS = {
+    "a detuned file": (lambda p: rewrite(p, detuned), "Glass: key 60: +20"),
+    "a clicking loop": (lambda p: rewrite(p, clicking), "Glass: key 60: its loop is heard"),
+    "a pumping loop": (lambda p: rewrite(p, pumping), "Glass: key 60: its loop is heard"),
+    "a clipped file": (
+        lambda p: rewrite(p, lambda samples, *_: np.clip(samples * 8, -1, 1)),
+        "Glass: key 60: true peak",
+    ),
+    "a loud key": (lambda p: rewrite(p, lambda samples, *_: samples * 0.4), "Glass: key 60: -"),
+    "a silent file": (lambda p: rewrite(p, lambda samples, *_: samples * 0), "Glass: key 60: silent"),
+    "a missing file": (
+        lambda p: (p / note(p)["file"]).unlink(),
+        "Glass: key 60: Samples/Glass/Glass_060.wav cannot be",
+    ),
+    "a file that is no sound": (
+        lambda p: (p / note(p)["file"]).write_bytes(b"x"),
+        "Glass: key 60: Samples/Glass/Glass_",
+    ),
+    "a wrong root in the file": (
+        lambda p: rewrite(p, lambda samples, *_: samples, root=61),
+        "own root key and loop are (61",
+    ),
+    "a wrong root in the map": (wrong_root, "Glass: key 60: the SFZ map has root 61"),
+    "a region that plays nothing": (missing_region, "Glass: key 60: the SFZ map leaves it out"),
+    "a changed picture": (
+        lambda p: (p / "Pictures/Glass.png").write_bytes(b"x"),
+        "Pictures/Glass.png: missing, or not as",
+    ),
+}
+
+
+@pytest.mark.parametrize("player", [False, True], ids=["files", "player"])
+def test_a_good_pack_has_nothing_that_falls_short(built, run, player):
+    ran = run("verify", built, *(["--player"] if player else []))
+    assert ran.code == 0 and ran.err == ""
+    assert "Glass: 8 keys, 8 of 8 in tune" in ran.out and "nothing falls short" in ran.out
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_named(pack, run, fault):
+    plant, named = FAULTS[fault]
+    plant(pack)
+    ran = run("verify", pack)
+    assert ran.code == 1 and named in ran.err, ran.err
+    assert "Traceback" not in ran.err and "Reed: key" not in ran.err
+
+
+def test_what_is_no_pack_is_told(tmp_path, run):
+    assert run("verify", tmp_path).code == 2
+    (tmp_path / "pack.json").write_text("[]")
+    assert run("verify", tmp_path / "nowhere").code == run("verify", tmp_path).code == 2
+
+
+def test_the_measurements_are_those_of_pack_json(built):
+    reports = verify(built, parallel.threads(2))
+    manifest = json.loads((built / "pack.json").read_text(encoding="utf-8"))
+    for report, stated in zip(reports, manifest["instruments"], strict=True):
+        for measured, said in zip(report.notes, stated["notes"], strict=True):
+            assert measured["loudness_lufs"] == pytest.approx(said["loudness_lufs"], abs=0.05)
+            assert measured["true_peak_db"] == pytest.approx(said["true_peak_db"], abs=0.05)
+            assert measured["cents"] == pytest.approx(said["cents"], abs=0.05)
+            assert soundfile.info(str(built / said["file"])).frames == said["frames"]
