@@ -111,7 +111,7 @@ def build(
             images[planned.name] = picture.keyboard_image(columns)
         about = pack.write_instruments(aside, instruments, loaded.recipe, map_)
         shutil.rmtree(spool)
-        picture.draw(aside / "Pictures", loaded.recipe.name, loaded.recipe.pitches, images)
+        picture.draw(aside, loaded.recipe.name, about, images)
         pack.write_about(aside, loaded, checkpoint, inputs, engine, about)
     return Built(folder, about, unchanged=False)
 

@@ -26,6 +26,9 @@ MOST_DECAY_DB = 9.0
 STEP_GATE, FLUX_GATE, SWING_GATE_DB = 8.0, 1.3, 1.0
 """What a loop must keep to: see `Seam`."""
 
+_SWING_AIM_DB = 0.8
+"""What a loop is made to keep to, so that another window still finds less than the gate."""
+
 _SHORTEST_S = 0.5
 _CROSSFADE_S = 0.25
 _ENVELOPE_S = 0.1
@@ -86,7 +89,7 @@ def find_loop(audio: Audio) -> Looped:
         if end - first >= least:
             samples, loop = _bake(audio.samples, envelope, first, end, rate_hz)
             seam = measure_seam(samples[:, loop.start : loop.end + 1], rate_hz)
-            if seam.is_good:
+            if seam.is_good and seam.swing_db < _SWING_AIM_DB:
                 return Looped(Audio(samples, rate_hz), loop, seam, None)
     return Looped(audio, None, None, "no seamless loop")
 
@@ -98,12 +101,35 @@ def measure_seam(samples: Samples, rate_hz: int) -> Seam:
         samples: one turn of the loop, float32, shape (channels, n).
         rate_hz: its rate.
     """
+    turn = samples.shape[1]
+    levels = _turning_envelope(samples, rate_hz)
+    return _seam(np.tile(samples, 2), turn, reach=1, levels=levels)
+
+
+def measure_played_seam(samples: Samples, rate_hz: int, turn: int) -> Seam:
+    """How well a loop closes as a player plays it, whose seams may lie a few frames beside their place.
+
+    Args:
+        samples: what was played, float32, shape (channels, n), from the end of the loop's first turn on.
+        rate_hz: its rate.
+        turn: length of the loop, frames.
+    """
+    edge = int(_ENVELOPE_S * rate_hz)  # an envelope's ends see half a window
+    levels = _envelope(samples, rate_hz)[edge:-edge]
+    last = samples.shape[1] // turn * turn - turn
+    seams = [
+        _seam(samples[:, at - turn : at + turn], turn, reach=8, levels=levels) for at in {turn, last} if at >= turn
+    ]
+    return max(seams, key=lambda seam: seam.flux)
+
+
+def _seam(samples: Samples, at: int, reach: int, levels: NDArray[np.float64]) -> Seam:
+    """The seam at a frame of a stretch of sound, looked for among `reach` frames to either side."""
     wave = samples.mean(axis=0, dtype=np.float64)
     steps = np.abs(np.diff(wave))
-    step = float(abs(wave[0] - wave[-1]) / max(float(np.median(steps)), 1e-9))
-    levels = _turning_envelope(samples, rate_hz)
+    step = float(steps[at - reach : at + reach - 1].max() / max(float(np.median(steps)), 1e-9))
     swing_db = gain_to_db(float(levels.max())) - gain_to_db(float(levels.min()))
-    return Seam(step, _flux_across(np.tile(wave, 2), len(wave)), swing_db)
+    return Seam(step, _flux_across(wave, at), swing_db)
 
 
 def _flux_across(wave: NDArray[np.float64], seam: int) -> float:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.audio import Audio
+from samplepack.audio import Audio, read
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Image = NDArray[np.float32]
 Column = NDArray[np.float64]
 """Power of one note by band and time, shape (160, 24)."""
 
@@ -31,7 +32,7 @@ _DYNAMIC_RANGE_DB = 70.0
 _NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
-def keyboard_image(columns: Sequence[Column]) -> NDArray[np.float32]:
+def keyboard_image(columns: Sequence[Column]) -> Image:
     """The spectrograms of an instrument's notes side by side, from the lowest key to the highest.
 
     Args:
@@ -60,40 +61,76 @@ def spectrogram(audio: Audio) -> Column:
     return np.stack([power[:, a:b].max(axis=1) for a, b in zip(first, last, strict=True)])
 
 
-def draw(folder: Path, title: str, pitches: Sequence[int], images: Mapping[str, NDArray[np.float32]]) -> None:
+def draw(folder: Path, title: str, instruments: Sequence[dict[str, Any]], images: Mapping[str, Image]) -> None:
     """Write a pack's pictures: one of each instrument and one of all, PNG.
 
     Args:
-        folder: of the pictures, which must not be there yet.
+        folder: of the pack, in which the sound files lie already.
         title: of the pack.
-        pitches: of every instrument, from the lowest.
+        instruments: what `pack.json` says of each.
         images: instrument → its `keyboard_image`.
     """
     import matplotlib
 
-    folder.mkdir()
+    (folder / "Pictures").mkdir()
     # A user's own settings don't reach the pack, whose bytes would depend on them.
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a name in a script that the font lacks
-        for name, image in images.items():
-            _draw_instrument(folder / f"{name}.png", name, pitches, image)
-        _draw_overview(folder / OVERVIEW, title, pitches, images)
+        for about in instruments:
+            _draw_instrument(folder, about, images[about["name"]])
+        pitches = [note["pitch"] for note in instruments[0]["notes"]]
+        _draw_overview(folder / "Pictures" / OVERVIEW, title, pitches, images)
 
 
-def _draw_instrument(path: Path, name: str, pitches: Sequence[int], image: NDArray[np.float32]) -> None:
+def _draw_instrument(folder: Path, about: dict[str, Any], image: Image) -> None:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 4), dpi=100, layout="constrained")
-    axes = figure.subplots()
-    shown = _show(axes, name, pitches, image)
+    notes = about["notes"]
+    pitches = [note["pitch"] for note in notes]
+    figure = Figure(figsize=(12, 7), dpi=90, layout="constrained")
+    halves: Any = figure.subfigures(2, 1, height_ratios=(3, 2))
+    above, below = halves
+    axes = above.subplots()
+    shown = _show(axes, about["name"], pitches, image)
     axes.set_xlabel("key; each column is the first 4 s of its note")
-    axes.set_ylabel("frequency")
-    figure.colorbar(shown, ax=axes, label="level, dB", pad=0.01)
-    figure.savefig(path, metadata={"Software": None})
+    above.colorbar(shown, ax=axes, label="level, dB", pad=0.01)
+    panels: Any = below.subplots(1, 3, width_ratios=(2, 1, 1))
+    wave, tuning, level = panels
+    _draw_wave(wave, folder, notes)
+    for name, label, marker in (("was_off_cents", "as rendered", "o"), ("cents", "as built", ".")):
+        stated = [note["tuning"] and note["tuning"][name] if name != "cents" else note[name] for note in notes]
+        found = [(pitch, cents) for pitch, cents in zip(pitches, stated, strict=True) if cents is not None]
+        if found:
+            tuning.plot(*zip(*found, strict=True), marker, label=label, markersize=4)
+    tuning.axhline(0.0, color="grey", linewidth=0.8)
+    tuning.set(title="tuning, cents", xlabel="key", ylim=(-40, 40))
+    tuning.legend(fontsize=8)
+    heard = [(note["pitch"], note["loudness_lufs"]) for note in notes if note["loudness_lufs"] is not None]
+    if heard:
+        level.plot(*zip(*heard, strict=True), ".-", markersize=4)
+        middle = float(np.median([loudness for _, loudness in heard]))
+        level.set_ylim(middle - 12.0, middle + 12.0)
+    level.set(title="loudness, LUFS", xlabel="key")
+    figure.savefig(folder / "Pictures" / f"{about['name']}.png", metadata={"Software": None})
 
 
-def _draw_overview(path: Path, title: str, pitches: Sequence[int], images: Mapping[str, NDArray[np.float32]]) -> None:
+def _draw_wave(axes: Axes, folder: Path, notes: Sequence[dict[str, Any]]) -> None:
+    """The waveform of the middle key, with its loop."""
+    note = notes[len(notes) // 2]
+    audio = read(folder / note["file"])
+    columns = np.array_split(audio.samples.mean(axis=0), 800)
+    time_s = np.linspace(0.0, audio.duration_s, len(columns))
+    axes.fill_between(time_s, [c.min() for c in columns], [c.max() for c in columns], linewidth=0.0, color="#555555")
+    if note["loop"]:
+        start, end = (frame / audio.rate_hz for frame in note["loop"]["frames"])
+        axes.axvspan(start, end, color="#ff8800", alpha=0.3, label="loop")
+        axes.legend(fontsize=8, loc="upper right")
+    ending = "" if note["loop"] else f", unlooped ({note['why_no_loop']})" if note["why_no_loop"] else ", unlooped"
+    axes.set(title=f"key {note['pitch']}{ending}", xlabel="time, s", xlim=(0.0, audio.duration_s), ylim=(-1.0, 1.0))
+
+
+def _draw_overview(path: Path, title: str, pitches: Sequence[int], images: Mapping[str, Image]) -> None:
     from matplotlib.figure import Figure
 
     shown = dict(islice(images.items(), _MOST_IN_OVERVIEW))
@@ -111,7 +148,7 @@ def _draw_overview(path: Path, title: str, pitches: Sequence[int], images: Mappi
     figure.savefig(path, metadata={"Software": None})
 
 
-def _show(axes: Axes, name: str, pitches: Sequence[int], image: NDArray[np.float32]) -> Any:
+def _show(axes: Axes, name: str, pitches: Sequence[int], image: Image) -> Any:
     shown = axes.imshow(
         image,
         origin="lower",

@@ -20,7 +20,7 @@ from samplepack.audio import Audio, read
 from samplepack.errors import InputError, SamplepackError
 from samplepack.files import sha256_of_file
 from samplepack.levels import NEIGHBOURS_DB, loudness_lufs, true_peak_db
-from samplepack.loop import FLUX_GATE, STEP_GATE, SWING_GATE_DB, measure_seam
+from samplepack.loop import FLUX_GATE, STEP_GATE, SWING_GATE_DB, Seam, measure_played_seam, measure_seam
 from samplepack.parallel import Map
 from samplepack.tune import measure_cents
 
@@ -35,6 +35,7 @@ MATCHED_DB = 1.5
 
 _PEAK_TOLERANCE_DB = 0.1
 _PLAYED_TOLERANCE_CENTS = 1.0
+_HELD_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -113,15 +114,19 @@ def _measure_note(
         seam = measure_seam(audio.samples[:, start : end + 1], audio.rate_hz)
         note["loop"] = loop | {"step": seam.step, "flux": seam.flux, "swing_db": seam.swing_db}
         if not seam.is_good:
-            problems.append(
-                f"{key}: its loop is heard: step {seam.step:.1f} (below {STEP_GATE:.0f}), flux {seam.flux:.2f} "
-                f"(below {FLUX_GATE}), level swing {seam.swing_db:.2f} dB (below {SWING_GATE_DB:.0f})"
-            )
+            problems.append(f"{key}: its loop is heard: {_described(seam)}")
     if file.suffix == ".wav":
         wanted = (stated["pitch"], tuple(loop["frames"]) if loop else None)
         if (said := _sampler_chunk(file.read_bytes())) != wanted:
             problems.append(f"{key}: the file's own root key and loop are {said}, should be {wanted}")
     return note, problems
+
+
+def _described(seam: Seam) -> str:
+    return (
+        f"step {seam.step:.1f} (below {STEP_GATE:.0f}), flux {seam.flux:.2f} (below {FLUX_GATE}), "
+        f"level swing {seam.swing_db:.2f} dB (below {SWING_GATE_DB:.0f})"
+    )
 
 
 def _shortfalls(notes: Sequence[dict[str, Any]], sound: dict[str, Any]) -> list[str]:
@@ -177,7 +182,7 @@ def _played_problems(folder: Path, name: str, notes: Sequence[dict[str, Any]]) -
         import pysfizz
     except ImportError as error:
         raise SamplepackError("playing needs pysfizz: pip install pysfizz") from error
-    rate_hz = 48000
+    rate_hz = read(folder / notes[0]["file"]).rate_hz if notes else 48000
     # In memory, so that no note is cut where streaming lags behind; sample paths resolve from the map's own place.
     twin = path.with_name(f".check-{path.name}")
     twin.write_text("<control> hint_ram_based=1\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
@@ -187,16 +192,20 @@ def _played_problems(folder: Path, name: str, notes: Sequence[dict[str, Any]]) -
         if not synth.load_sfz_file(str(twin)):
             return ["sfizz cannot load its SFZ map"]
         for note in notes:
-            played = Audio(np.asarray(synth.render_note(note["pitch"], 127, 3.0, 3.2), np.float32), rate_hz)
+            held_s = _HELD_S if note["loop"] else 3.0
+            played = Audio(np.asarray(synth.render_note(note["pitch"], 127, held_s, held_s), np.float32), rate_hz)
             synth._synth.all_sound_off()
             if played.peak < 1e-3:
                 problems.append(f"key {note['pitch']}: silent in sfizz")
                 continue
-            cents = measure_cents(measure_partials(played, note["pitch"])).cents
-            if None not in (cents, note["cents"]) and abs(cents - note["cents"]) > _PLAYED_TOLERANCE_CENTS:
-                problems.append(
-                    f"key {note['pitch']}: {cents:+.1f} cents off in sfizz, {note['cents']:+.1f} in its file"
-                )
+            cents, own = measure_cents(measure_partials(played, note["pitch"])).cents, note["cents"]
+            if cents is not None and own is not None and abs(cents - own) > _PLAYED_TOLERANCE_CENTS:
+                problems.append(f"key {note['pitch']}: {cents:+.1f} cents off in sfizz, {own:+.1f} in its file")
+            if note["loop"]:
+                start, end = note["loop"]["frames"]
+                seam = measure_played_seam(played.samples[:, end + 1 :], rate_hz, end + 1 - start)
+                if not seam.is_good:
+                    problems.append(f"key {note['pitch']}: its loop is heard in sfizz: {_described(seam)}")
     finally:
         twin.unlink()
     return problems
