@@ -23,9 +23,9 @@ from pydantic import (
     create_model,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from samplepack.audio import Audio, Samples, db_to_gain, resample
+from samplepack.problems import wrong
 
 SILENCE_DB = -80.0
 """Relative to a note's peak: what lies below it at the end is silence, or the end of an effect's tail."""
@@ -140,13 +140,11 @@ def _accepted(name: str, parameter: str, value: float, info: ValidationInfo) -> 
     """The value, if Pedalboard takes it too and the recipe's rate allows it."""
     rate_hz = (info.context or {}).get("rate_hz")
     if rate_hz and re.fullmatch(r".*_frequency_hz|cutoff_hz", parameter) and value >= rate_hz / 2:
-        raise PydanticCustomError(
-            "effect", "{value} is not below half the rate, {half} Hz", {"value": value, "half": rate_hz / 2}
-        )
+        raise wrong(f"{value} is not below half the rate, {rate_hz / 2} Hz")
     try:
         _make(name, {parameter: value})
     except (ValueError, TypeError) as error:
-        raise PydanticCustomError("effect", "{value}: {reason}", {"value": value, "reason": str(error)}) from error
+        raise wrong(f"{value}: {error}") from error
     return value
 
 
@@ -158,7 +156,7 @@ def _sound_file(value: str, info: ValidationInfo) -> Path:
         soundfile.info(str(path))
     except (soundfile.SoundFileError, OSError) as error:
         reason = "not a sound file that can be read" if path.is_file() else "no such file"
-        raise PydanticCustomError("effect", "'{value}': {reason}", {"value": value, "reason": reason}) from error
+        raise wrong(f"'{value}': {reason}") from error
     return path
 
 
@@ -189,7 +187,7 @@ class _Step(BaseModel):
             step = {step: {}}
         if isinstance(step, dict):
             if len(step) != 1:
-                raise PydanticCustomError("step", "a step is one effect and its parameters; write one step a line")
+                raise wrong("a step is one effect and its parameters; write one step a line")
             step = {name: {} if parameters is None else parameters for name, parameters in step.items()}
         return step
 

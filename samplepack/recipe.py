@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict, get_args, get_origin
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 from pydantic import (
@@ -23,13 +23,13 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
 
 from samplepack import library
 from samplepack.checkpoint import Checkpoint
 from samplepack.document import Document, Key, read_document
 from samplepack.errors import InputError, Problem, did_you_mean
 from samplepack.latent import Interpolation, Latent, Spacing, latent_from_seed
+from samplepack.problems import problems_in, wrong
 from samplepack.process import Effect, Step, failure
 
 _LONGEST_NAME = 80
@@ -59,11 +59,6 @@ def _context(info: ValidationInfo) -> _Context:
     return context or {}
 
 
-def _wrong(message: str, **values: Any) -> PydanticCustomError:
-    """A problem in words; `values` stand in it as {name}."""
-    return PydanticCustomError("samplepack", message, values)
-
-
 def _file_name(name: str) -> str:
     """A name that is good as a file name on every system and in every sampler format.
 
@@ -71,14 +66,14 @@ def _file_name(name: str) -> str:
     """
     name = unicodedata.normalize("NFC", name)
     if not name.strip():
-        raise _wrong("a name can't be empty")
+        raise wrong("a name can't be empty")
     if bad := sorted({c for c in name if c in _FORBIDDEN or not c.isprintable()}):
         shown = " ".join(c if c.isprintable() else repr(c)[1:-1] for c in bad)
-        raise _wrong("'{name}' can't be a file name: it holds {bad}", name=name, bad=shown)
+        raise wrong(f"'{name}' can't be a file name: it holds {shown}")
     if name != name.strip(" .") or name.split(".")[0].strip().lower() in _RESERVED:
-        raise _wrong("'{name}' can't be a file name on every system", name=name)
+        raise wrong(f"'{name}' can't be a file name on every system")
     if len(name) > _LONGEST_NAME:
-        raise _wrong("a name has {most} characters at most; this one has {n}", most=_LONGEST_NAME, n=len(name))
+        raise wrong(f"a name has {_LONGEST_NAME} characters at most; this one has {len(name)}")
     return name
 
 
@@ -88,7 +83,7 @@ Name = Annotated[str, Field(strict=True), AfterValidator(_file_name)]
 def _known_timbre(name: str, info: ValidationInfo) -> str:
     known = _context(info).get("timbres", frozenset([name]))
     if name not in known:
-        raise _wrong("no timbre is called '{name}'{hint}", name=name, hint=did_you_mean(name, known))
+        raise wrong(f"no timbre is called '{name}'{did_you_mean(name, known)}")
     return name
 
 
@@ -110,7 +105,7 @@ def _not_yet(*later: Any) -> AfterValidator:
 
     def refuse(value: Any) -> Any:
         if value in later:
-            raise _wrong("{value} comes with a later version", value=str(value).lower())
+            raise wrong(f"{str(value).lower()} comes with a later version")
         return value
 
     return AfterValidator(refuse)
@@ -142,26 +137,23 @@ class LatentFile:
 
 def _read_latent(path: Any, info: ValidationInfo) -> LatentFile:
     if not isinstance(path, str):
-        raise _wrong("should be the path of a .npy file")
+        raise wrong("should be the path of a .npy file")
     file = _context(info).get("folder", Path()) / path
     try:
         values = np.load(file, allow_pickle=False)
     except (OSError, EOFError):
         reason = "cannot be read" if file.exists() else "no such file"
-        raise _wrong("'{path}': {reason}", path=path, reason=reason) from None
+        raise wrong(f"'{path}': {reason}") from None
     except (ValueError, SyntaxError, MemoryError):
-        raise _wrong("'{path}': not a .npy file of numbers", path=path) from None
+        raise wrong(f"'{path}': not a .npy file of numbers") from None
     if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind not in "fiu":
-        raise _wrong("'{path}': should hold one row of numbers", path=path)
+        raise wrong(f"'{path}': should hold one row of numbers")
     if not np.isfinite(values).all() or not values.any():
-        raise _wrong("'{path}': holds NaN or infinity, or nothing but zeros", path=path)
+        raise wrong(f"'{path}': holds NaN or infinity, or nothing but zeros")
     checkpoint = _context(info).get("checkpoint")
     expected = checkpoint.latent_dim if checkpoint else None
     if expected and len(values) != expected:
-        raise _wrong(
-            "'{path}': has {n} numbers; a latent of this checkpoint has {expected}",
-            path=path, n=len(values), expected=expected,
-        )  # fmt: skip
+        raise wrong(f"'{path}': has {len(values)} numbers; a latent of this checkpoint has {expected}")
     return LatentFile(path, values.astype(np.float32))
 
 
@@ -187,9 +179,9 @@ class Timbre(_Model):
     @model_validator(mode="after")
     def _one_origin(self) -> Timbre:
         if (self.seed is None) == (self.latent is None):
-            raise _wrong("should have either a seed or a latent")
+            raise wrong("should have either a seed or a latent")
         if (self.toward is None) != (self.at is None):
-            raise _wrong("'toward' and 'at' belong together")
+            raise wrong("'toward' and 'at' belong together")
         return self
 
     def own_latent(self, latent_dim: int) -> Latent:
@@ -205,15 +197,15 @@ def _seeds(value: Any) -> tuple[int, ...]:
     if match:
         first, last = int(match[1]), int(match[2])
         if first > last or last > 2**32 - 1:
-            raise _wrong("'{value}' is no range of seeds from 0 to 4294967295", value=value)
+            raise wrong(f"'{value}' is no range of seeds from 0 to 4294967295")
         if last - first >= _MOST_TIMBRES:
-            raise _wrong("'{value}' is more than {most} seeds", value=value, most=_MOST_TIMBRES)
+            raise wrong(f"'{value}' is more than {_MOST_TIMBRES} seeds")
         return tuple(range(first, last + 1))
     if isinstance(value, list) and value and all(type(s) is int and 0 <= s < 2**32 for s in value):
         if len(set(value)) < len(value):
-            raise _wrong("a seed stands twice in the list")
+            raise wrong("a seed stands twice in the list")
         return tuple(value)
-    raise _wrong("should be a range such as 100-131, or a list of seeds such as [7, 1312]")
+    raise wrong("should be a range such as 100-131, or a list of seeds such as [7, 1312]")
 
 
 class Bank(_Model):
@@ -232,10 +224,7 @@ class Bank(_Model):
     @model_validator(mode="after")
     def _names(self) -> Bank:
         if "{seed}" not in self.name:
-            raise _wrong(
-                "the name of a bank needs {seed} in it".replace("{seed}", "{placeholder}"),
-                placeholder="{seed}",
-            )
+            raise wrong("the name of a bank needs {seed} in it")
         _file_name(self.timbre(self.seeds[-1]))
         return self
 
@@ -269,23 +258,20 @@ def _pitches(value: Any, info: ValidationInfo) -> tuple[int, ...]:
     elif isinstance(value, list) and value and all(type(p) is int for p in value):
         pitches = sorted(value)
         if len(set(pitches)) < len(pitches):
-            raise _wrong("a pitch stands twice in the list")
+            raise wrong("a pitch stands twice in the list")
     elif isinstance(value, str) and (
         match := re.fullmatch(r"\s*(\d{1,3})\s*-\s*(\d{1,3})(?:\s*/\s*(\d{1,2}))?\s*", value)
     ):
         first, last, step = int(match[1]), int(match[2]), int(match[3] or 1)
         if first > last or step == 0:
-            raise _wrong("'{value}' is no range of pitches: the lower one comes first", value=value)
+            raise wrong(f"'{value}' is no range of pitches: the lower one comes first")
         pitches = list(range(first, last + 1, step))
     else:
-        raise _wrong("should be a range such as 36-84 or 36-84/3, or a list such as [36, 40, 43]")
+        raise wrong("should be a range such as 36-84 or 36-84/3, or a list such as [36, 40, 43]")
     if checkpoint := _context(info).get("checkpoint"):
         playable = checkpoint.pitches
         if outside := [p for p in pitches if p not in playable]:
-            raise _wrong(
-                "{outside} is outside what the checkpoint can play, {low}-{high}",
-                outside=outside[0], low=playable[0], high=playable[-1],
-            )  # fmt: skip
+            raise wrong(f"{outside[0]} is outside what the checkpoint can play, {playable[0]}-{playable[-1]}")
     return tuple(pitches)
 
 
@@ -335,7 +321,7 @@ class Sound(_Model):
     @model_validator(mode="after")
     def _possible(self) -> Sound:
         if self.bits == 32 and self.file == "flac":
-            raise _wrong("FLAC has no 32-bit float; write bits: 24, or file: wav")
+            raise wrong("FLAC has no 32-bit float; write bits: 24, or file: wav")
         return self
 
 
@@ -431,7 +417,7 @@ def load_recipe(path: Path) -> LoadedRecipe:
     try:
         recipe = Recipe.model_validate(document.data, context=context)
     except ValidationError as error:
-        problems += [_problem(document, details) for details in error.errors() if not _follows(details)]
+        problems += problems_in(document, error, Recipe)
     problems += _name_problems(document)
     problems += _circle_problems(document)
     if recipe is not None:
@@ -576,68 +562,3 @@ def _chain_problems(document: Document, recipe: Recipe, rate_hz: int) -> list[Pr
             name = type(effect).__name__
             problems.append(document.problem(("process", i), f"process[{i}]: {name}: {why}"))
     return problems
-
-
-def _follows(error: ErrorDetails) -> bool:
-    """Whether a list is too short only because items of it are wrong, which is told of each."""
-    return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
-
-
-def _problem(document: Document, error: ErrorDetails) -> Problem:
-    """A pydantic error in the project's words, at its place."""
-    location, kind = error["loc"], error["type"]
-    received = "" if isinstance(error["input"], dict | list) else f", not {error['input']!r}"
-    if kind == "extra_forbidden":
-        *parent, key = location
-        known = _keys_at(parent)
-        if parent[:1] == ["process"] and len(parent) == 2:
-            what = f"Pedalboard has no effect '{key}'"
-        elif parent[:1] == ["process"]:
-            what = f"{parent[2]} has no parameter '{key}'"
-        else:
-            what = f"unknown key '{key}'"
-        what += did_you_mean(str(key), known) or f" (known: {', '.join(known)})"
-        return document.problem_with_key(location, _at(parent) + what)
-    if kind == "missing":
-        *parent, key = location
-        return document.problem(parent, _at(parent) + f"'{key}' is missing")
-    if location and location[-1] == "[key]":
-        return document.problem_with_key(location[:-1], _at(location[:-2]) + error["msg"])
-    if kind == "literal_error":
-        expected = error["ctx"]["expected"]
-        hint = did_you_mean(str(error["input"]), re.findall(r"'([^']*)'", expected))
-        return document.problem(location, f"{_at(location)}should be {expected}{received}{hint}")
-    if kind == "too_short":
-        return document.problem(location, f"{_at(location)}should have at least {error['ctx']['min_length']}")
-    message = error["msg"].removeprefix("Input ").removeprefix("String ")
-    own_words = kind in ("samplepack", "effect", "step")
-    return document.problem(location, _at(location) + message + ("" if own_words else received))
-
-
-def _at(location: Sequence[Key]) -> str:
-    """`process[0].Reverb.room_size: `"""
-    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in location).lstrip(".")
-    return f"{text}: " if text else ""
-
-
-def _keys_at(location: Sequence[Key]) -> list[str]:
-    """The keys that a mapping at a place of a recipe may have."""
-    annotation: Any = Recipe
-    for key in location:
-        if get_origin(annotation) is dict:
-            annotation = get_args(annotation)[1]
-        elif get_origin(annotation) is tuple:
-            annotation = get_args(annotation)[0]
-        else:
-            annotation = _fields(annotation)[str(key)]
-    return list(_fields(annotation))
-
-
-def _fields(annotation: Any) -> dict[str, Any]:
-    """Key → type of a model, or of the model in a union."""
-    if get_origin(annotation) is Annotated:
-        return _fields(get_args(annotation)[0])
-    for candidate in (annotation, *get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return {field.alias or name: field.annotation for name, field in candidate.model_fields.items()}
-    return {}

@@ -6,8 +6,9 @@ from pathlib import Path
 import samplepack
 
 ORDER = [
-    "errors", "files", "audio", "latent", "document", "process", "analysis", "instrument", "tune", "loop", "levels", "finish", "checkpoint", "cache",
-    "models", "library", "formats", "recipe", "parallel", "plan", "render", "picture", "pack", "verify", "build", "cli",
+    "errors", "files", "audio", "latent", "document", "problems", "process", "analysis", "instrument", "tune", "loop",
+    "levels", "finish", "checkpoint", "cache", "models", "library", "formats", "recipe", "parallel", "plan", "render",
+    "picture", "pack", "verify", "build", "cli",
 ]  # fmt: skip
 """Each module may import those before it, and its own package's."""
 
