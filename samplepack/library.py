@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ def find(reference: str, beside: Path) -> Checkpoint | MagentaCheckpoint:
             f"(known: {', '.join(known)}; a path starts with ./)"
         )
     path = beside / reference
-    if not path.exists():
+    if not os.path.exists(path):  # unlike Path.exists, False for a name that is too long to be one
         raise InputError(f"checkpoint '{reference}': no such file or folder")
     if path.is_dir() and (path / CONFIG).is_file():
         return read_checkpoint(path, reference)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from samplepack.latent import INTERPOLATIONS, Latent, latent_from_seed, walk
@@ -64,17 +65,26 @@ def timbre_latents(recipe: Recipe, latent_dim: int) -> dict[str, Latent]:
     if recipe.bank:
         origins |= {recipe.bank.timbre(seed): latent_from_seed(seed, latent_dim) for seed in recipe.bank.seeds}
     latents: dict[str, Latent] = {}
+    for name in origins:
+        chain = [name]
+        while (toward := _toward(recipe, chain[-1])) is not None and toward not in latents:
+            chain.append(toward)
+        for link in reversed(chain):
+            latents[link] = _placed(recipe, link, origins[link], latents)
+    return {name: latents[name] for name in origins}
 
-    def resolve(name: str) -> Latent:
-        if name not in latents:
-            timbre = recipe.timbres.get(name)
-            z = origins[name]
-            if timbre and timbre.toward is not None and timbre.at is not None:
-                z = INTERPOLATIONS["slerp"](z, resolve(timbre.toward), timbre.at)
-            latents[name] = z
-        return latents[name]
 
-    return {name: resolve(name) for name in origins}
+def _toward(recipe: Recipe, name: str) -> str | None:
+    timbre = recipe.timbres.get(name)
+    return timbre.toward if timbre else None
+
+
+def _placed(recipe: Recipe, name: str, origin: Latent, latents: Mapping[str, Latent]) -> Latent:
+    """The latent of a timbre, on the arc from its origin to the timbre that it lies toward, if any."""
+    timbre = recipe.timbres.get(name)
+    if timbre is None or timbre.toward is None or timbre.at is None:
+        return origin
+    return INTERPOLATIONS["slerp"](origin, latents[timbre.toward], timbre.at)
 
 
 def note_key(engine: str, digest: str, z: Latent, pitch: int) -> str:

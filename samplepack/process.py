@@ -7,6 +7,7 @@ play (a cutoff above half the rate, a feedback of 2) is refused here.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -154,8 +155,8 @@ def _sound_file(value: str, info: ValidationInfo) -> Path:
     path = Path((info.context or {}).get("folder", "."), value)
     try:
         soundfile.info(str(path))
-    except (soundfile.SoundFileError, OSError) as error:
-        reason = "not a sound file that can be read" if path.is_file() else "no such file"
+    except (soundfile.SoundFileError, OSError, ValueError) as error:
+        reason = "not a sound file that can be read" if os.path.isfile(path) else "no such file"
         raise wrong(f"'{value}': {reason}") from error
     return path
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +33,12 @@ from samplepack.problems import problems_in, wrong
 from samplepack.process import Effect, Step, failure
 
 _LONGEST_NAME = 80
+_MOST_NAME_BYTES = 200  # a file name has 255, of which a pitch, a velocity and a suffix take some
 _MOST_TIMBRES = 10_000
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
+_PICTURE = "overview"
+"""What no instrument can be called, as the picture of each is called as the instrument is."""
+
 _FORBIDDEN = set('/\\:*?"<>|$=')
 
 
@@ -64,7 +68,6 @@ def _file_name(name: str) -> str:
 
     Source: the players' own failures on `$`, `<`, `//`, a leading `*` and `=`, and Windows' reserved names.
     """
-    name = unicodedata.normalize("NFC", name)
     if not name.strip():
         raise wrong("a name can't be empty")
     if bad := sorted({c for c in name if c in _FORBIDDEN or not c.isprintable()}):
@@ -74,6 +77,8 @@ def _file_name(name: str) -> str:
         raise wrong(f"'{name}' can't be a file name on every system")
     if len(name) > _LONGEST_NAME:
         raise wrong(f"a name has {_LONGEST_NAME} characters at most; this one has {len(name)}")
+    if (size := len(name.encode())) > _MOST_NAME_BYTES:
+        raise wrong(f"a name takes {_MOST_NAME_BYTES} bytes of UTF-8 at most; this one takes {size}")
     return name
 
 
@@ -88,6 +93,7 @@ def _known_timbre(name: str, info: ValidationInfo) -> str:
 
 
 TimbreName = Annotated[str, Field(strict=True), AfterValidator(_known_timbre)]
+Text = Annotated[str, Field(strict=True)]
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)]
 
 
@@ -111,13 +117,20 @@ def _not_yet(*later: Any) -> AfterValidator:
     return AfterValidator(refuse)
 
 
+def _whole(value: Any) -> Any:
+    """Refuse what only compares equal to a number: to Python 1.0 and true are 1."""
+    if isinstance(value, bool | float):
+        raise wrong(f"should be a whole number, not {value}")
+    return value
+
+
 class CheckpointReference(_Model):
     """`checkpoint: NAME`, `checkpoint: ./folder` or `checkpoint: {path: ./folder, sha256: …}`."""
 
     path: Annotated[str, Field(strict=True, min_length=1)]
     """A name (`starter`, or one that `samplepack checkpoints list` shows), or a path relative to the recipe."""
 
-    sha256: Annotated[str | None, Field(pattern="^[0-9a-fA-F]{64}$")] = None
+    sha256: Annotated[str | None, Field(strict=True, pattern="^[0-9a-fA-F]{64}$")] = None
     """The digest that it must have, as `samplepack checkpoints info` prints it."""
 
 
@@ -139,22 +152,32 @@ def _read_latent(path: Any, info: ValidationInfo) -> LatentFile:
     if not isinstance(path, str):
         raise wrong("should be the path of a .npy file")
     file = _context(info).get("folder", Path()) / path
+    if not os.path.exists(file):  # unlike Path.exists, False for a name that is too long to be one
+        raise wrong(f"'{path}': no such file")
     try:
-        values = np.load(file, allow_pickle=False)
-    except (OSError, EOFError):
-        reason = "cannot be read" if file.exists() else "no such file"
-        raise wrong(f"'{path}': {reason}") from None
-    except (ValueError, SyntaxError, MemoryError):
+        with file.open("rb") as opened:
+            stored = np.lib.format.read_array(opened, allow_pickle=False)
+    except OSError:
+        raise wrong(f"'{path}': cannot be read") from None
+    except Exception:  # NumPy lets out whatever Python's tokenizer and its own arithmetic raise on a bad header
         raise wrong(f"'{path}': not a .npy file of numbers") from None
-    if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind not in "fiu":
+    if stored.ndim != 1 or stored.dtype.kind not in "fiu":
         raise wrong(f"'{path}': should hold one row of numbers")
+    with np.errstate(all="ignore"):
+        values = stored.astype(np.float32)
     if not np.isfinite(values).all() or not values.any():
         raise wrong(f"'{path}': holds NaN or infinity, or nothing but zeros")
+    latent = LatentFile(path, values)
     checkpoint = _context(info).get("checkpoint")
-    expected = checkpoint.latent_dim if checkpoint else None
-    if expected and len(values) != expected:
-        raise wrong(f"'{path}': has {len(values)} numbers; a latent of this checkpoint has {expected}")
-    return LatentFile(path, values.astype(np.float32))
+    if checkpoint and checkpoint.latent_dim and (problem := _length_problem(latent, checkpoint.latent_dim)):
+        raise wrong(problem)
+    return latent
+
+
+def _length_problem(latent: LatentFile, latent_dim: int) -> str | None:
+    if len(latent.values) == latent_dim:
+        return None
+    return f"'{latent.path}': has {len(latent.values)} numbers; a latent of this checkpoint has {latent_dim}"
 
 
 class Timbre(_Model):
@@ -218,14 +241,15 @@ class Bank(_Model):
     ]
     """`100-131`, or a list."""
 
-    name: Annotated[str, Field(strict=True)] = "Bank {seed}"
+    name: Text = "Bank {seed}"
     """What each is called; `{seed}` stands for its seed."""
 
     @model_validator(mode="after")
     def _names(self) -> Bank:
         if "{seed}" not in self.name:
             raise wrong("the name of a bank needs {seed} in it")
-        _file_name(self.timbre(self.seeds[-1]))
+        for seed in self.seeds:
+            _file_name(self.timbre(seed))
         return self
 
     def timbre(self, seed: int) -> str:
@@ -290,13 +314,17 @@ Pitches = Annotated[
 ]
 
 
+_DEFAULT_PITCHES: Any = "36-84"
+"""As a recipe would write it: the checkpoint may be able to play less."""
+
+
 class Sound(_Model):
     """The pack's sound files."""
 
-    rate_hz: Literal[44100, 48000, 88200, 96000, "native"] = 48000
+    rate_hz: Annotated[Literal[44100, 48000, 88200, 96000, "native"], BeforeValidator(_whole)] = 48000
     """`native` is the checkpoint's own; samplers play files of 16000 Hz with audible images."""
 
-    bits: Literal[16, 24, 32] = 24
+    bits: Annotated[Literal[16, 24, 32], BeforeValidator(_whole)] = 24
     """32 is float."""
 
     file: Literal["wav", "flac"] = "wav"
@@ -331,19 +359,19 @@ Format = Annotated[Literal["sfz", "multisample", "decentsampler"], _not_yet("mul
 class Recipe(_Model):
     """A recipe, complete: what isn't written has its default."""
 
-    recipe: Literal[1]
+    recipe: Annotated[Literal[1], BeforeValidator(_whole)]
     """Version of this format."""
 
     name: Name
     """Of the pack; its folder is a slug of it."""
 
-    description: str = ""
-    author: str = ""
-    license: str = ""
+    description: Text = ""
+    author: Text = ""
+    license: Text = ""
     """What users of the pack may do with its sounds; written into the pack."""
 
     checkpoint: CheckpointField = CheckpointReference(path="starter")
-    pitches: Pitches = tuple(range(36, 85))
+    pitches: Pitches = Field(_DEFAULT_PITCHES, validate_default=True)
     timbres: dict[Name, Annotated[Timbre, _short_for("seed")]] = {}
     """Each becomes one instrument."""
 
@@ -392,11 +420,18 @@ class LoadedRecipe:
         """The checkpoint in samplepack's own format; one of Magenta's is converted, which imports TensorFlow.
 
         Raises:
-            InputError: its weights are damaged, or it isn't the one that the recipe's `sha256` asks for.
+            InputError: its weights are damaged, it isn't the one that the recipe's `sha256` asks for, or its latents
+                have another length than those of the recipe's files.
         """
         checkpoint = library.opened(self.checkpoint)
-        if problem := _pin_problem(self.recipe.checkpoint, checkpoint):
-            raise InputError(Problem(problem, str(self.path)))
+        told = [_pin_problem(self.recipe.checkpoint, checkpoint)]
+        # The length may be known only now: some of Magenta's checkpoints don't say it.
+        latents = {name: timbre.latent for name, timbre in self.recipe.timbres.items() if timbre.latent}
+        for name, latent in latents.items():
+            if problem := _length_problem(latent, checkpoint.latent_dim):
+                told.append(f"timbres.{name}.latent: {problem}")
+        if problems := [Problem(message, str(self.path)) for message in told if message]:
+            raise InputError(*problems)
         return checkpoint
 
 
@@ -424,7 +459,7 @@ def load_recipe(path: Path) -> LoadedRecipe:
         problems += _chain_problems(document, recipe, rate_hz)
     if problems or recipe is None or found is None:
         raise InputError(*sorted(problems, key=lambda p: (p.line or 0, p.column or 0)))
-    return LoadedRecipe(path, path.read_bytes(), recipe, found)
+    return LoadedRecipe(path, document.content, recipe, found)
 
 
 def load_recipes(paths: Iterable[Path]) -> list[LoadedRecipe]:
@@ -504,7 +539,7 @@ def _named_timbres(data: Mapping[str, Any]) -> list[tuple[str, tuple[Key, ...]]]
     timbres = data.get("timbres")
     named: list[tuple[str, tuple[Key, ...]]] = []
     if isinstance(timbres, dict):
-        named += [(unicodedata.normalize("NFC", name), ("timbres", name)) for name in timbres]
+        named += [(name, ("timbres", name)) for name in timbres]
     try:
         bank = Bank.model_validate(data.get("bank"))
         named += [(bank.timbre(seed), ("bank", "name")) for seed in bank.seeds]
@@ -530,6 +565,8 @@ def _name_problems(document: Document) -> list[Problem]:
         return [document.problem((), "nothing to build: a recipe needs timbres, a bank or paths")]
     problems, seen = [], set[str]()
     for name, location in named:
+        if name.casefold() == _PICTURE:
+            problems.append(document.problem_with_key(location, f"'{name}' is the name of a picture of the pack"))
         if name.casefold() in seen:
             problems.append(document.problem_with_key(location, f"two instruments would be called '{name}'"))
         seen.add(name.casefold())
@@ -537,20 +574,22 @@ def _name_problems(document: Document) -> list[Problem]:
 
 
 def _circle_problems(document: Document) -> list[Problem]:
-    """Timbres that lie toward themselves."""
+    """Timbres that lie toward themselves, each circle told once."""
     timbres = document.data.get("timbres")
     if not isinstance(timbres, dict):
         return []
     toward = {name: t.get("toward") for name, t in timbres.items() if isinstance(t, dict)}
-    problems = []
+    problems, passed = [], set[str]()
     for start in toward:
-        name, passed = toward.get(start), {start}
-        while isinstance(name, str) and name not in passed:
+        name, walked = start, list[str]()
+        while isinstance(name, str) and name in toward and name not in passed:
             passed.add(name)
-            name = toward.get(name)
-        if name == start:
-            message = f"'{start}' lies toward itself, by way of {', '.join(sorted(passed))}"
-            problems.append(document.problem(("timbres", start, "toward"), message))
+            walked.append(name)
+            name = toward[name]
+        if name in walked:
+            first, *others = walked[walked.index(name) :]
+            by_way = f", by way of {', '.join(others)}" if others else ""
+            problems.append(document.problem(("timbres", first, "toward"), f"'{first}' lies toward itself{by_way}"))
     return problems
 
 

@@ -1,12 +1,17 @@
 """Recipes: what is understood, and what is said of what isn't."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from conftest import REPOSITORY
 
+from samplepack import library
+from samplepack.checkpoint import CONFIG, Config, write_checkpoint
 from samplepack.errors import InputError
+from samplepack.latent import latent_from_seed, slerp
+from samplepack.plan import timbre_latents
 from samplepack.recipe import json_schema, load_recipe, load_recipes
 
 GOOD = """\
@@ -83,6 +88,10 @@ def test_what_is_left_out_has_a_sane_default(tmp_path):
     assert recipe.sound.rate_hz == 48000 and recipe.sound.bits == 24 and recipe.formats == ("sfz",)
 
 
+def npy_header(text):
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
 BAD = {
     # what is changed in GOOD → every problem that is told, in full
     ("name: Glass Choir\n", ""): ["r.yaml:1:1: 'name' is missing"],
@@ -92,6 +101,34 @@ BAD = {
     ("Glass Choir", "a/b"): ["r.yaml:2:7: name: 'a/b' can't be a file name: it holds /"],
     ("Glass Choir", "CON"): ["r.yaml:2:7: name: 'CON' can't be a file name on every system"],
     ("Glass Choir", "x" * 81): ["r.yaml:2:7: name: a name has 80 characters at most; this one has 81"],
+    ("Glass Choir", "🎹" * 80): ["r.yaml:2:7: name: a name takes 200 bytes of UTF-8 at most; this one takes 320"],
+    ("Glass Choir", '"\\ud800"'): ["r.yaml:2:7: not text: '\\ud800' holds half of a character"],
+    ("Glass Choir", '"\\U00110000"'): ["r.yaml:2:10: not YAML: an escape or a version that is out of range"],
+    ("Glass Choir", '"\\UFFFFFFFF"'): ["r.yaml:2:10: not YAML: an escape or a version that is out of range"],
+    ("Glass Choir", "!!timestamp foo"): ["r.yaml:2:7: 'foo' cannot be read as !!timestamp"],
+    ("Glass Choir", "!!bool foo"): ["r.yaml:2:7: 'foo' cannot be read as !!bool"],
+    ("Glass Choir", "!!int ''"): ["r.yaml:2:7: '' cannot be read as !!int"],
+    ("Glass Choir", "!!float ''"): ["r.yaml:2:7: '' cannot be read as !!float"],
+    ("Glass Choir", "!!binary Z2xhc3M="): [
+        "r.yaml:2:7: a recipe holds text and numbers, no !!binary; write it in quotes"
+    ],
+    ("Glass Choir", "2026-01-01"): ["r.yaml:2:7: a recipe holds text and numbers, no !!timestamp; write it in quotes"],
+    ("Glass Choir", "2026-13-01"): ["r.yaml:2:7: '2026-13-01' cannot be read as !!timestamp: month must be in 1..12"],
+    ("recipe: 1\n", "%YAML 1." + "1" * 5000 + "\n---\nrecipe: 1\n"): [
+        "r.yaml:1:9: not YAML: an escape or a version that is out of range"
+    ],
+    ("recipe: 1", "recipe: true"): ["r.yaml:1:9: recipe: should be a whole number, not True"],
+    ("recipe: 1", "recipe: 1.0"): ["r.yaml:1:9: recipe: should be a whole number, not 1.0"],
+    ("process:", "sound: {bits: 24.0}\nprocess:"): ["r.yaml:8:15: sound.bits: should be a whole number, not 24.0"],
+    ("process:", "sound: {rate_hz: 48000.0}\nprocess:"): [
+        "r.yaml:8:18: sound.rate_hz: should be a whole number, not 48000.0"
+    ],
+    ("Glass: 7", "Glass: 0x" + "F" * 5000): ["r.yaml:6:10: a number of more than 400 digits"],
+    ("Glass: 7", "Glass: " + "9" * 5000): ["r.yaml:6:10: a number of more than 400 digits"],
+    ("Glass: 7", "Glass: 0x1" + "0" * 17): ["r.yaml:6:10: a number beyond 2^64"],
+    ("  Choir: {seed: 1312}", "  Choir: &a {seed: 1312}\n  Breath: {<<: *a, at: 0.5}"): [
+        "r.yaml:8:12: merge keys (<<) aren't supported; write the keys out"
+    ],
     ("Glass Choir", "' '"): ["r.yaml:2:7: name: a name can't be empty"],
     ("Glass Choir", "[]"): ["r.yaml:2:7: name: should be a valid string"],
     ("Glass Choir", "'{bad}/{name}'"): ["r.yaml:2:7: name: '{bad}/{name}' can't be a file name: it holds /"],
@@ -115,14 +152,33 @@ BAD = {
         "r.yaml:6:28: timbres.Glass.toward: no timbre is called 'Chior'; did you mean 'Choir'?"
     ],
     ("Glass: 7", "Glass: {seed: 7, toward: Glass, at: 0.5}"): [
-        "r.yaml:6:28: 'Glass' lies toward itself, by way of Glass"
+        "r.yaml:6:28: 'Glass' lies toward itself"
     ],
+    ("  Glass: 7\n  Choir: {seed: 1312}", "  A: {seed: 1, toward: B, at: 0}\n  B: {seed: 2, toward: C, at: 0}\n  C: {seed: 3, toward: B, at: 0}"): [
+        "r.yaml:7:24: 'B' lies toward itself, by way of C"
+    ],
+    ("  Glass: 7", "  E\u0301: {seed: 1, toward: F\u0301, at: 0.5}\n  F\u0301: {seed: 2, toward: \u00c9, at: 0.5}"): [
+        "r.yaml:6:25: 'É' lies toward itself, by way of F\u0301"
+    ],
+    ("  Glass: 7", "  E\u0301: 7\n  \u00c9: 7"): ["r.yaml:7:3: 'É' stands here for the second time"],
+    ("  Glass: 7", "  OverView: 7"): ["r.yaml:6:3: 'OverView' is the name of a picture of the pack"],
     ("Glass: 7", "Glass: {seed: 7, toward: Choir, at: 1.5}"): [
         "r.yaml:6:39: timbres.Glass.at: should be less than or equal to 1, not 1.5"
     ],
     ("Glass: 7", "Glass: {latent: nowhere.npy}"): ["r.yaml:6:19: timbres.Glass.latent: 'nowhere.npy': no such file"],
     ("Glass: 7", "Glass: {latent: text.npy}"): [
         "r.yaml:6:19: timbres.Glass.latent: 'text.npy': not a .npy file of numbers"
+    ],
+    ("Glass: 7", 'Glass: {latent: "\\0"}'): ["r.yaml:6:19: timbres.Glass.latent: '\\x00': no such file"],
+    ("Glass: 7", "Glass: {latent: " + "x" * 5000 + "}"): [
+        f"r.yaml:6:19: timbres.Glass.latent: '{'x' * 5000}': no such file"
+    ],
+    ("Glass: 7", "Glass: {latent: .}"): ["r.yaml:6:19: timbres.Glass.latent: '.': cannot be read"],
+    ("Glass: 7", "Glass: {latent: huge.npy}"): [
+        "r.yaml:6:19: timbres.Glass.latent: 'huge.npy': holds NaN or infinity, or nothing but zeros"
+    ],
+    ("Glass: 7", "Glass: {latent: minute.npy}"): [
+        "r.yaml:6:19: timbres.Glass.latent: 'minute.npy': holds NaN or infinity, or nothing but zeros"
     ],
     ("Glass: 7", "Glass: {latent: long.npy}"): [
         "r.yaml:6:19: timbres.Glass.latent: 'long.npy': has 33 numbers; a latent of this checkpoint has 32"
@@ -140,6 +196,7 @@ BAD = {
         "r.yaml:3:13: no checkpoint is called 'startr'; did you mean 'starter'? (known: starter; a path starts with ./)"
     ],
     ("starter", "./nowhere"): ["r.yaml:3:13: checkpoint './nowhere': no such file or folder"],
+    ("starter", "./" + "x" * 5000): [f"r.yaml:3:13: checkpoint './{'x' * 5000}': no such file or folder"],
     ("starter", "acoustic_only"): [
         "r.yaml:3:13: checkpoint 'acoustic_only' is not on this machine: download acoustic_only.zip (the README says "
         "where), then: samplepack checkpoints import acoustic_only.zip acoustic_only"
@@ -185,8 +242,14 @@ BAD = {
     ("  - Reverb: {room_size: 0.4}", "  - Convolution: {impulse_response_filename: '{x}.wav'}"): [
         "r.yaml:9:46: process[0].Convolution.impulse_response_filename: '{x}.wav': no such file"
     ],
+    ("  - Reverb: {room_size: 0.4}", "  - Convolution: {impulse_response_filename: " + "x" * 5000 + "}"): [
+        f"r.yaml:9:46: process[0].Convolution.impulse_response_filename: '{'x' * 5000}': no such file"
+    ],
     ("process:", "paths: 7\nprocess:"): ["r.yaml:8:8: paths: should be a mapping, not 7"],
     ("process:", "bank: {seeds: 9-3}\nprocess:"): ["r.yaml:8:15: bank.seeds: '9-3' is no range of seeds from 0 to 4294967295"],
+    ("process:", "bank: {seeds: [1000, 1], name: '{seed}" + "x" * 77 + "'}\nprocess:"): [
+        "r.yaml:8:7: bank: a name has 80 characters at most; this one has 81"
+    ],
     ("process:", "bank: {seeds: 1-3, name: Bank}\nprocess:"): ["r.yaml:8:7: bank: the name of a bank needs {seed} in it"],
     ("process:", "bank: {seeds: 0-4000000000}\nprocess:"): ["r.yaml:8:15: bank.seeds: '0-4000000000' is more than 10000 seeds"],
     ("process:", "paths: {P: {through: [Glass, Chor], steps: 3}}\nprocess:"): [
@@ -233,6 +296,8 @@ def test_a_bad_recipe_is_told_what_is_wrong_and_where(tmp_path, change, told):
     (tmp_path / "text.npy").write_text("not an array")
     np.save(tmp_path / "long.npy", np.ones(33))
     np.save(tmp_path / "nan.npy", np.full(32, np.nan))
+    np.save(tmp_path / "huge.npy", np.full(32, 1e300))
+    np.save(tmp_path / "minute.npy", np.full(32, 1e-300))
     np.save(tmp_path / "square.npy", np.ones((4, 8)))
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     assert change[0] in GOOD
@@ -242,6 +307,64 @@ def test_a_bad_recipe_is_told_what_is_wrong_and_where(tmp_path, change, told):
     assert len(problems) == len(told)
     for problem, expected in zip(problems, told, strict=True):
         assert problem == expected or (expected.endswith("…") and problem.startswith(expected[:-1]))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK\x03\x04" + bytes(60),
+        npy_header("{'descr': ("),
+        npy_header("(" * 5000),
+        npy_header(f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({2**82},)}}"),
+        npy_header("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}"),
+        npy_header("{}"),
+        b"\x93NUMPY\x01",
+        b"",
+    ],
+    ids=lambda content: repr(content)[:40],
+)
+def test_a_latent_file_with_a_bad_header_is_told(tmp_path, content):
+    (tmp_path / "bad.npy").write_bytes(content)
+    path = tmp_path / "r.yaml"
+    path.write_text(GOOD.replace("Glass: 7", "Glass: {latent: bad.npy}"))
+    assert problems_of(path) == ["r.yaml:6:19: timbres.Glass.latent: 'bad.npy': not a .npy file of numbers"]
+
+
+def test_a_name_is_the_same_however_its_accents_are_encoded_and_a_path_is_left_alone(tmp_path):
+    np.save(tmp_path / "e\u0301.npy", np.ones(32))
+    path = tmp_path / "r.yaml"
+    path.write_text(
+        "recipe: 1\nname: E\u0301\ntimbres: {E\u0301: {latent: e\u0301.npy}, A: {seed: 1, toward: \u00c9, at: 0.5}}\n"
+        "bank: {seeds: 1-2, name: 'o\u0308 {seed}'}\n"
+        "paths: {U\u0308: {through: [\u00c9, E\u0301, \u00f6 1], steps: 2}}\n"
+    )
+    recipe = load_recipe(path).recipe
+    assert recipe.name == "\u00c9" and list(recipe.timbres) == ["\u00c9", "A"] and list(recipe.paths) == ["\u00dc"]
+    assert recipe.paths["\u00dc"].through == ("\u00c9", "\u00c9", "\u00f6 1")
+
+
+def test_a_long_chain_of_timbres_is_no_trouble(tmp_path):
+    links = "".join(f"  T{i}: {{seed: {i}, toward: T{i + 1}, at: 0.5}}\n" for i in range(3000))
+    path = tmp_path / "r.yaml"
+    path.write_text(GOOD.replace("  Glass: 7\n", links + "  T3000: 7\n"))
+    latents = timbre_latents(load_recipe(path).recipe, 32)
+    assert list(latents)[:2] == ["T0", "T1"] and len(latents) == 3002
+    assert np.array_equal(latents["T2999"], slerp(latent_from_seed(2999, 32), latent_from_seed(7, 32), 0.5))
+
+
+def test_the_recipe_is_kept_as_it_was_read(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert load_recipe(path).text == path.read_bytes()
+
+
+def test_the_pitches_that_are_left_out_are_checked_too(tmp_path):
+    folder = shutil.copytree(library.STARTER, tmp_path / "own")
+    config = json.loads((folder / CONFIG).read_text())
+    write_checkpoint(folder, Config.model_validate({**config, "pitches": [40, 60]}), {"a": np.ones(1)})
+    path = tmp_path / "r.yaml"
+    path.write_text(GOOD.replace("starter", "./own").replace("pitches: 36-84\n", ""))
+    assert problems_of(path) == ["r.yaml:1:1: pitches: 36 is outside what the checkpoint can play, 40-60"]
 
 
 def test_files_that_are_no_text_or_not_there_are_told(tmp_path):
