@@ -190,6 +190,27 @@ def test_any_sizes_agree_with_the_plain_formulas(changes):
         assert np.abs(images[i] - plain_network(sizes, tensors, z[i], i)).max() < 2e-5
 
 
+@pytest.mark.parametrize("pitch", [59, 63, -1, 1000])
+def test_a_pitch_that_the_checkpoint_lacks_is_no_other_pitch(pitch):
+    sizes = config()
+    model = GANSynth(sizes, random_tensors(sizes))
+    with pytest.raises(ValueError, match="pitches from 60 to 62 alone"):
+        model.render(np.ones((2, 5), np.float32), np.array([60, pitch]))
+
+
+@pytest.mark.parametrize("chosen", ["pytest", "numpy", "torch", "TensorFlow"])
+def test_a_backend_that_is_none_is_refused(monkeypatch, chosen):
+    monkeypatch.setenv("KERAS_BACKEND", chosen)
+    for ask in (models.engine, models.start_backend):
+        with pytest.raises(InputError, match=f"KERAS_BACKEND is '{chosen}'; it should be tensorflow or jax"):
+            ask()
+
+
+def test_an_empty_backend_is_none_that_was_chosen(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "")
+    assert models.backend() == "tensorflow"
+
+
 def test_every_wrong_tensor_is_told():
     sizes = config()
     tensors = random_tensors(sizes)

@@ -31,9 +31,20 @@ class Model(Protocol):
         ...
 
 
+BACKENDS = ("tensorflow", "jax")
+"""What Keras may run on; of its other backends PyTorch is untested, and NumPy's lacks what the network needs."""
+
+
 def backend() -> str:
-    """What Keras runs on: `tensorflow`, or what the environment variable `KERAS_BACKEND` says."""
-    return os.environ.get("KERAS_BACKEND", "tensorflow")
+    """What Keras runs on: `tensorflow`, or what the environment variable `KERAS_BACKEND` says.
+
+    Raises:
+        InputError: it says something else than `tensorflow` or `jax`.
+    """
+    chosen = os.environ.get("KERAS_BACKEND") or BACKENDS[0]
+    if chosen not in BACKENDS:
+        raise InputError(f"KERAS_BACKEND is '{chosen}'; it should be {' or '.join(BACKENDS)}, or not set")
+    return chosen
 
 
 def engine() -> str:

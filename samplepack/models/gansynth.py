@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from samplepack.checkpoint import Checkpoint, Config, Tensors, config_problems, read_tensors
 from samplepack.errors import InputError, Problem
@@ -74,10 +74,10 @@ class GANSynthConfig(Config):
     samples: int = Field(64000, gt=0)
     """Length of a note."""
 
-    start: tuple[int, int]
+    start: tuple[PositiveInt, PositiveInt]
     """Frames and bins of block 1."""
 
-    channels: tuple[int, ...] = Field(min_length=1)
+    channels: tuple[PositiveInt, ...] = Field(min_length=1)
     """Of each block."""
 
     progress: float | None = None
@@ -194,6 +194,9 @@ class GANSynth:
     ) -> NDArray[np.float32]:
         full = -len(pitches) % NOTES_TOGETHER
         labels = np.asarray(pitches, "int32") - self.config.pitches[0]
+        if np.any((labels < 0) | (labels >= self.generator.labels)):
+            # NumPy would take a label below 0 from the other end: a note of another pitch, and no error.
+            raise ValueError(f"pitches from {self.config.pitches[0]} to {self.config.pitches[1]} alone can be rendered")
         codes = np.pad(self._codes(np.asarray(latents, "float32"), labels), [(0, full), (0, 0)], mode="edge")
         labels = np.pad(labels, (0, full), mode="edge")
         batches = [slice(i, i + NOTES_TOGETHER) for i in range(0, len(labels), NOTES_TOGETHER)]
