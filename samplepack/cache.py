@@ -57,7 +57,8 @@ class Cache:
 
 
 def user_folder(kind: str) -> Path:
-    """Where samplepack keeps what outlasts a build: `notes` (the cache) or `checkpoints`.
+    """Where samplepack keeps what outlasts a build: `notes` (the cache), `checkpoints` (those that were imported) or
+    `converted` (Magenta's that recipes name by path, as samplepack's own; a cache too).
 
     `SAMPLEPACK_HOME` moves all of it; otherwise the cache folder that is usual on the system.
     """
