@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from samplepack.errors import InputError, Problem
 from samplepack.files import folder_aside
+from samplepack.problems import wrong
 
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
@@ -53,6 +54,13 @@ class Config(BaseModel):
 
     digest: str = ""
     """SHA-256 over the weights and over all in the config that changes the sound."""
+
+    @field_validator("pitches")
+    @classmethod
+    def _low_to_high(cls, pitches: tuple[int, int]) -> tuple[int, int]:
+        if not 0 <= pitches[0] <= pitches[1] <= 127:
+            raise wrong("should be the lowest and the highest pitch, from 0 to 127")
+        return pitches
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         raise InputError(f"checkpoint '{name}': cannot read {CONFIG}: {error.strerror}") from error
     except ValidationError as error:
         raise InputError(*config_problems(error, name)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"checkpoint '{name}': {CONFIG} is not JSON: {error}") from error
     try:
         digest = _digest(config, (folder / WEIGHTS).read_bytes())
@@ -120,10 +128,10 @@ def is_checkpoint(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
-def config_problems(error: ValidationError, name: str) -> list[Problem]:
-    """What is wrong with a `config.json`, a line each."""
+def config_problems(error: ValidationError, name: str, source: str = CONFIG) -> list[Problem]:
+    """What is wrong with a config, a line each; `source` is where it was read."""
     return [
-        Problem(f"checkpoint '{name}': {CONFIG}: {'.'.join(map(str, e['loc']))}: {e['msg']}") for e in error.errors()
+        Problem(f"checkpoint '{name}': {source}: {'.'.join(map(str, e['loc']))}: {e['msg']}") for e in error.errors()
     ]
 
 

@@ -235,12 +235,18 @@ def list_(as_json: bool) -> None:
     from samplepack import library
     from samplepack.checkpoint import read_checkpoint
 
-    found = [read_checkpoint(folder, name) for name, folder in library.names().items()]
-    if as_json:
-        click.echo(json.dumps([{"name": c.name, "folder": str(c.folder), "digest": c.digest} for c in found], indent=1))
-        return
-    for one in found:
-        click.echo(f"{one.name}: {_summary(one)}")
+    listed, lines = [], []
+    for name, folder in library.names().items():
+        entry: dict[str, str] = {"name": name, "folder": str(folder)}
+        try:
+            found = read_checkpoint(folder, name)
+        except InputError as error:  # one that is damaged doesn't hide the others
+            listed.append({**entry, "problem": str(error)})
+            lines += [str(problem) for problem in error.problems]
+        else:
+            listed.append({**entry, "digest": found.digest})
+            lines.append(f"{name}: {_summary(found)}")
+    click.echo(json.dumps(listed, indent=1) if as_json else "\n".join(lines))
 
 
 @checkpoints.command()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from samplepack import models
 from samplepack.cache import user_folder
@@ -16,6 +19,7 @@ from samplepack.checkpoint import (
     WEIGHTS,
     Checkpoint,
     Config,
+    config_problems,
     is_checkpoint,
     read_checkpoint,
     require_finite,
@@ -94,7 +98,8 @@ def find(reference: str, beside: Path) -> Checkpoint | MagentaCheckpoint:
     layout = magenta.find_layout(path, reference)
     converted = user_folder("converted") / _fingerprint(path, layout)
     if converted.is_dir():
-        return read_checkpoint(converted, reference)
+        with contextlib.suppress(InputError):  # a cache: what is damaged in it is made anew
+            return read_checkpoint(converted, reference)
     return MagentaCheckpoint(reference, path, converted, layout.latent_dim, layout.rate_hz)
 
 
@@ -119,8 +124,12 @@ def convert(found: MagentaCheckpoint, folder: Path, name: str) -> Checkpoint:
     from samplepack.models import gansynth
 
     values, tensors = magenta.read(found.path, found.name)
-    config = gansynth.GANSynthConfig.model_validate(values)
-    tensors = {name: tensor for name, tensor in tensors.items() if name in config.tensor_shapes()}
+    try:
+        config = gansynth.GANSynthConfig.model_validate(values)
+    except ValidationError as error:
+        raise InputError(*config_problems(error, found.name, "what its weights and experiment.json say")) from error
+    shapes = config.tensor_shapes()
+    tensors = {tensor_name: tensor for tensor_name, tensor in tensors.items() if tensor_name in shapes}
     problems = gansynth.shape_problems(config, tensors, found.name)
     if problems:
         raise InputError(*problems)
@@ -137,8 +146,8 @@ def import_checkpoint(source: Path, name: str) -> Checkpoint:
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
         raise InputError(f"'{name}' can't be a checkpoint's name: letters, digits, - and _ make one")
-    if name in names():
-        raise InputError(f"a checkpoint is called '{name}' already, in {names()[name]}")
+    if taken := names().get(name):
+        raise InputError(f"a checkpoint is called '{name}' already, in {taken}")
     found = find(f"./{source.name}", source.parent)
     folder = user_folder("checkpoints") / name
     if isinstance(found, MagentaCheckpoint):

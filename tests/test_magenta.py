@@ -52,6 +52,40 @@ def test_a_converted_checkpoint_is_found_without_tensorflow(tiny):
     assert library.find(str(tiny), FIXTURES).latent_dim == 32
 
 
+@pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
+def test_a_damaged_conversion_is_made_anew(tiny, name):
+    converted = opened(tiny)
+    (converted.folder / name).write_bytes(b"{}")
+    assert isinstance(library.find(str(tiny), FIXTURES), library.MagentaCheckpoint)
+    assert opened(tiny).digest == converted.digest
+    assert library.find(str(tiny), FIXTURES).digest == converted.digest
+
+
+def test_a_damaged_import_does_not_hide_the_others_in_the_list(tiny, run):
+    for name in ("broken", "whole"):
+        library.import_checkpoint(tiny, name)
+    (library.names()["broken"] / WEIGHTS).unlink()
+    ran = run("checkpoints", "list")
+    assert ran.code == 0
+    starter, broken, whole = ran.out.splitlines()
+    assert broken == "checkpoint 'broken': cannot read weights.safetensors: No such file or directory"
+    assert starter.startswith("starter: gansynth") and whole.startswith("whole: gansynth")
+    listed = {one["name"]: one for one in json.loads(run("checkpoints", "list", "--json").out)}
+    assert "problem" in listed["broken"] and "digest" in listed["whole"]
+
+
+def test_a_latent_file_of_a_wrong_length_is_told_when_the_checkpoint_says_its_own(tmp_path, tiny, run, write_recipe):
+    (tiny / "experiment.json").unlink()
+    np.save(tmp_path / "long.npy", np.ones(33))
+    recipe = write_recipe("checkpoint: ./tiny\n", timbres="{Glass: {latent: long.npy}}", pitches="60")
+    assert run("check", recipe).code == 0
+    ran = run("plan", recipe)
+    assert ran.code == 2
+    assert ran.err == (
+        f"{recipe}: timbres.Glass.latent: 'long.npy': has 33 numbers; a latent of this checkpoint has 32\n"
+    )
+
+
 def test_what_was_read_is_told(tiny):
     config = opened(tiny).config
     assert config.latent_dim == 32 and config.pitches == (24, 84) and config.sample_rate_hz == 16000
@@ -137,6 +171,11 @@ def only_experiment(tiny):
     shutil.rmtree(tiny / "stage_00012")
 
 
+def few_inputs(tiny):
+    (tiny / "experiment.json").unlink()
+    change("block_1/conv0", lambda kernel: kernel[:, :, :60])(tiny)
+
+
 BAD = {
     "truncated data": (lambda t: data(t).write_bytes(data(t).read_bytes()[:100000]), "model.ckpt-11000000 is damaged"),
     "missing data": (lambda t: data(t).unlink(), "model.ckpt-11000000.data-00000-of-00001 is missing"),
@@ -165,6 +204,15 @@ BAD = {
     "another start": (experiment(start_width=8), "says start_width 8, the weights have 16"),
     "linear spectrograms": (experiment(data_type="linear"), "says data_type 'linear'; only 'mel' can be read"),
     "a number that is a word": (experiment(sample_rate="fast"), "says sample_rate 'fast', which is no number"),
+    "a number that is none": (experiment(sample_rate=float("nan")), "says sample_rate nan, which is no number"),
+    "a number beyond all others": (experiment(mag_normalizer_b=10**400), "which is no number that it could be"),
+    "a divisor of zero": (experiment(mag_normalizer_a=0), "says mag_normalizer_a 0, by which nothing can be divided"),
+    "another divisor of zero": (experiment(p_normalizer_a=0.0), "says p_normalizer_a 0.0, by which nothing can"),
+    "experiment nested without end": (
+        lambda t: (t / "experiment.json").write_text("[" * 200000),
+        "experiment.json is not JSON",
+    ),
+    "fewer inputs than labels": (few_inputs, "latent_dim: Input should be greater than 0"),
     "no images a stage": (experiment(stable_stage_num_images=0), "should be a whole number above 0"),
     "NaN weights": (change("block_3/conv1", with_nan), "block_3/conv1/kernel holds NaN or infinite weights"),
     "a missing weight": (change("block_3/conv1", lambda k: None), "block_3/conv1/kernel is missing"),
@@ -209,6 +257,19 @@ def bad_zip(tmp_path, name):
         middle = member.header_offset + member.compress_size // 2
         whole[middle : middle + 1000] = bytes(1000)
         path.write_bytes(bytes(whole))
+    elif name == "damaged text":
+        whole = bytearray(zipped(TINY, path).read_bytes())
+        with zipfile.ZipFile(path) as archive:
+            member = archive.getinfo("experiment.json")
+        start = member.header_offset + 30 + len(member.filename)
+        whole[start : start + member.compress_size] = b"\xff" * member.compress_size
+        path.write_bytes(bytes(whole))
+    elif name in ("encrypted", "lzma"):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA if name == "lzma" else zipfile.ZIP_STORED) as archive:
+            archive.writestr("experiment.json", "{}")
+        whole = bytearray(path.read_bytes())
+        whole[whole.index(b"PK\x01\x02") + 8] |= name == "encrypted"
+        path.write_bytes(bytes(whole))
     elif name == "empty":
         zipfile.ZipFile(path, "w").close()
     else:
@@ -223,6 +284,9 @@ def bad_zip(tmp_path, name):
         ("no zip", "neither a folder nor a zip that can be read"),
         ("truncated", "neither a folder nor a zip that can be read"),
         ("damaged inside", "damaged"),
+        ("damaged text", "neither a folder nor a zip that can be read"),
+        ("encrypted", "the zip is encrypted: experiment.json"),
+        ("lzma", "the zip is packed in an unusual way: experiment.json"),
         ("empty", "no stage_NN folder in it"),
         ("../escaped", "the zip holds a path that leaves it: ../escaped"),
         ("/etc/escaped", "the zip holds a path that leaves it: /etc/escaped"),
@@ -274,6 +338,16 @@ OWN_BAD = {
         "damaged or edited",
     ),
     "config that isn't JSON": (lambda f, c: (f / CONFIG).write_text("{"), "config.json is not JSON"),
+    "config nested without end": (lambda f, c: (f / CONFIG).write_text("[" * 200000), "config.json is not JSON"),
+    "pitches from high to low": (
+        lambda f, c: (f / CONFIG).write_text(json.dumps({**c, "pitches": [84, 24]})),
+        "config.json: pitches: should be the lowest and the highest pitch, from 0 to 127",
+    ),
+    "pitches beyond MIDI": (
+        lambda f, c: (f / CONFIG).write_text(json.dumps({**c, "pitches": [24, 128]})),
+        "config.json: pitches: should be the lowest and the highest pitch, from 0 to 127",
+    ),
+    "a start of nothing": (rewritten(start=[0, 16]), "config.json: start.0: Input should be greater than 0"),
     "config without a size": (
         lambda f, c: (f / CONFIG).write_text(json.dumps({k: v for k, v in c.items() if k != "latent_dim"})),
         "config.json: latent_dim: Field required",

@@ -52,10 +52,18 @@ _ONLY = {
 }
 """Settings of which Magenta's published checkpoints have one value, and this reader knows no other."""
 
+_DIVISORS = ("mag_normalizer_a", "p_normalizer_a")
+"""Settings that the network's outputs are divided by."""
+
+_LARGEST_SETTING = 1e12
+
 _FULL_FRAMES, _FULL_BINS = 128, 1024
 """Size of the spectrograms in Magenta's `data_helpers`, whatever the experiment's settings."""
 
 _MOST_UNZIPPED_BYTES = 4 << 30
+
+_ENCRYPTED = 1
+"""The bit of a zip member's flags."""
 
 _TABLE_MAGIC = bytes.fromhex("57fb808b247547db")
 """The last eight bytes of a TensorFlow index file, which is a table of LevelDB's format."""
@@ -228,8 +236,12 @@ def _opened(path: Path, name: str) -> Iterator[Path | zipfile.Path]:
                 parts = PurePosixPath(member.filename.replace("\\", "/")).parts
                 if ".." in parts or member.filename.startswith("/") or ":" in member.filename:
                     raise InputError(f"checkpoint '{name}': the zip holds a path that leaves it: {member.filename}")
+                if member.flag_bits & _ENCRYPTED:
+                    raise InputError(f"checkpoint '{name}': the zip is encrypted: {member.filename}")
+                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise InputError(f"checkpoint '{name}': the zip is packed in an unusual way: {member.filename}")
             yield zipfile.Path(archive)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
         raise InputError(f"checkpoint '{name}': neither a folder nor a zip that can be read: {error}") from error
     except OSError as error:
         raise InputError(f"checkpoint '{name}': cannot read it: {error.strerror}") from error
@@ -260,7 +272,7 @@ def _read_experiment(top: Path | zipfile.Path, wrong: Callable[[str], InputError
         return {}
     try:
         experiment = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise wrong(f"experiment.json is not JSON: {error}") from error
     if not isinstance(experiment, dict):
         raise wrong("experiment.json is not a JSON object")
@@ -269,8 +281,11 @@ def _read_experiment(top: Path | zipfile.Path, wrong: Callable[[str], InputError
             raise wrong(f"experiment.json says {key} {experiment[key]!r}; only {only!r} can be read")
     for key in (*_SETTINGS, "latent_vector_size", "start_height", "start_width"):
         value = experiment.get(key, 1)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise wrong(f"experiment.json says {key} {value!r}, which is no number")
+        # JSON as Python reads it has NaN, Infinity and integers of any length.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST_SETTING:
+            raise wrong(f"experiment.json says {key} {value!r}, which is no number that it could be")
+        if key in _DIVISORS and value == 0:
+            raise wrong(f"experiment.json says {key} {value!r}, by which nothing can be divided")
         if isinstance(_SETTINGS.get(key, 1), int) and not (isinstance(value, int) and value > 0):
             raise wrong(f"experiment.json says {key} {value!r}, which should be a whole number above 0")
     return experiment
