@@ -20,10 +20,12 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     ValidationInfo,
     create_model,
     model_validator,
 )
+from pydantic_core import CoreSchema
 
 from samplepack.audio import Audio, Samples, db_to_gain, resample
 from samplepack.problems import wrong
@@ -191,6 +193,15 @@ class _Step(BaseModel):
                 raise wrong("a step is one effect and its parameters; write one step a line")
             step = {name: {} if parameters is None else parameters for name, parameters in step.items()}
         return step
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        in_full = handler.resolve_ref_schema(handler(core))
+        one_effect = {**in_full, "minProperties": 1, "maxProperties": 1}
+        alone = [
+            name for name, effect in EFFECTS.items() if not any(f.is_required() for f in effect.model_fields.values())
+        ]
+        return {"anyOf": [{"type": "string", "enum": alone}, one_effect]}
 
     @property
     def effect(self) -> Effect:

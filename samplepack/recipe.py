@@ -16,6 +16,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     InstanceOf,
     TypeAdapter,
     ValidationError,
@@ -23,6 +25,7 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import CoreSchema, core_schema
 
 from samplepack import library
 from samplepack.checkpoint import Checkpoint
@@ -95,15 +98,29 @@ def _known_timbre(name: str, info: ValidationInfo) -> str:
 TimbreName = Annotated[str, Field(strict=True), AfterValidator(_known_timbre)]
 Text = Annotated[str, Field(strict=True)]
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)]
+_SEED_SCHEMA = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _short_for(key: str) -> BeforeValidator:
+@dataclass(frozen=True)
+class _ShortFor:
     """A plain value is short for a mapping with one key."""
-    return BeforeValidator(lambda value: value if isinstance(value, dict | BaseModel) else {key: value})
+
+    key: str
+    json_schema: Mapping[str, Any]
+    """Of the plain value."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._in_full, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [dict(self.json_schema), handler(core)]}
+
+    def _in_full(self, value: Any) -> Any:
+        return value if isinstance(value, dict | BaseModel) else {self.key: value}
 
 
 def _not_yet(*later: Any) -> AfterValidator:
@@ -134,7 +151,7 @@ class CheckpointReference(_Model):
     """The digest that it must have, as `samplepack checkpoints info` prints it."""
 
 
-CheckpointField = Annotated[CheckpointReference, _short_for("path")]
+CheckpointField = Annotated[CheckpointReference, _ShortFor("path", {"type": "string", "minLength": 1})]
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +206,7 @@ class Timbre(_Model):
     latent: Annotated[
         InstanceOf[LatentFile] | None,
         BeforeValidator(_read_latent),
-        WithJsonSchema({"type": "string", "pattern": r"\.npy$"}),
+        WithJsonSchema({"type": "string"}),
     ] = None
     """A `.npy` file with the latent, relative to the recipe."""
 
@@ -237,7 +254,14 @@ class Bank(_Model):
     seeds: Annotated[
         tuple[Seed, ...],
         BeforeValidator(_seeds),
-        WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^\d+-\d+$"}, {"type": "array", "minItems": 1}]}),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string", "pattern": r"^\s*\d{1,10}\s*-\s*\d{1,10}\s*$"},
+                    {"type": "array", "items": _SEED_SCHEMA, "minItems": 1, "uniqueItems": True},
+                ]
+            }
+        ),
     ]
     """`100-131`, or a list."""
 
@@ -305,7 +329,7 @@ Pitches = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "pattern": r"^\d+-\d+(/\d+)?$"},
+                {"type": "string", "pattern": r"^\s*\d{1,3}\s*-\s*\d{1,3}(\s*/\s*\d{1,2})?\s*$"},
                 {"type": "integer"},
                 {"type": "array", "items": {"type": "integer"}, "minItems": 1, "uniqueItems": True},
             ]
@@ -372,7 +396,7 @@ class Recipe(_Model):
 
     checkpoint: CheckpointField = CheckpointReference(path="starter")
     pitches: Pitches = Field(_DEFAULT_PITCHES, validate_default=True)
-    timbres: dict[Name, Annotated[Timbre, _short_for("seed")]] = {}
+    timbres: dict[Name, Annotated[Timbre, _ShortFor("seed", _SEED_SCHEMA)]] = {}
     """Each becomes one instrument."""
 
     bank: Bank | None = None

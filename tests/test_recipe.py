@@ -1,10 +1,13 @@
 """Recipes: what is understood, and what is said of what isn't."""
 
 import json
+import re
 import shutil
 
+import jsonschema
 import numpy as np
 import pytest
+import yaml
 from conftest import REPOSITORY
 
 from samplepack import library
@@ -13,6 +16,8 @@ from samplepack.errors import InputError
 from samplepack.latent import latent_from_seed, slerp
 from samplepack.plan import timbre_latents
 from samplepack.recipe import json_schema, load_recipe, load_recipes
+
+RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
 
 GOOD = """\
 recipe: 1
@@ -413,7 +418,67 @@ def test_the_shipped_schema_is_what_the_code_says():
     assert shipped == json_schema()
 
 
-@pytest.mark.parametrize("path", sorted((REPOSITORY / "recipes").glob("*.yaml")), ids=lambda path: path.name)
+def schema_problems(text):
+    validator = jsonschema.Draft202012Validator(json_schema())
+    return [error.json_path for error in validator.iter_errors(yaml.safe_load(text))]
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+
+
+@pytest.mark.parametrize("path", [*RECIPES, REPOSITORY / "README.md"], ids=lambda path: path.name)
+def test_the_schema_takes_what_samplepack_shows(path):
+    text = path.read_text(encoding="utf-8")
+    texts = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if path.suffix == ".md" else [text]
+    assert texts
+    for one in texts:
+        assert schema_problems(one) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("- Reverb: {room_size: 0.4}", "- Reverb"),
+        ("- Reverb: {room_size: 0.4}", "- Reverb:"),
+        ("checkpoint: starter", "checkpoint: {path: starter}"),
+        ("36-84", "36 - 84 / 3"),
+        ("36-84", "60"),
+        ("process:", "bank: {seeds: 1 - 3}\nprocess:"),
+        ("process:", "bank: {seeds: [1, 3]}\nprocess:"),
+    ],
+    ids=str,
+)
+def test_schema_and_code_take_the_same_shorthands(tmp_path, change):
+    assert change[0] in GOOD
+    path = tmp_path / "r.yaml"
+    path.write_text(GOOD.replace(*change))
+    load_recipe(path)
+    assert schema_problems(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("- Reverb: {room_size: 0.4}", "- Revreb"),
+        ("- Reverb: {room_size: 0.4}", "- Convolution"),
+        ("- Reverb: {room_size: 0.4}", "- {Reverb: {}, Chorus: {}}"),
+        ("- Reverb: {room_size: 0.4}", "- {}"),
+        ("checkpoint: starter", "checkpoint: 7"),
+        ("Glass: 7", "Glass: -1"),
+        ("Glass: 7", "Glass: {sed: 7}"),
+        ("process:", "bank: {seeds: [-1]}\nprocess:"),
+        ("process:", "bank: {seeds: [one]}\nprocess:"),
+    ],
+    ids=str,
+)
+def test_schema_and_code_refuse_the_same(tmp_path, change):
+    path = tmp_path / "r.yaml"
+    path.write_text(GOOD.replace(*change))
+    assert problems_of(path) and schema_problems(path.read_text())
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
 def test_the_recipes_that_come_with_samplepack_are_good(path):
     if path.name == "magenta-glass.yaml":
         assert "is not on this machine" in problems_of(path)[0] and len(problems_of(path)) == 1
