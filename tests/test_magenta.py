@@ -95,6 +95,14 @@ def test_what_was_read_is_told(tiny):
     assert opened(FIXTURES / "magenta-tiny-transition").config.model_extra["progress"] == 5.5
 
 
+@pytest.mark.parametrize("name", ["stage_" + "9" * 5000, "stage_999999999"])
+def test_a_folder_that_counts_beyond_all_stages_is_none(tmp_path, tiny, name):
+    path = zipped(tiny, tmp_path / "more.zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"{name}/checkpoint", b"")
+    assert library.find(str(path), tmp_path).latent_dim == 32
+
+
 def test_the_highest_stage_counts_and_an_early_one_has_fewer_blocks(tiny):
     shutil.copytree(tiny / "stage_00012", tiny / "stage_00004")
     assert opened(tiny).config.provenance["stage"] == 12

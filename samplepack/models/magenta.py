@@ -256,7 +256,7 @@ def _top(root: Path | zipfile.Path) -> Path | zipfile.Path | None:
 
 
 def _stage_number(folder_name: str) -> int | None:
-    match = re.fullmatch(r"stage_(\d+)", folder_name)
+    match = re.fullmatch(r"stage_0{0,9}(\d{1,2})", folder_name)  # a stage is half a block: no network has 50
     return int(match[1]) if match else None
 
 
