@@ -377,7 +377,7 @@ class Sound(_Model):
         return self
 
 
-Format = Annotated[Literal["sfz", "multisample", "decentsampler"], _not_yet("multisample", "decentsampler")]
+Format = Literal["sfz", "multisample", "decentsampler"]
 
 
 class Recipe(_Model):
@@ -481,6 +481,8 @@ def load_recipe(path: Path) -> LoadedRecipe:
     problems += _circle_problems(document)
     if recipe is not None:
         problems += _chain_problems(document, recipe, rate_hz)
+        if "multisample" in recipe.formats and recipe.sound.file != "wav":
+            problems.append(document.problem(("formats",), "formats: multisample holds WAV alone; write file: wav"))
     if problems or recipe is None or found is None:
         raise InputError(*sorted(problems, key=lambda p: (p.line or 0, p.column or 0)))
     return LoadedRecipe(path, document.content, recipe, found)
