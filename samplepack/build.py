@@ -19,7 +19,6 @@ from samplepack.cache import Cache
 from samplepack.checkpoint import Checkpoint
 from samplepack.files import folder_aside
 from samplepack.finish import Finishing, finish
-from samplepack.latent import Latent
 from samplepack.parallel import Map
 from samplepack.plan import Note, make_plan
 from samplepack.recipe import LoadedRecipe, Recipe
@@ -91,23 +90,25 @@ def build(
     inputs = pack.inputs_digest(loaded, checkpoint, engine)
     if (built := pack.read_built(folder, inputs)) is not None:
         return Built(folder, built, unchanged=True)
-    notes = [note for planned in plan for note in planned.notes]
-    progress.started(len(notes))
+    keys = [key for planned in plan for key in planned.keys]
+    progress.started(len(keys))
+    notes = (note for key in keys for note in key)
     rendered = render(notes, checkpoint, cache, batch_size, progress.loading)
+    by_key = ([next(rendered) for _ in key] for key in keys)
     with (
         folder_aside(folder, pack.is_replaceable) as aside,
         tempfile.TemporaryDirectory(dir=aside, prefix=".spool") as spool,
-        closing(map_(_finisher(loaded.recipe, checkpoint, Path(spool)), enumerate(rendered))) as finished,
+        closing(map_(_finisher(loaded.recipe, checkpoint, Path(spool)), enumerate(by_key))) as finished,
     ):
-        instruments: dict[str, tuple[Latent, list[pack.SpooledNote]]] = {}
-        images = {}
+        instruments, images = [], {}
         for planned in plan:
-            spooled, columns = [], []
-            for note, column in islice(finished, len(planned.notes)):
-                spooled.append(note)
+            spooled: list[pack.SpooledNote] = []
+            columns = []
+            for layers, column in islice(finished, len(planned.keys)):
+                spooled += layers
                 columns.append(column)
                 progress.note_done()
-            instruments[planned.name] = planned.z, spooled
+            instruments.append((planned, spooled))
             images[planned.name] = picture.keyboard_image(columns)
         about = pack.write_instruments(aside, instruments, loaded.recipe, map_)
         shutil.rmtree(spool)
@@ -118,21 +119,30 @@ def build(
 
 def _finisher(
     recipe: Recipe, checkpoint: Checkpoint, spool: Path
-) -> Callable[[tuple[int, tuple[Note, Audio]]], tuple[pack.SpooledNote, picture.Column]]:
-    """What finishes a numbered raw note, puts it aside until all levels are known, and looks at it."""
+) -> Callable[[tuple[int, list[tuple[Note, Audio]]]], tuple[list[pack.SpooledNote], picture.Column]]:
+    """What finishes a numbered key, puts its layers aside until all levels are known, and looks at it."""
     rate_hz = recipe.sound.rate_for(checkpoint.rate_hz)
-    tail_s = process.tail_s(recipe.effects, rate_hz)
-    how = Finishing(recipe.effects, rate_hz, tail_s, recipe.sound.tune, recipe.sound.loop == "auto")
+    how = Finishing(
+        recipe.effects,
+        rate_hz,
+        process.tail_s(recipe.effects, rate_hz),
+        recipe.sound.tune,
+        recipe.sound.loop == "auto",
+        recipe.velocity.layers if recipe.velocity else 1,
+        2 if recipe.sound.channels == "stereo" else 1,
+    )
 
-    def finish_one(numbered: tuple[int, tuple[Note, Audio]]) -> tuple[pack.SpooledNote, picture.Column]:
-        number, (note, raw) = numbered
-        done = finish(raw, note.pitch, how)
-        file = spool / f"{number}.npy"
-        np.save(file, done.looped.audio.samples)
-        column = picture.spectrogram(done.looped.audio)
-        return pack.SpooledNote(done.without_samples(), file), column
+    def finish_key(numbered: tuple[int, list[tuple[Note, Audio]]]) -> tuple[list[pack.SpooledNote], picture.Column]:
+        number, rendered = numbered
+        done = finish([raw for _, raw in rendered], rendered[0][0].pitch, how)
+        spooled = []
+        for note in done:
+            file = spool / f"{number}-{note.layer}.npy"
+            np.save(file, note.looped.audio.samples)
+            spooled.append(pack.SpooledNote(note.without_samples(), file))
+        return spooled, picture.spectrogram(done[-1].looped.audio)
 
-    return finish_one
+    return finish_key
 
 
 def describe_plan(loaded: LoadedRecipe, cache: Cache) -> dict[str, Any]:
@@ -144,8 +154,8 @@ def describe_plan(loaded: LoadedRecipe, cache: Cache) -> dict[str, Any]:
     """
     checkpoint = loaded.opened_checkpoint()
     plan = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, models.engine())
-    keys = {note.key for planned in plan for note in planned.notes}
-    cached = {key for key in keys if key in cache}
+    notes = {note.key for planned in plan for key in planned.keys for note in key}
+    cached = {key for key in notes if key in cache}
     return {
         "name": loaded.recipe.name,
         "checkpoint": checkpoint.name,
@@ -153,11 +163,11 @@ def describe_plan(loaded: LoadedRecipe, cache: Cache) -> dict[str, Any]:
         "instruments": [
             {
                 "name": planned.name,
-                "pitches": [note.pitch for note in planned.notes],
-                "notes": len(planned.notes),
-                "cached": sum(note.key in cached for note in planned.notes),
+                "pitches": [key[0].pitch for key in planned.keys],
+                "notes": sum(len(key) for key in planned.keys),
+                "cached": sum(note.key in cached for key in planned.keys for note in key),
             }
             for planned in plan
         ],
-        "to_render": len(keys - cached),
+        "to_render": len(notes - cached),
     }

@@ -1,17 +1,26 @@
-"""A note's way from the network to the sampler, but for its level: tuned, processed, looped, measured."""
+"""A key's way from the network to the sampler, but for its level: tuned, processed, looped, layered, measured."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from samplepack import process
-from samplepack.analysis import measure_partials
-from samplepack.audio import Audio
+from samplepack.align import align
+from samplepack.analysis import measure_partials, pitch_hz
+from samplepack.audio import Audio, db_to_gain
 from samplepack.levels import loudness_lufs, true_peak_db
-from samplepack.loop import Looped, find_loop
+from samplepack.loop import FIRST_S, LAST_S, Looped, find_loops
 from samplepack.process import Effect
 from samplepack.tune import Tuning, measure_cents, tune
+
+SOFTER_DB = 3.0
+"""How much quieter each velocity layer is than the next harder one, beside what the sampler does with velocity."""
+
+_DARKEST_HARMONIC, _BRIGHTEST_HARMONIC = 3.0, 12.0
+"""Where the gentle low-pass of the softest layer, and of the hardest but one, begins."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,11 @@ class Finishing:
 
     tune: bool
     loop: bool
+    velocity_layers: int
+    """How many layers of brightness and level a single render becomes."""
+
+    channels: int
+    """1, or 2: left and right are renders of neighbouring latents."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,9 @@ class FinishedNote:
     """A note as the sampler plays it, before its gain, and what was measured of it."""
 
     pitch: int
+    layer: int
+    """From 0: the softest, or the mod wheel's lower end."""
+
     looped: Looped
     tuning: Tuning | None
     """As it was found; None where the recipe doesn't ask for tuning."""
@@ -48,24 +65,91 @@ class FinishedNote:
         return replace(self, looped=replace(self.looped, audio=empty))
 
 
-def finish(raw: Audio, pitch: int, how: Finishing) -> FinishedNote:
-    """Finish one note.
+def finish(raws: Sequence[Audio], pitch: int, how: Finishing) -> list[FinishedNote]:
+    """Finish one key.
 
     Args:
-        raw: as the network made it.
+        raws: as the network made it: each layer, from the softest, and of each its channels. What sounds together is
+            cut at the same onset, aligned in phase and level, and loops at the same frames.
         pitch: MIDI.
         how: the same for all notes of a recipe.
+
+    Returns:
+        A note for each layer, the softest first.
     """
-    audio, tuning = process.without_silent_start(raw), None
+    audios, tunings = _from_their_onset(raws), [None] * len(raws)
     if how.tune:
-        audio, tuning = tune(audio, pitch)
-    audio = process.finish(audio, how.effects, how.rate_hz, how.tail_s)
-    looped = find_loop(audio) if how.loop else Looped(audio, None, None, None)
-    return FinishedNote(
-        pitch,
-        looped,
-        tuning,
-        measure_cents(measure_partials(looped.audio, pitch)).cents,
-        loudness_lufs(looped.audio),
-        true_peak_db(looped.audio),
-    )
+        audios, tunings = map(list, zip(*(tune(audio, pitch) for audio in audios), strict=True))
+    audios = _with_channels(_aligned(audios, pitch), how.channels)
+    audios = [process.finish(audio, how.effects, how.rate_hz, how.tail_s) for audio in audios]
+    if len(audios) == 1:
+        audios = _softer_layers(audios[0], pitch, how.velocity_layers)
+    looped = find_loops(audios) if how.loop else [Looped(audio, None, None, None) for audio in audios]
+    if len(raws) > how.channels:
+        looped, tunings = _at_one_level(looped), tunings[:: how.channels]
+    else:
+        tunings = [tunings[0]] * len(looped)
+    return [
+        FinishedNote(
+            pitch,
+            layer,
+            one,
+            tuning,
+            measure_cents(measure_partials(one.audio, pitch)).cents,
+            loudness_lufs(one.audio),
+            true_peak_db(one.audio),
+        )
+        for layer, (one, tuning) in enumerate(zip(looped, tunings, strict=True))
+    ]
+
+
+def _from_their_onset(raws: Sequence[Audio]) -> list[Audio]:
+    start = min(process.onset(raw) for raw in raws)
+    return [Audio(raw.samples[:, start:], raw.rate_hz) for raw in raws]
+
+
+def _aligned(audios: Sequence[Audio], pitch: int) -> list[Audio]:
+    """Sounds of one length, in phase with the middle one and at its level; one alone stays as it is."""
+    if len(audios) == 1:
+        return list(audios)
+    length = min(audio.samples.shape[1] for audio in audios)
+    cut = [Audio(audio.samples[:, :length], audio.rate_hz) for audio in audios]
+    middle = cut[len(cut) // 2]
+    level = _level(middle)
+    aligned = [audio if audio is middle else align(audio, middle, pitch) for audio in cut]
+    gains = [level / own if (own := _level(audio)) > 0.0 else 1.0 for audio in aligned]
+    return [Audio(a.samples * np.float32(gain), a.rate_hz) for a, gain in zip(aligned, gains, strict=True)]
+
+
+def _at_one_level(layers: Sequence[Looped]) -> list[Looped]:
+    """Layers with the level of the last one, so that no way between them swells or dips."""
+    levels = [_level(layer.audio) for layer in layers]
+    gains = [np.float32(levels[-1] / level if level > 0.0 else 1.0) for level in levels]
+    return [
+        replace(layer, audio=Audio(layer.audio.samples * gain, layer.audio.rate_hz))
+        for layer, gain in zip(layers, gains, strict=True)
+    ]
+
+
+def _level(audio: Audio) -> float:
+    """Root mean square of the part of a note that is held."""
+    held = audio.samples[:, int(FIRST_S * audio.rate_hz) : int(LAST_S * audio.rate_hz)]
+    return float(np.sqrt(np.mean(np.square(held, dtype=np.float64)))) if held.size else 0.0
+
+
+def _with_channels(audios: Sequence[Audio], channels: int) -> list[Audio]:
+    """Every `channels` sounds beside each other as one."""
+    grouped = (audios[i : i + channels] for i in range(0, len(audios), channels))
+    return [Audio(np.concatenate([audio.samples for audio in group]), group[0].rate_hz) for group in grouped]
+
+
+def _softer_layers(hardest: Audio, pitch: int, layers: int) -> list[Audio]:
+    """Darker and quieter versions of a note, the softest first, and the note itself last."""
+    softer = []
+    for layer in range(layers - 1):
+        position = layer / max(layers - 2, 1)
+        harmonic = _DARKEST_HARMONIC * (_BRIGHTEST_HARMONIC / _DARKEST_HARMONIC) ** position
+        dark = process.darkened(hardest, min(harmonic * pitch_hz(pitch), 0.45 * hardest.rate_hz))
+        gain = np.float32(db_to_gain(-SOFTER_DB * (layers - 1 - layer)))
+        softer.append(Audio(dark.samples * gain, dark.rate_hz))
+    return [*softer, hardest]

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 LOWEST_KEY, HIGHEST_KEY = 0, 127
 
+VELOCITY_FADE = 20
+"""How many velocities two layers share."""
+
 RELEASE_S = 0.3
 """After key-up: long enough not to click, short enough not to blur a line; the players' own default is a cut."""
 
@@ -89,6 +92,18 @@ def key_ranges(roots: Sequence[int]) -> dict[int, Range]:
     lows = [LOWEST_KEY, *(border + 1 for border in borders)]
     highs = [*borders, HIGHEST_KEY]
     return {root: Range(low, high) for root, low, high in zip(roots, lows, highs, strict=True)}
+
+
+def velocity_ranges(layers: int) -> list[Range]:
+    """Spread layers over velocities 1 to 127, from the softest, each crossfading into the next over 20 values."""
+    borders = [round(127 * i / layers) for i in range(1, layers)]
+    half = VELOCITY_FADE // 2
+    lows = [1, *(border - half for border in borders)]
+    highs = [*(border + half for border in borders), 127]
+    return [
+        Range(low, high, VELOCITY_FADE if i > 0 else 0, VELOCITY_FADE if i < layers - 1 else 0)
+        for i, (low, high) in enumerate(zip(lows, highs, strict=True))
+    ]
 
 
 def wheel_ranges(layers: int) -> list[Range]:

@@ -7,6 +7,7 @@ when the key is released.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,29 +70,37 @@ class Looped:
     """Why there is no loop: `decays`, `too short`, or `no seamless loop`."""
 
 
-def find_loop(audio: Audio) -> Looped:
-    """Find a note's loop and bake it in, or say why it has none.
+def find_loops(layers: Sequence[Audio]) -> list[Looped]:
+    """Find the loop that all layers of one key have in common and bake it into each, or say why there is none.
 
     Args:
-        audio: a finished note that starts with its onset.
+        layers: finished notes that start with their onset, of one rate; one, or several that are mixed as they play.
     """
-    rate_hz = audio.rate_hz
-    length = audio.samples.shape[1]
-    first, last = int(FIRST_S * rate_hz), min(int(LAST_S * rate_hz), length)
+    rate_hz = layers[0].rate_hz
+    first = int(FIRST_S * rate_hz)
+    last = min(int(LAST_S * rate_hz), *(layer.samples.shape[1] for layer in layers))
     least = int((_SHORTEST_S + _CROSSFADE_S) * rate_hz)
     if last - first < least:
-        return Looped(audio, None, None, "too short")
-    envelope = _envelope(audio.samples, rate_hz)
-    if gain_to_db(envelope[first]) - gain_to_db(envelope[last - int(_ENVELOPE_S * rate_hz)]) > MOST_DECAY_DB:
-        return Looped(audio, None, None, "decays")
+        return [Looped(layer, None, None, "too short") for layer in layers]
+    envelopes = [_envelope(layer.samples, rate_hz) for layer in layers]
+    late = last - int(_ENVELOPE_S * rate_hz)
+    if any(gain_to_db(e[first]) - gain_to_db(e[late]) > MOST_DECAY_DB for e in envelopes):
+        return [Looped(layer, None, None, "decays") for layer in layers]
     for retreat in range(_TRIES):
         end = last - int(retreat * _RETREAT_S * rate_hz)
-        if end - first >= least:
-            samples, loop = _bake(audio.samples, envelope, first, end, rate_hz)
-            seam = measure_seam(samples[:, loop.start : loop.end + 1], rate_hz)
-            if seam.is_good and seam.swing_db < _SWING_AIM_DB:
-                return Looped(Audio(samples, rate_hz), loop, seam, None)
-    return Looped(audio, None, None, "no seamless loop")
+        if end - first < least:
+            break
+        flat = [_flattened(layer.samples, e, first, end) for layer, e in zip(layers, envelopes, strict=True)]
+        mixed = sum(wave[:, :end].mean(axis=0) / e[first] for wave, e in zip(flat, envelopes, strict=True))
+        start, alike = _most_alike(np.asarray(mixed), first, end, rate_hz)
+        baked = [_bake(wave, start, end, alike, rate_hz) for wave in flat]
+        seams = [measure_seam(samples[:, start:end], rate_hz) for samples in baked]
+        if all(seam.is_good and seam.swing_db < _SWING_AIM_DB for seam in seams):
+            loop = Loop(start, end - 1)
+            return [
+                Looped(Audio(samples, rate_hz), loop, seam, None) for samples, seam in zip(baked, seams, strict=True)
+            ]
+    return [Looped(layer, None, None, "no seamless loop") for layer in layers]
 
 
 def measure_seam(samples: Samples, rate_hz: int) -> Seam:
@@ -143,14 +152,18 @@ def _flux_across(wave: NDArray[np.float64], seam: int) -> float:
     return float(flux[over].mean() / max(float(flux[~over].mean()), 1e-9))
 
 
-def _bake(samples: Samples, envelope: NDArray[np.float64], first: int, end: int, rate_hz: int) -> tuple[Samples, Loop]:
-    """Bake the best loop that ends before frame `end` and starts after `first`."""
-    fade = int(_CROSSFADE_S * rate_hz)
+def _flattened(samples: Samples, envelope: NDArray[np.float64], first: int, end: int) -> NDArray[np.float64]:
+    """A note whose level stays between two frames what it is at the first; its tail follows at the new level."""
     flat = samples.astype(np.float64)
     gain = envelope[first] / np.maximum(envelope[first:end], envelope[first] * 1e-2)
     flat[:, first:end] *= gain
     flat[:, end:] *= gain[-1]
-    start, alike = _most_alike(flat.mean(axis=0), first, end, fade, int(_SHORTEST_S * rate_hz))
+    return flat
+
+
+def _bake(flat: NDArray[np.float64], start: int, end: int, alike: float, rate_hz: int) -> Samples:
+    """Bake a loop into a flattened note; what leads up to its ends correlates by `alike`."""
+    fade = int(_CROSSFADE_S * rate_hz)
     baked = flat.copy()
     baked[:, end - fade : end] = _crossfade(flat[:, end - fade : end], flat[:, start - fade : start], alike)
     # After the loop the sound goes on as after its start, and finds back to its own tail.
@@ -167,10 +180,10 @@ def _bake(samples: Samples, envelope: NDArray[np.float64], first: int, end: int,
         baked[:, start - lead : start] *= np.linspace(1.0, even[0], lead)
         baked[:, end:] *= even[0]
     baked[:, start:end] = turn
-    return baked.astype(np.float32), Loop(start, end - 1)
+    return np.asarray(baked, dtype=np.float32)
 
 
-def _most_alike(wave: NDArray[np.float64], first: int, end: int, fade: int, shortest: int) -> tuple[int, float]:
+def _most_alike(wave: NDArray[np.float64], first: int, end: int, rate_hz: int) -> tuple[int, float]:
     """The loop's start: where what leads up to it is most like what leads up to the end.
 
     A correlation over a whole crossfade, at every frame: its peak is where cycles fall on whole frames best, too.
@@ -178,6 +191,7 @@ def _most_alike(wave: NDArray[np.float64], first: int, end: int, fade: int, shor
     Returns:
         The start, and the correlation there, 0…1.
     """
+    fade, shortest = int(_CROSSFADE_S * rate_hz), int(_SHORTEST_S * rate_hz)
     pattern = wave[end - fade : end]
     searched = wave[first : end - shortest]
     size = fast_size(len(searched) + fade)

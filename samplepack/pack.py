@@ -20,10 +20,10 @@ from samplepack.checkpoint import Checkpoint
 from samplepack.files import sha256_of_file
 from samplepack.finish import FinishedNote
 from samplepack.formats import WRITERS
-from samplepack.instrument import Instrument, Loop, Zone, key_ranges
-from samplepack.latent import Latent
+from samplepack.instrument import Instrument, Loop, Range, Zone, key_ranges, velocity_ranges, wheel_ranges
 from samplepack.levels import even_gains_db, matched_gains_db
 from samplepack.parallel import Map
+from samplepack.plan import Axis, PlannedInstrument
 from samplepack.recipe import LoadedRecipe, Recipe, Sound
 
 VERSION = 1
@@ -59,7 +59,8 @@ def summary(notes: Sequence[dict[str, Any]]) -> str:
     off = [abs(note["cents"]) for note in notes if note["cents"] is not None]
     loops = [note["loop"] for note in notes if note["loop"]]
     reasons = [reason for note in notes if (reason := note["why_no_loop"])]
-    parts = [f"{len(notes)} keys"]
+    keys, layers = len({note["pitch"] for note in notes}), 1 + max((note["layer"] for note in notes), default=0)
+    parts = [f"{keys} keys in {layers} layers" if layers > 1 else f"{keys} keys"]
     if off:
         parts.append(f"{sum(c <= IN_TUNE_CENTS for c in off)} of {len(off)} in tune (worst {max(off):.1f} cents)")
     if loops:
@@ -71,8 +72,9 @@ def summary(notes: Sequence[dict[str, Any]]) -> str:
 
 
 def middle_loudness(notes: Sequence[dict[str, Any]]) -> float | None:
-    """The loudness of an instrument, LUFS: that of its middle key; None where all are silent."""
-    heard = [note["loudness_lufs"] for note in notes if note["loudness_lufs"] is not None]
+    """The loudness of an instrument, LUFS: that of its middle key's last layer; None where all are silent."""
+    last = max((note["layer"] for note in notes), default=0)
+    heard = [n["loudness_lufs"] for n in notes if n["layer"] == last and n["loudness_lufs"] is not None]
     return median(heard) if heard else None
 
 
@@ -121,96 +123,114 @@ class SpooledNote:
 
 
 def write_instruments(
-    folder: Path, instruments: Mapping[str, tuple[Latent, Sequence[SpooledNote]]], recipe: Recipe, map_: Map
+    folder: Path, instruments: Sequence[tuple[PlannedInstrument, Sequence[SpooledNote]]], recipe: Recipe, map_: Map
 ) -> list[dict[str, Any]]:
     """Write the sound files of all instruments once, at their final level, and their maps once for each format.
 
     Args:
         folder: of the pack.
-        instruments: name → latent and notes, from the lowest.
+        instruments: each with its notes, from the lowest, a key's layers beside each other.
         recipe: how to write them.
         map_: what to write them with.
 
     Returns:
         What `pack.json` says of each.
     """
-    gains = _gains_db([notes for _, notes in instruments.values()], recipe.sound)
+    gains = _gains_db([notes for _, notes in instruments], recipe.sound)
     (folder / "Instruments").mkdir()
     about = []
-    for (name, (z, spooled)), gains_db in zip(instruments.items(), gains, strict=True):
-        (folder / "Samples" / name).mkdir(parents=True)
-        notes = list(map_(partial(_write_note, folder, name, recipe.sound), zip(spooled, gains_db, strict=True)))
-        keys = key_ranges([note["pitch"] for note in notes])
-        zones = tuple(
-            Zone(
-                note["file"],
-                note["frames"],
-                note["pitch"],
-                keys[note["pitch"]],
-                loop=Loop(*note["loop"]["frames"]) if note["loop"] else None,
-            )
-            for note in notes
-        )
-        for format_ in recipe.formats:
-            suffix, write = WRITERS[format_]
-            (folder / "Instruments" / f"{name}{suffix}").write_bytes(write(Instrument(name, zones), folder))
-        about.append({"name": name, "latent": [float(str(value)) for value in z], "notes": notes})
+    for (planned, spooled), gains_db in zip(instruments, gains, strict=True):
+        (folder / "Samples" / planned.name).mkdir(parents=True)
+        write = partial(_write_note, folder, planned.name, recipe.sound, _layers(spooled))
+        notes = list(map_(write, zip(spooled, gains_db, strict=True)))
+        instrument = Instrument(planned.name, _zones(notes, planned.axis, _layers(spooled)))
+        for name in recipe.formats:
+            suffix, write_map = WRITERS[name]
+            (folder / "Instruments" / f"{planned.name}{suffix}").write_bytes(write_map(instrument, folder))
+        latents = [[float(str(value)) for value in z] for z in planned.layers]
+        about.append({"name": planned.name, "axis": planned.axis, "latents": latents, "notes": notes})
     return about
 
 
+def _layers(spooled: Sequence[SpooledNote]) -> int:
+    return 1 + max(note.finished.layer for note in spooled)
+
+
+def _zones(notes: Sequence[dict[str, Any]], axis: Axis, layers: int) -> tuple[Zone, ...]:
+    keys = key_ranges(sorted({note["pitch"] for note in notes}))
+    velocities = velocity_ranges(layers) if axis == "velocity" else [Range(1, 127)] * layers
+    wheel = wheel_ranges(layers) if axis == "wheel" else [None] * layers
+    return tuple(
+        Zone(
+            note["file"],
+            note["frames"],
+            note["pitch"],
+            keys[note["pitch"]],
+            velocities[note["layer"]],
+            wheel[note["layer"]],
+            Loop(*note["loop"]["frames"]) if note["loop"] else None,
+        )
+        for note in notes
+    )
+
+
 def _gains_db(instruments: Sequence[Sequence[SpooledNote]], sound: Sound) -> list[list[float]]:
-    """The gain of each note of each instrument."""
-    notes = [[spooled.finished for spooled in instrument] for instrument in instruments]
-    own = [
-        even_gains_db([n.loudness_lufs for n in one]) if sound.level == "even" else [0.0] * len(one) for one in notes
+    """The gain of each note of each instrument: the same for all layers of a key, which are matched already."""
+    own = []
+    for spooled in instruments:
+        last = _layers(spooled) - 1
+        loudness = [note.finished.loudness_lufs for note in spooled if note.finished.layer == last]
+        even = even_gains_db(loudness) if sound.level == "even" else [0.0] * len(loudness)
+        own.append([gain for gain in even for _ in range(last + 1)])
+    measured = [
+        [_leveled(note.finished, gain) for note, gain in zip(spooled, gains, strict=True)]
+        for spooled, gains in zip(instruments, own, strict=True)
     ]
-    middles = [_middle(one, gains) for one, gains in zip(notes, own, strict=True)]
-    peaks = [
-        max(n.true_peak_db + g for n, g in zip(one, gains, strict=True)) for one, gains in zip(notes, own, strict=True)
-    ]
-    return [
-        [gain + of_all for gain in gains]
-        for gains, of_all in zip(own, matched_gains_db(middles, peaks, sound.peak_db), strict=True)
-    ]
+    middles = [middle_loudness(notes) for notes in measured]
+    peaks = [max(note["true_peak_db"] for note in notes) for notes in measured]
+    matched = matched_gains_db(middles, peaks, sound.peak_db)
+    return [[gain + of_all for gain in gains] for gains, of_all in zip(own, matched, strict=True)]
 
 
-def _middle(notes: Sequence[FinishedNote], gains_db: Sequence[float]) -> float | None:
-    """The loudness of an instrument: that of its middle key."""
-    heard = [
-        note.loudness_lufs + gain for note, gain in zip(notes, gains_db, strict=True) if note.loudness_lufs is not None
-    ]
-    return median(heard) if heard else None
+def _leveled(note: FinishedNote, gain_db: float) -> dict[str, Any]:
+    """What a gain makes of a note's levels."""
+    return {
+        "layer": note.layer,
+        "true_peak_db": note.true_peak_db + gain_db,
+        "loudness_lufs": None if note.loudness_lufs is None else note.loudness_lufs + gain_db,
+    }
 
 
-def _write_note(folder: Path, instrument: str, sound: Sound, leveled: tuple[SpooledNote, float]) -> dict[str, Any]:
+def _write_note(
+    folder: Path, instrument: str, sound: Sound, layers: int, leveled: tuple[SpooledNote, float]
+) -> dict[str, Any]:
     spooled, gain_db = leveled
     note, looped = spooled.finished, spooled.finished.looped
-    samples = np.load(spooled.file) * np.float32(db_to_gain(gain_db))
-    audio = Audio(samples, looped.audio.rate_hz)
-    file = f"Samples/{instrument}/{instrument}_{note.pitch:03d}.{sound.file}"
-    frames = [looped.loop.start, looped.loop.end] if looped.loop else None
-    sampler_note = SamplerNote(note.pitch, (frames[0], frames[1]) if frames else None)
+    audio = Audio(np.load(spooled.file) * np.float32(db_to_gain(gain_db)), looped.audio.rate_hz)
+    layer = f"_{note.layer + 1}" if layers > 1 else ""
+    file = f"Samples/{instrument}/{instrument}_{note.pitch:03d}{layer}.{sound.file}"
+    sampler_note = SamplerNote(note.pitch, (looped.loop.start, looped.loop.end) if looped.loop else None)
     encoded = encode(audio, sound.file, sound.bits, zlib.crc32(file.encode()), sampler_note)
     (folder / file).write_bytes(encoded)
+    levels = {key: value if key == "layer" else _rounded(value) for key, value in _leveled(note, gain_db).items()}
     return {
         "pitch": note.pitch,
         "file": file,
         "sha256": hashlib.sha256(encoded).hexdigest(),
-        "frames": samples.shape[1],
+        "frames": audio.samples.shape[1],
         "tuning": note.tuning and {"state": note.tuning.state, "was_off_cents": _rounded(note.tuning.cents)},
         "cents": _rounded(note.cents),
-        "loop": frames
+        "loop": looped.loop
         and looped.seam
         and {
-            "frames": frames,
+            "frames": [looped.loop.start, looped.loop.end],
             "step": _rounded(looped.seam.step),
             "flux": _rounded(looped.seam.flux),
             "swing_db": _rounded(looped.seam.swing_db),
         },
         "why_no_loop": looped.why_not,
         "gain_db": _rounded(gain_db),
-        "true_peak_db": _rounded(note.true_peak_db + gain_db),
-        "loudness_lufs": None if note.loudness_lufs is None else _rounded(note.loudness_lufs + gain_db),
+        **levels,
     }
 
 

@@ -79,14 +79,15 @@ def draw(folder: Path, title: str, instruments: Sequence[dict[str, Any]], images
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a name in a script that the font lacks
         for about in instruments:
             _draw_instrument(folder, about, images[about["name"]])
-        pitches = [note["pitch"] for note in instruments[0]["notes"]]
+        pitches = sorted({note["pitch"] for note in instruments[0]["notes"]})
         _draw_overview(folder / "Pictures" / OVERVIEW, title, pitches, images)
 
 
 def _draw_instrument(folder: Path, about: dict[str, Any], image: Image) -> None:
     from matplotlib.figure import Figure
 
-    notes = about["notes"]
+    last = max(note["layer"] for note in about["notes"])
+    notes = [note for note in about["notes"] if note["layer"] == last]
     pitches = [note["pitch"] for note in notes]
     figure = Figure(figsize=(12, 7), dpi=90, layout="constrained")
     halves: Any = figure.subfigures(2, 1, height_ratios=(3, 2))

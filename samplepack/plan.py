@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from samplepack.latent import INTERPOLATIONS, Latent, latent_from_seed, walk
+from samplepack.latent import Latent, latent_from_seed, slerp, walk
 from samplepack.recipe import Recipe, point_names
+
+Axis = Literal["none", "velocity", "wheel"]
+
+_SIDEWAYS_SEED = 19
+_SIDEWAYS = 0.1
+"""How far left and right lie from the latent between them, as a share of the arc to a direction of their own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,15 +36,18 @@ class PlannedInstrument:
     """One instrument to build."""
 
     name: str
-    z: Latent
-    """float32, shape (latent_dim,)."""
+    axis: Axis
+    """What its layers lie along."""
 
-    notes: tuple[Note, ...]
-    """One for each pitch, from the lowest."""
+    layers: tuple[Latent, ...]
+    """From the softest, or from the mod wheel's lower end; float32, shape (latent_dim,)."""
+
+    keys: tuple[tuple[Note, ...], ...]
+    """For each pitch, from the lowest, a note for each layer; in stereo its left and its right one."""
 
 
 def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tuple[PlannedInstrument, ...]:
-    """Every instrument of a recipe: timbres in their order, then the bank, then the points of the paths.
+    """Every instrument of a recipe: timbres in their order, then the bank, then the paths.
 
     Args:
         recipe: known to make sense.
@@ -45,18 +55,38 @@ def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tupl
         digest: the checkpoint's.
         engine: what renders; see `models.engine`.
     """
+
+    def instrument(name: str, axis: Axis, layers: Sequence[Latent]) -> PlannedInstrument:
+        heard = [z for layer in layers for z in (_sides(layer) if recipe.sound.channels == "stereo" else [layer])]
+        keys = tuple(
+            tuple(Note(pitch, z, note_key(engine, digest, z, pitch)) for z in heard) for pitch in recipe.pitches
+        )
+        return PlannedInstrument(name, axis, tuple(layers), keys)
+
     latents = timbre_latents(recipe, latent_dim)
+    soft = latents[recipe.velocity.toward] if recipe.velocity and recipe.velocity.toward else None
     points = dict(latents)
+    morphs = []
     for name, path in recipe.paths.items():
         through = [latents[timbre] for timbre in path.through]
         stations = walk(through, path.steps, path.spacing, path.interpolation)
-        points.update(zip(point_names(name, path.steps), stations, strict=True))
-    return tuple(
-        PlannedInstrument(
-            name, z, tuple(Note(pitch, z, note_key(engine, digest, z, pitch)) for pitch in recipe.pitches)
-        )
-        for name, z in points.items()
-    )
+        if path.as_ == "morph":
+            morphs.append(instrument(name, "wheel", stations))
+        else:
+            points.update(zip(point_names(name, path.steps), stations, strict=True))
+    single = []
+    for name, z in points.items():
+        if recipe.velocity and soft is not None:
+            single.append(instrument(name, "velocity", walk([soft, z], recipe.velocity.layers)))
+        else:
+            single.append(instrument(name, "velocity" if recipe.velocity else "none", [z]))
+    return (*single, *morphs)
+
+
+def _sides(z: Latent) -> list[Latent]:
+    """Latents for left and right: a little to either side of a latent, in a direction that is always the same."""
+    direction = latent_from_seed(_SIDEWAYS_SEED, len(z))
+    return [slerp(z, side, _SIDEWAYS) for side in (direction, -direction)]
 
 
 def timbre_latents(recipe: Recipe, latent_dim: int) -> dict[str, Latent]:
@@ -84,7 +114,7 @@ def _placed(recipe: Recipe, name: str, origin: Latent, latents: Mapping[str, Lat
     timbre = recipe.timbres.get(name)
     if timbre is None or timbre.toward is None or timbre.at is None:
         return origin
-    return INTERPOLATIONS["slerp"](origin, latents[timbre.toward], timbre.at)
+    return slerp(origin, latents[timbre.toward], timbre.at)
 
 
 def note_key(engine: str, digest: str, z: Latent, pitch: int) -> str:

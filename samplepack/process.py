@@ -266,11 +266,16 @@ def finish(audio: Audio, effects: Sequence[Effect], rate_hz: int, tail_s: float)
     return Audio(samples, rate_hz)
 
 
-def without_silent_start(audio: Audio) -> Audio:
-    """A note from its onset on, so that a key speaks at once."""
+def onset(audio: Audio) -> int:
+    """The first frame that is no silence: what lies before it is cut, so that a key speaks at once."""
     loud = np.max(np.abs(audio.samples), axis=0)
-    start = int(np.argmax(loud > loud.max(initial=0.0) * db_to_gain(_START_DB)))
-    return Audio(audio.samples[:, start:], audio.rate_hz)
+    return int(np.argmax(loud > loud.max(initial=0.0) * db_to_gain(_START_DB)))
+
+
+def darkened(audio: Audio, cutoff_hz: float) -> Audio:
+    """A sound through a gentle low-pass, 6 dB an octave."""
+    samples = pedalboard.LowpassFilter(cutoff_hz)(audio.samples, audio.rate_hz)
+    return Audio(np.asarray(samples, dtype=np.float32), audio.rate_hz)
 
 
 def _end_of_sound(samples: Samples) -> int:

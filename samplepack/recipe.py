@@ -105,7 +105,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _ShortFor:
     """A plain value is short for a mapping with one key."""
 
@@ -121,17 +121,6 @@ class _ShortFor:
 
     def _in_full(self, value: Any) -> Any:
         return value if isinstance(value, dict | BaseModel) else {self.key: value}
-
-
-def _not_yet(*later: Any) -> AfterValidator:
-    """Refuse values that belong to the format and don't work yet."""
-
-    def refuse(value: Any) -> Any:
-        if value in later:
-            raise wrong(f"{str(value).lower()} comes with a later version")
-        return value
-
-    return AfterValidator(refuse)
 
 
 def _whole(value: Any) -> Any:
@@ -281,6 +270,19 @@ class Bank(_Model):
         return self.name.replace("{seed}", str(seed))
 
 
+class Velocity(_Model):
+    """Velocity layers: `velocity: 3`, or `velocity: {layers: 3, toward: Breath}`."""
+
+    layers: Annotated[int, Field(strict=True, ge=2, le=8)]
+    """How many, from the softest to the timbre itself."""
+
+    toward: TimbreName | None = None
+    """The timbre of the softest layer, those between on the arc to it; left out, soft layers are darker and quieter."""
+
+
+VelocityField = Annotated[Velocity, _ShortFor("layers", {"type": "integer", "minimum": 2, "maximum": 8})]
+
+
 class LatentPath(_Model):
     """A path through latent space."""
 
@@ -296,8 +298,8 @@ class LatentPath(_Model):
     interpolation: Interpolation = "slerp"
     """How to go from one timbre to the next."""
 
-    as_: Annotated[Literal["instruments", "morph"], Field(alias="as"), _not_yet("morph")] = "instruments"
-    """`instruments`: one for each point."""
+    as_: Annotated[Literal["instruments", "morph"], Field(alias="as")] = "instruments"
+    """`instruments`: one for each point; `morph`: one for all, in which the mod wheel (CC1) travels the path."""
 
 
 def _pitches(value: Any, info: ValidationInfo) -> tuple[int, ...]:
@@ -354,6 +356,9 @@ class Sound(_Model):
     file: Literal["wav", "flac"] = "wav"
     """What kind of file."""
 
+    channels: Literal["mono", "stereo"] = "mono"
+    """`stereo`: left and right are renders of two neighbouring latents, in phase, so that mono loses nothing."""
+
     tune: Annotated[bool, Field(strict=True)] = True
     """Correct each key to equal temperament, A4 = 440 Hz."""
 
@@ -401,6 +406,9 @@ class Recipe(_Model):
 
     bank: Bank | None = None
     """Many timbres in one line."""
+
+    velocity: VelocityField | None = None
+    """How instruments answer to how hard a key is struck; morphs have one layer."""
 
     paths: dict[Name, LatentPath] = {}
     """Ways through latent space."""
@@ -586,7 +594,8 @@ def _name_problems(document: Document) -> list[Problem]:
     for name, path in paths.items() if isinstance(paths, dict) else ():
         steps = path.get("steps") if isinstance(path, dict) else None
         if type(steps) is int and 0 < steps <= 128:
-            named += [(point, ("paths", name)) for point in point_names(name, steps)]
+            points = [name] if path.get("as") == "morph" else point_names(name, steps)
+            named += [(point, ("paths", name)) for point in points]
     if not named and not any(document.data.get(key) for key in ("timbres", "bank", "paths")):
         return [document.problem((), "nothing to build: a recipe needs timbres, a bank or paths")]
     problems, seen = [], set[str]()

@@ -137,7 +137,8 @@ def _shortfalls(notes: Sequence[dict[str, Any]], sound: dict[str, Any]) -> list[
     if sound["tune"] and share < IN_TUNE_SHARE:
         problems.append(f"only {share:.0%} of its keys are within {pack.IN_TUNE_CENTS:.0f} cents")
     if sound["level"] == "even":
-        for low, high in pairwise(note for note in notes if note["loudness_lufs"] is not None):
+        last = max((note["layer"] for note in notes), default=0)
+        for low, high in pairwise(n for n in notes if n["layer"] == last and n["loudness_lufs"] is not None):
             step = high["loudness_lufs"] - low["loudness_lufs"]
             if abs(step) > NEIGHBOURS_DB:
                 problems.append(

@@ -3,7 +3,12 @@ import pytest
 from test_analysis import tone
 
 from samplepack.audio import Audio
-from samplepack.loop import find_loop, measure_seam
+from samplepack.loop import find_loops, measure_seam
+
+
+def find_loop(audio):
+    (looped,) = find_loops([audio])
+    return looped
 
 
 def shaped(audio, gain):
@@ -76,3 +81,13 @@ def test_a_careless_loop_is_found_out():
     assert seam.flux > 1.3 or seam.step > 8
     swelling = shaped(audio, lambda t: 1 + 0.2 * t)
     assert measure_seam(swelling.samples[:, 48000:96000], 48000).swing_db > 1.0
+
+
+def test_layers_that_are_mixed_loop_at_the_same_frames():
+    layers = [tone(60, seconds=4.0, partials=n) for n in (2, 5, 9)]
+    looped = find_loops(layers)
+    assert len({(layer.loop.start, layer.loop.end) for layer in looped}) == 1
+    assert all(layer.seam.is_good for layer in looped)
+    assert {layer.why_not for layer in find_loops([layers[0], shaped(layers[1], lambda t: np.exp(-2 * t))])} == {
+        "decays"
+    }

@@ -85,7 +85,8 @@ def test_a_tail_is_kept_whole_and_silence_after_it_is_cut():
 
 def test_silence_at_the_start_is_cut_and_the_ends_are_faded():
     late = Audio(np.concatenate([np.zeros((1, 8000), np.float32), noise().samples], axis=1), 16000)
-    finished = process.finish(process.without_silent_start(late), [], 16000, 0.0)
+    assert process.onset(late) == 8000
+    finished = process.finish(noise(), [], 16000, 0.0)
     assert finished.duration_s == pytest.approx(1.0, abs=0.001)
     assert finished.samples[0, 0] == 0.0 and abs(finished.samples[0, -1]) < 0.02
 

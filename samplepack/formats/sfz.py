@@ -25,7 +25,11 @@ def write(instrument: Instrument, pack: Path) -> bytes:
 def _region(zone: Zone) -> list[str]:
     lines = [f"lokey={zone.keys.low} hikey={zone.keys.high} pitch_keycenter={zone.root}"]
     if zone.velocities != Range(1, 127):
-        lines += [f"lovel={zone.velocities.low} hivel={zone.velocities.high}", *_fades(zone.velocities, "{}vel")]
+        lines += [
+            f"lovel={zone.velocities.low} hivel={zone.velocities.high}",
+            *_fades(zone.velocities, "{}vel"),
+            "xf_velcurve=gain",
+        ]
     if zone.wheel:
         lines += [f"locc1={zone.wheel.low} hicc1={zone.wheel.high}", *_fades(zone.wheel, "{}cc1"), "xf_cccurve=gain"]
     if zone.loop:
