@@ -47,7 +47,9 @@ def versions(engine: str) -> dict[str, str]:
 
 def inputs_digest(loaded: LoadedRecipe, checkpoint: Checkpoint, engine: str) -> str:
     """A hash of all that a pack is made from: two builds with the same one are the same pack."""
-    digest = hashlib.sha256(json.dumps([VERSION, versions(engine), checkpoint.digest]).encode())
+    digest = hashlib.sha256(
+        json.dumps([VERSION, versions(engine), checkpoint.digest, checkpoint.config.license]).encode()
+    )
     digest.update(hashlib.sha256(loaded.text).digest())
     for file in loaded.input_files():
         digest.update(bytes.fromhex(sha256_of_file(file)))
@@ -282,16 +284,14 @@ def _readme(recipe: Recipe, instruments: Sequence[Any]) -> str:
     lines += [
         "![How the instruments sound over the keyboard](Pictures/overview.png)",
         "",
-        f"{len(instruments)} sampler instruments. Load one of `Instruments/*.sfz` into sforzando, sfizz, Bitwig,",
-        "Ardour, Reaper (with sfizz or sforzando) or any other player of SFZ; keep the folders together, since the",
-        "maps look for their sounds in `Samples/`.",
+        f"{len(instruments)} sampler instruments, in `Instruments/`: an .sfz loads into sforzando, sfizz, Bitwig, Ardour,",
+        "Reaper (with sfizz or sforzando) and others, a .multisample into Bitwig and Studio One, a .dspreset into",
+        "DecentSampler. Keep the folders together, since the maps look for their sounds in `Samples/`.",
         "",
-        "| instrument | keys sampled |",
+        "| instrument | what was measured |",
         "|---|---|",
     ]
-    for instrument in instruments:
-        pitches = [note["pitch"] for note in instrument["notes"]]
-        lines.append(f"| {instrument['name']} | {len(pitches)}, from {pitches[0]} to {pitches[-1]} |")
+    lines += [f"| {instrument['name']} | {summary(instrument['notes'])} |" for instrument in instruments]
     lines += [
         "",
         f"Made by samplepack {__version__} from `recipe.yaml`. What was measured stands in `{MANIFEST}`.",

@@ -82,7 +82,9 @@ def test_pack_json_says_what_is_there_and_nothing_of_when_or_where(recipe, tmp_p
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
     glass = manifest["instruments"][0]
     assert glass["name"] == "Glass"
-    assert np.array_equal(np.float32(glass["latent"]), np.random.RandomState(7).standard_normal(32).astype(np.float32))
+    assert np.array_equal(
+        np.float32(glass["latents"][0]), np.random.RandomState(7).standard_normal(32).astype(np.float32)
+    )
     assert [note["pitch"] for note in glass["notes"]] == [36, 60, 84]
     peaks = [note["true_peak_db"] for one in manifest["instruments"] for note in one["notes"]]
     assert max(peaks) == -1.0

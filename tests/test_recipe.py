@@ -395,15 +395,10 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path):
     assert lines == [3, 9, 10]
 
 
-def test_keys_that_do_not_work_yet_are_refused_not_ignored(tmp_path):
-    later = "formats: [sfz, multisample, decentsampler]\n"
+def test_multisample_holds_wav_alone(tmp_path):
     path = tmp_path / "r.yaml"
-    path.write_text(GOOD + later + "paths: {P: {through: [Glass, Choir], steps: 3, as: morph}}\n")
-    assert [problem.split(": ", 1)[1] for problem in problems_of(path)] == [
-        "formats[1]: multisample comes with a later version",
-        "formats[2]: decentsampler comes with a later version",
-        "paths.P.as: morph comes with a later version",
-    ]
+    path.write_text(GOOD + "sound: {file: flac}\nformats: [sfz, multisample]\n")
+    assert problems_of(path) == ["r.yaml:11:10: formats: multisample holds WAV alone; write file: wav"]
 
 
 def test_two_recipes_of_one_pack_are_not_built_over_each_other(tmp_path):
