@@ -14,10 +14,13 @@ from samplepack.audio import Audio, db_to_gain
 from samplepack.levels import loudness_lufs, true_peak_db
 from samplepack.loop import FIRST_S, LAST_S, Looped, find_loops
 from samplepack.process import Effect
-from samplepack.tune import Tuning, measure_cents, tune
+from samplepack.tune import STEADY_CENTS, Tuning, lowered, measure_cents, tune
 
 SOFTER_DB = 3.0
 """How much quieter each velocity layer is than the next harder one, beside what the sampler does with velocity."""
+
+_RETUNED_CENTS = 2.0
+"""A note that is off by more in the end is tuned once more, by what is left."""
 
 _DARKEST_HARMONIC, _BRIGHTEST_HARMONIC = 3.0, 12.0
 """Where the gentle low-pass of the softest layer, and of the hardest but one, begins."""
@@ -77,9 +80,29 @@ def finish(raws: Sequence[Audio], pitch: int, how: Finishing) -> list[FinishedNo
     Returns:
         A note for each layer, the softest first.
     """
+    notes = _finish(raws, pitch, how, lower_cents=0.0)
+    if how.tune and _off(notes) > _RETUNED_CENTS:
+        # What is held is a part of the note, and its pitch may not be that of the whole.
+        again = _finish(raws, pitch, how, lower_cents=notes[-1].cents or 0.0)
+        notes = min(notes, again, key=_off)
+    return [_unsteady(note) if how.tune and _off([note]) > STEADY_CENTS else note for note in notes]
+
+
+def _unsteady(note: FinishedNote) -> FinishedNote:
+    return replace(note, cents=None, tuning=replace(note.tuning, state="unsteady") if note.tuning else None)
+
+
+def _off(notes: Sequence[FinishedNote]) -> float:
+    """How far the worst of some layers is off, cents."""
+    return max((abs(note.cents) for note in notes if note.cents is not None), default=0.0)
+
+
+def _finish(raws: Sequence[Audio], pitch: int, how: Finishing, lower_cents: float) -> list[FinishedNote]:
     audios, tunings = _from_their_onset(raws), [None] * len(raws)
     if how.tune:
         audios, tunings = map(list, zip(*(tune(audio, pitch) for audio in audios), strict=True))
+    if lower_cents:
+        audios = [lowered(audio, lower_cents) for audio in audios]
     audios = _with_channels(_aligned(audios, pitch), how.channels)
     audios = [process.finish(audio, how.effects, how.rate_hz, how.tail_s) for audio in audios]
     if len(audios) == 1:
@@ -95,12 +118,17 @@ def finish(raws: Sequence[Audio], pitch: int, how: Finishing) -> list[FinishedNo
             layer,
             one,
             tuning,
-            measure_cents(measure_partials(one.audio, pitch)).cents,
+            _cents(one.audio, pitch),
             loudness_lufs(one.audio),
             true_peak_db(one.audio),
         )
         for layer, (one, tuning) in enumerate(zip(looped, tunings, strict=True))
     ]
+
+
+def _cents(audio: Audio, pitch: int) -> float | None:
+    found = measure_cents(measure_partials(audio, pitch))
+    return found.cents if found.state == "corrected" else None
 
 
 def _from_their_onset(raws: Sequence[Audio]) -> list[Audio]:

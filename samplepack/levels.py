@@ -19,9 +19,9 @@ _LEFT_DB = 0.75
 """How far a key may stay from the run of its neighbours: small differences are part of a timbre."""
 
 _SMOOTHING_KEYS = 3.0
-_MOST_GAIN_DB = 30.0
+_MOST_GAIN_DB = 48.0
 
-_OUTLIER_DB = 9.0
+_OUTLIER_DB = 14.0
 """An instrument that can't be made loud is left behind rather than have all others follow it down by more."""
 
 _OVERSAMPLING = 4

@@ -146,7 +146,8 @@ def _flux_across(wave: NDArray[np.float64], seam: int) -> float:
     size, hop = 2048, 512
     frames = np.lib.stride_tricks.sliding_window_view(wave, size)[::hop]
     magnitude = np.abs(np.fft.rfft(frames * np.hanning(size), axis=1))
-    flux = np.abs(np.diff(magnitude, axis=0)).sum(axis=1) / (magnitude[1:] + magnitude[:-1]).sum(axis=1)
+    change = np.abs(np.diff(magnitude, axis=0)).sum(axis=1)
+    flux = change / np.maximum((magnitude[1:] + magnitude[:-1]).sum(axis=1), 1e-12)
     starts = np.arange(len(flux)) * hop
     over = (starts < seam) & (starts + hop + size > seam)
     return float(flux[over].mean() / max(float(flux[~over].mean()), 1e-9))

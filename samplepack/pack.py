@@ -284,9 +284,9 @@ def _readme(recipe: Recipe, instruments: Sequence[Any]) -> str:
     lines += [
         "![How the instruments sound over the keyboard](Pictures/overview.png)",
         "",
-        f"{len(instruments)} sampler instruments, in `Instruments/`: an .sfz loads into sforzando, sfizz, Bitwig, Ardour,",
-        "Reaper (with sfizz or sforzando) and others, a .multisample into Bitwig and Studio One, a .dspreset into",
-        "DecentSampler. Keep the folders together, since the maps look for their sounds in `Samples/`.",
+        f"{len(instruments)} sampler instruments, in `Instruments/`: an .sfz loads into sforzando, sfizz, Bitwig,",
+        "Ardour, Reaper (with sfizz or sforzando) and others, a .multisample into Bitwig and Studio One, a .dspreset",
+        "into DecentSampler. Keep the folders together, since the maps look for their sounds in `Samples/`.",
         "",
         "| instrument | what was measured |",
         "|---|---|",

@@ -22,7 +22,10 @@ _MOST_CENTS = 60.0
 
 _MOST_SPREAD_CENTS = 30.0
 
-State = Literal["corrected", "inharmonic", "noisy"]
+STEADY_CENTS = 10.0
+"""A note that is off by more after it was corrected has no steady pitch."""
+
+State = Literal["corrected", "inharmonic", "noisy", "unsteady"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Tuning:
 
     state: State
     """`corrected`; or left as it was, since its partials don't agree on a pitch (`inharmonic`) or there are none
-    (`noisy`)."""
+    (`noisy`); or corrected in vain, since one part of the note has another pitch than the next (`unsteady`)."""
 
     cents: float | None
     """How far the note as a whole was off, cents; None where it is noisy."""
@@ -64,15 +67,19 @@ def tune(audio: Audio, pitch: int) -> tuple[Audio, Tuning]:
     Returns:
         The note and what was done; the same `Audio` where it was left.
     """
-    import soxr
-
     found = measure_cents(measure_partials(audio, pitch))
     if found.state != "corrected" or found.cents is None:
         return audio, found
-    target_hz = audio.rate_hz * 2.0 ** (found.cents / 1200.0)
+    return _pull_partials(lowered(audio, found.cents), pitch), found
+
+
+def lowered(audio: Audio, cents: float) -> Audio:
+    """A note lowered by so many cents, and made longer by as much: resampled by soxr at its very high quality."""
+    import soxr
+
+    target_hz = audio.rate_hz * 2.0 ** (cents / 1200.0)
     resampled = soxr.resample(audio.samples.T, audio.rate_hz, target_hz, quality="VHQ").T
-    tuned = Audio(np.ascontiguousarray(resampled, dtype=np.float32), audio.rate_hz)
-    return _pull_partials(tuned, pitch), found
+    return Audio(np.ascontiguousarray(resampled, dtype=np.float32), audio.rate_hz)
 
 
 def _pull_partials(audio: Audio, pitch: int) -> Audio:

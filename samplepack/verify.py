@@ -22,13 +22,10 @@ from samplepack.files import sha256_of_file
 from samplepack.levels import NEIGHBOURS_DB, loudness_lufs, true_peak_db
 from samplepack.loop import FLUX_GATE, STEP_GATE, SWING_GATE_DB, Seam, measure_played_seam, measure_seam
 from samplepack.parallel import Map
-from samplepack.tune import measure_cents
+from samplepack.tune import STEADY_CENTS, measure_cents
 
 IN_TUNE_SHARE = 0.98
 """Of the keys that have a pitch, as many lie within `pack.IN_TUNE_CENTS`."""
-
-MOST_CENTS = 10.0
-"""No key that has a pitch is further off."""
 
 MATCHED_DB = 1.5
 """No instrument's loudness lies further from the middle of its pack."""
@@ -95,15 +92,16 @@ def _measure_note(
     if _changed(folder, stated["file"], stated["sha256"]):
         problems.append(f"{key}: {stated['file']} is not as it was built")
     found = measure_cents(measure_partials(audio, stated["pitch"]))
-    has_pitch = found.state == "corrected"
+    # A note that the build found to have no steady pitch is not held to one.
+    has_pitch = found.state == "corrected" and (stated["tuning"] or {"state": "corrected"})["state"] == "corrected"
     peak_db = true_peak_db(audio)
     note = stated | {
         "cents": found.cents if has_pitch else None,
         "true_peak_db": peak_db,
         "loudness_lufs": loudness_lufs(audio),
     }
-    if sound["tune"] and has_pitch and found.cents is not None and abs(found.cents) > MOST_CENTS:
-        problems.append(f"{key}: {found.cents:+.1f} cents off, more than {MOST_CENTS:.0f}")
+    if sound["tune"] and has_pitch and found.cents is not None and abs(found.cents) > STEADY_CENTS:
+        problems.append(f"{key}: {found.cents:+.1f} cents off, more than {STEADY_CENTS:.0f}")
     if peak_db > sound["peak_db"] + _PEAK_TOLERANCE_DB:
         problems.append(f"{key}: true peak {peak_db:.2f} dB, above {sound['peak_db']:.2f}")
     if note["loudness_lufs"] is None:

@@ -47,5 +47,5 @@ def test_instruments_end_equally_loud_and_none_peaks_too_high():
 
 
 def test_one_instrument_that_cannot_be_loud_does_not_hold_back_all_others():
-    gains = matched_gains_db([-20.0, -20.0, -60.0], [-3.0, -3.0, 0.0], -1.0)
-    assert gains[0] > -10.0 and gains[2] == -1.0
+    gains = matched_gains_db([-20.0, -20.0, -70.0], [-3.0, -3.0, 0.0], -1.0)
+    assert gains[0] > -13.0 and gains[2] == -1.0
