@@ -28,13 +28,18 @@ _OVERSAMPLING = 4
 
 
 def loudness_lufs(audio: Audio) -> float | None:
-    """Integrated loudness by ITU-R BS.1770-4, LUFS; None for silence and for less than 0.4 s of sound."""
+    """Integrated loudness by ITU-R BS.1770-4, LUFS; None for silence and for less than 0.4 s of sound.
+
+    It is measured at full scale and the level taken off again: the standard's absolute gate at -70 LUFS would cut a
+    quiet note differently before and after its gain.
+    """
     import pyloudnorm
 
-    if audio.duration_s < 0.4:
+    if audio.duration_s < 0.4 or audio.peak < 1e-7:
         return None
-    measured = float(pyloudnorm.Meter(audio.rate_hz).integrated_loudness(audio.samples.T.astype(np.float64)))
-    return measured if np.isfinite(measured) else None
+    at_full_scale = audio.samples.T.astype(np.float64) / audio.peak
+    measured = float(pyloudnorm.Meter(audio.rate_hz).integrated_loudness(at_full_scale))
+    return measured + gain_to_db(audio.peak) if np.isfinite(measured) else None
 
 
 def true_peak_db(audio: Audio) -> float:

@@ -15,6 +15,14 @@ def test_loudness_agrees_with_the_standards_own_figure():
     assert loudness_lufs(tone(60, seconds=0.2)) is None
 
 
+def test_a_gain_changes_loudness_by_as_much_however_quiet_the_note_is():
+    note = tone(60)
+    note.samples[:, 48000:] *= np.float32(0.01)
+    for gain_db in (-20.0, -60.0, -80.0):
+        quieter = Audio(note.samples * np.float32(10 ** (gain_db / 20)), 48000)
+        assert loudness_lufs(quieter) == pytest.approx(loudness_lufs(note) + gain_db, abs=0.01)
+
+
 def test_the_true_peak_between_samples_is_found():
     """A sine at a quarter of the rate, sampled at 45°: its samples reach 0.707, the wave reaches 1."""
     n = np.arange(48000)
