@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.analysis import Partial, fast_size, measure_partials, pitch_hz
+from samplepack.analysis import Partial, measure_partials, pitch_hz
 from samplepack.audio import Audio
+from samplepack.partials import Bands, Partials
 
 _PULLED_CENTS = (0.3, 40.0)
 """A partial that is off by less is left, since nobody hears it; by more, since it may belong there."""
@@ -89,30 +91,16 @@ def _pull_partials(audio: Audio, pitch: int) -> Audio:
     ]
     if not off:
         return audio
-    pulled = [_pull(wave.astype(np.float64), audio.rate_hz, pitch, off) for wave in audio.samples]
-    return Audio(np.stack(pulled).astype(np.float32), audio.rate_hz)
+    spectrum = Partials(audio.samples, audio.rate_hz, pitch)
+    for partial in off:
+        off_hz = partial.number * pitch_hz(pitch) * (1.0 - 2.0 ** (partial.cents / 1200.0))
+        shift = np.exp(2j * np.pi * off_hz * spectrum.time_s)
+        spectrum.turn(partial.number, functools.partial(_constantly, shift))
+    return Audio(spectrum.wave(), audio.rate_hz)
 
 
-def _pull(wave: NDArray[np.float64], rate_hz: int, pitch: int, partials: list[Partial]) -> NDArray[np.float64]:
-    """Shift single partials in frequency: each is cut out of the spectrum with the band halfway to its neighbours,
-    turned by the missing frequency as an analytic signal, and put back."""
-    size = fast_size(len(wave) + rate_hz // 10)
-    spectrum = np.fft.rfft(wave, size)
-    bins_hz = np.arange(len(spectrum)) * rate_hz / size
-    time_s = np.arange(len(wave)) / rate_hz
-    f0_hz = pitch_hz(pitch)
-    change = np.zeros(len(wave))
-    for partial in partials:
-        distance = np.abs(bins_hz / f0_hz - partial.number)
-        inside = np.flatnonzero(distance < 0.55)
-        analytic = np.zeros(size, np.complex128)
-        # Raised-cosine edges, a tenth of the band wide, that sum to one with a neighbour's.
-        edge = np.clip((0.55 - distance[inside]) / 0.1, 0.0, 1.0)
-        analytic[inside] = spectrum[inside] * (0.5 - 0.5 * np.cos(np.pi * edge))
-        band = 2.0 * np.fft.ifft(analytic)[: len(wave)]
-        off_hz = partial.number * f0_hz * (1.0 - 2.0 ** (partial.cents / 1200.0))
-        change += np.real(band * np.expm1(2j * np.pi * off_hz * time_s))
-    return wave + change
+def _constantly(shift: Bands, bands: Bands) -> Bands:
+    return shift
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 import samplepack
 
 ORDER = [
-    "errors", "files", "audio", "latent", "document", "problems", "process", "analysis", "instrument", "tune", "loop", "align",
+    "errors", "files", "audio", "latent", "document", "problems", "process", "analysis", "partials", "instrument", "tune", "loop", "align",
     "levels", "finish", "checkpoint", "cache", "models", "library", "formats", "recipe", "parallel", "plan", "render",
     "picture", "pack", "verify", "build", "cli",
 ]  # fmt: skip
