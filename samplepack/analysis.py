@@ -8,12 +8,6 @@ import numpy as np
 
 from samplepack.audio import Audio
 
-_LOWEST_HZ, _HIGHEST_HZ = 25.0, 2400.0
-_ANALYSED_S = 2.0
-_FIRST_S = 0.2
-_CLEAR = 0.5
-"""A normalised autocorrelation below this is no pitch."""
-
 _PARTIALS_FIRST_S, _PARTIALS_LENGTH_S = 0.25, 2.5
 _MOST_PARTIALS = 10
 _REACH_CENTS = 70.0
@@ -24,37 +18,6 @@ _CLEAR_GAIN = 10.0
 def pitch_hz(pitch: float) -> float:
     """The frequency of a MIDI pitch in equal temperament, A4 = 440 Hz."""
     return float(440.0 * 2.0 ** ((pitch - 69.0) / 12.0))
-
-
-def fundamental_hz(audio: Audio) -> float | None:
-    """The pitch that one hears, whatever key is meant; None where there is none.
-
-    The normalised autocorrelation of the difference function, first high peak, on up to 2 s after the onset.
-    Source: McLeod & Wyvill, "A smarter way to find pitch", ICMC 2005.
-    """
-    first, last = int(_FIRST_S * audio.rate_hz), int((_FIRST_S + _ANALYSED_S) * audio.rate_hz)
-    wave = audio.samples.mean(axis=0, dtype=np.float64)[first:last]
-    longest = int(audio.rate_hz / _LOWEST_HZ) + 2
-    if len(wave) < 2 * longest or not np.any(wave):
-        return None
-    # Four times the rate, so that a peak of a high note is not missed between two lags.
-    finer = 4
-    size = 1 << int(np.ceil(np.log2(2 * len(wave))))
-    power = np.abs(np.fft.rfft(wave, size)) ** 2
-    correlation = np.fft.irfft(power, size * finer)[: longest * finer] * finer
-    squares = np.concatenate([[0.0], np.cumsum(wave**2)])
-    lags = np.arange(longest)
-    energy = squares[len(wave) - lags] + squares[-1] - squares[lags]
-    energy = np.interp(np.arange(longest * finer) / finer, lags, energy)
-    clarity = 2.0 * correlation / np.maximum(energy, 1e-20)
-    shortest = int(finer * audio.rate_hz / _HIGHEST_HZ)
-    inner = clarity[1:-1]
-    peaks = np.flatnonzero((inner > clarity[:-2]) & (inner >= clarity[2:])) + 1
-    peaks = peaks[peaks >= shortest]
-    if not len(peaks) or clarity[peaks].max() < _CLEAR:
-        return None
-    lag = int(peaks[np.argmax(clarity[peaks] > 0.9 * clarity[peaks].max())])
-    return float(finer * audio.rate_hz / (lag + _parabola(clarity[lag - 1 : lag + 2])))
 
 
 @dataclass(frozen=True)
@@ -100,11 +63,6 @@ def measure_partials(audio: Audio, pitch: int) -> list[Partial]:
         found.append((number, float(1200.0 * np.log2(place / centre)), float(magnitude[top]), bool(is_clear)))
     strongest = max((magnitude for _, _, magnitude, _ in found), default=1.0)
     return [Partial(number, cents, magnitude / strongest, clear) for number, cents, magnitude, clear in found]
-
-
-def cents_between(frequency_hz: float, reference_hz: float) -> float:
-    """How far a frequency lies above a reference, cents."""
-    return float(1200.0 * np.log2(frequency_hz / reference_hz))
 
 
 def fast_size(n: int) -> int:

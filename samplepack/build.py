@@ -34,8 +34,8 @@ class Progress(Protocol):
     def loading(self) -> None:
         """The network is being loaded."""
 
-    def note_done(self) -> None:
-        """One more note has been rendered and processed."""
+    def done(self, notes: int) -> None:
+        """So many more notes have been rendered and processed."""
 
 
 class Silent:
@@ -45,7 +45,7 @@ class Silent:
 
     def loading(self) -> None: ...
 
-    def note_done(self) -> None: ...
+    def done(self, notes: int) -> None: ...
 
 
 SILENT = Silent()
@@ -91,7 +91,7 @@ def build(
     if (built := pack.read_built(folder, inputs)) is not None:
         return Built(folder, built, unchanged=True)
     keys = [key for planned in plan for key in planned.keys]
-    progress.started(len(keys))
+    progress.started(sum(len(key) for key in keys))
     notes = (note for key in keys for note in key)
     rendered = render(notes, checkpoint, cache, batch_size, progress.loading)
     by_key = ([next(rendered) for _ in key] for key in keys)
@@ -107,7 +107,7 @@ def build(
             for layers, column in islice(finished, len(planned.keys)):
                 spooled += layers
                 columns.append(column)
-                progress.note_done()
+                progress.done(len(planned.keys[0]))
             instruments.append((planned, spooled))
             images[planned.name] = picture.keyboard_image(columns)
         about = pack.write_instruments(aside, instruments, loaded.recipe, map_)

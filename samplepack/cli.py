@@ -253,7 +253,8 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print all that is known as JSON.")
 def info(name: str, as_json: bool) -> None:
-    """Say what a checkpoint is. NAME is a name, or a path to a folder or zip.
+    """Say what a checkpoint is. NAME is a name, or a path to a folder or zip; one of Magenta's is converted for
+    it, as for a build, and the conversion kept in the cache.
 
     \b
     Examples:
@@ -339,6 +340,6 @@ class _Bar:
     def loading(self) -> None:
         self._bar.update(self._task, description=f"{self._name} (loading the network)")
 
-    def note_done(self) -> None:
+    def done(self, notes: int) -> None:
         speed = self._bar.tasks[self._task].speed
-        self._bar.update(self._task, advance=1, description=self._name, rate=f"{speed:.1f}" if speed else "-")
+        self._bar.update(self._task, advance=notes, description=self._name, rate=f"{speed:.1f}" if speed else "-")

@@ -144,19 +144,19 @@ def _aligned(audios: Sequence[Audio], pitch: int) -> list[Audio]:
     cut = [Audio(audio.samples[:, :length], audio.rate_hz) for audio in audios]
     middle = cut[len(cut) // 2]
     level = _level(middle)
-    aligned = [audio if audio is middle else align(audio, middle, pitch) for audio in cut]
-    gains = [level / own if (own := _level(audio)) > 0.0 else 1.0 for audio in aligned]
-    return [Audio(a.samples * np.float32(gain), a.rate_hz) for a, gain in zip(aligned, gains, strict=True)]
+    return [_at_level(audio if audio is middle else align(audio, middle, pitch), level) for audio in cut]
 
 
 def _at_one_level(layers: Sequence[Looped]) -> list[Looped]:
     """Layers with the level of the last one, so that no way between them swells or dips."""
-    levels = [_level(layer.audio) for layer in layers]
-    gains = [np.float32(levels[-1] / level if level > 0.0 else 1.0) for level in levels]
-    return [
-        replace(layer, audio=Audio(layer.audio.samples * gain, layer.audio.rate_hz))
-        for layer, gain in zip(layers, gains, strict=True)
-    ]
+    level = _level(layers[-1].audio)
+    return [replace(layer, audio=_at_level(layer.audio, level)) for layer in layers]
+
+
+def _at_level(audio: Audio, level: float) -> Audio:
+    """A note brought to a level; silence stays silence."""
+    own = _level(audio)
+    return Audio(audio.samples * np.float32(level / own if own > 0.0 else 1.0), audio.rate_hz)
 
 
 def _level(audio: Audio) -> float:

@@ -254,7 +254,8 @@ def write_about(
     (folder / "recipe.yaml").write_bytes(loaded.text)
     (folder / "README.md").write_text(_readme(recipe, instruments), encoding="utf-8")
     (folder / "LICENSE.txt").write_text(_license(recipe, checkpoint), encoding="utf-8")
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    hashed = {note["file"]: note["sha256"] for instrument in instruments for note in instrument["notes"]}
     manifest: Mapping[str, Any] = {
         "pack": VERSION,
         "name": recipe.name,
@@ -271,7 +272,7 @@ def write_about(
         "rate_hz": recipe.sound.rate_for(checkpoint.rate_hz),
         "sound": recipe.sound.model_dump(mode="json"),
         "instruments": instruments,
-        "files": {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files},
+        "files": {file: hashed.get(file) or sha256_of_file(folder / file) for file in files},
     }
     text = json.dumps(manifest, indent=1, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

@@ -173,7 +173,8 @@ def _map_problems(folder: Path, instrument: dict[str, Any]) -> list[str]:
 
 
 def _played_problems(folder: Path, name: str, notes: Sequence[dict[str, Any]]) -> list[str]:
-    """What goes wrong when sfizz plays every sampled key."""
+    """What goes wrong when sfizz plays every sampled key, as hard as it can be struck and with the wheel up: then it is
+    the last layer that sounds."""
     path = folder / "Instruments" / f"{name}.sfz"
     if not path.is_file():
         return []
@@ -190,7 +191,8 @@ def _played_problems(folder: Path, name: str, notes: Sequence[dict[str, Any]]) -
         synth = pysfizz.Synth(sample_rate=rate_hz, block_size=256)
         if not synth.load_sfz_file(str(twin)):
             return ["sfizz cannot load its SFZ map"]
-        for note in notes:
+        synth._synth.cc(0, 1, 127)
+        for note in {note["pitch"]: note for note in notes}.values():
             held_s = _HELD_S if note["loop"] else 3.0
             played = Audio(np.asarray(synth.render_note(note["pitch"], 127, held_s, held_s), np.float32), rate_hz)
             synth._synth.all_sound_off()

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from hearing import cents_between, fundamental_hz
 
-from samplepack.analysis import cents_between, fundamental_hz, pitch_hz
+from samplepack.analysis import pitch_hz
 from samplepack.audio import Audio
 
 

@@ -11,10 +11,11 @@ import pysfizz
 import pytest
 import soundfile
 from conftest import REPOSITORY
+from hearing import cents_between, fundamental_hz
 
 from samplepack import build as building
 from samplepack import parallel, process
-from samplepack.analysis import cents_between, fundamental_hz, pitch_hz
+from samplepack.analysis import pitch_hz
 from samplepack.audio import Audio
 from samplepack.cache import Cache
 from samplepack.errors import InputError, SamplepackError

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from hearing import cents_between, fundamental_hz
 from test_analysis import tone
 
-from samplepack.analysis import cents_between, fundamental_hz, measure_partials, pitch_hz
+from samplepack.analysis import measure_partials, pitch_hz
 from samplepack.audio import Audio
 from samplepack.tune import measure_cents, tune
 
