@@ -11,6 +11,8 @@ from samplepack.audio import Audio
 _PARTIALS_FIRST_S, _PARTIALS_LENGTH_S = 0.25, 2.5
 _MOST_PARTIALS = 10
 _REACH_CENTS = 70.0
+_HEARD_S = (0.2, 2.2)
+_HEARD_HZ = (25.0, 2400.0)
 _CLEAR_GAIN = 10.0
 """A partial is this many times the middle of the spectrum around it."""
 
@@ -63,6 +65,58 @@ def measure_partials(audio: Audio, pitch: int) -> list[Partial]:
         found.append((number, float(1200.0 * np.log2(place / centre)), float(magnitude[top]), bool(is_clear)))
     strongest = max((magnitude for _, _, magnitude, _ in found), default=1.0)
     return [Partial(number, cents, magnitude / strongest, clear) for number, cents, magnitude, clear in found]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The pitch that one hears in a sound, whatever note was meant."""
+
+    frequency_hz: float
+
+    aperiodicity: float
+    """0 for a perfectly periodic sound; above some 0.2 the pitch is a guess."""
+
+    def cents_above(self, pitch: float) -> float:
+        """How far it lies above a MIDI pitch."""
+        return float(1200.0 * np.log2(self.frequency_hz / pitch_hz(pitch)))
+
+
+def hear_pitch(audio: Audio) -> Heard | None:
+    """The pitch of a steady sound from 25 to 2400 Hz, over up to 2 s after the onset; None of silence or a mere click.
+
+    Source: de Cheveigné & Kawahara, "YIN, a fundamental frequency estimator for speech and music", JASA 2002: the first
+    lag at which the difference function, divided by its mean so far, falls below 0.15, else its least value; with the
+    function at four times the rate and the parabola through its three lowest values.
+    """
+    rate_hz = audio.rate_hz
+    first, last = (int(s * rate_hz) for s in _HEARD_S)
+    wave = audio.samples.mean(axis=0, dtype=np.float64)
+    wave = wave[first:last] if len(wave) > 2 * first else wave
+    wave = wave - wave.mean()
+    longest = int(rate_hz / _HEARD_HZ[0]) + 2
+    half = len(wave) // 2
+    if half <= longest or np.sqrt(np.mean(wave**2)) < 1e-5:
+        return None
+    size = 1 << int(np.ceil(np.log2(len(wave) + half)))
+    spectrum = np.conj(np.fft.rfft(wave[:half], size)) * np.fft.rfft(wave, size)
+    finer = 4
+    lags = np.arange(longest * finer)
+    products = np.fft.irfft(spectrum, size * finer)[: len(lags)] * finer
+    squares = np.concatenate([[0.0], np.cumsum(wave**2)])
+    whole = np.arange(longest + 1)
+    energy = np.interp(lags / finer, whole, squares[whole + half] - squares[whole])
+    difference = np.maximum(energy[0] + energy - 2.0 * products, 0.0)
+    normalised = difference * lags / np.maximum(np.cumsum(difference), 1e-12)
+    shortest = int(finer * rate_hz / _HEARD_HZ[1])
+    low = np.flatnonzero(normalised[shortest:] < 0.15)
+    if len(low):
+        lag = int(low[0]) + shortest
+        while lag + 1 < len(lags) and normalised[lag + 1] < normalised[lag]:
+            lag += 1
+    else:
+        lag = int(np.argmin(normalised[shortest:])) + shortest
+    place = lag + (_parabola(normalised[lag - 1 : lag + 2]) if lag + 1 < len(lags) else 0.0)
+    return Heard(float(finer * rate_hz / place), float(normalised[lag]))
 
 
 def fast_size(n: int) -> int:

@@ -1,4 +1,4 @@
-"""The mel-IF spectrogram of GANSynth: log mel power and instantaneous frequency, turned into sound.
+"""The mel-IF spectrogram of GANSynth: log mel power and instantaneous frequency, from sound and back.
 
 Time is counted in frames (one every `hop` samples), frequency in linear bins (1…`bins`, DC left out) or in as many
 mel bins. Source: Engel et al., "GANSynth: Adversarial Neural Audio Synthesis", ICLR 2019, and Magenta's
@@ -78,6 +78,38 @@ def mel_to_linear_matrix(linear_to_mel: Array) -> Array:
     return np.asarray(linear_to_mel.T * scale)
 
 
+class SoundToMel:
+    """Waves to log mel power and instantaneous frequency: what networks are trained on. In NumPy.
+
+    Args:
+        frames, bins, rate_hz: as of `MelToSound`.
+    """
+
+    def __init__(self, frames: int, bins: int, rate_hz: int) -> None:
+        self.frames, self.bins, self.hop = frames, bins, bins // 2
+        self._matrix = linear_to_mel_matrix(bins, rate_hz).astype("float32")
+        self._window = _hann(2 * bins).astype("float32")
+
+    def __call__(self, waves: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Waves, float32, shape (n, samples), to spectrograms, shape (n, frames, bins, 2): natural log of mel power
+        + 1e-6, and instantaneous frequency in units of π a frame, the first frame's being its phase.
+
+        Source: Magenta's `waves_to_melspecgrams`. The mel phase is a sum over linear bins, so that its difference over
+        time is the sum of theirs; nothing is unwrapped that would be differenced again.
+        """
+        padding = (self.frames + 3) * self.hop - waves.shape[-1]
+        padded = np.pad(np.asarray(waves, "float32"), [(0, 0), (padding, 0)])
+        framed = np.lib.stride_tricks.sliding_window_view(padded, 2 * self.bins, axis=-1)[:, :: self.hop]
+        spectrum = np.fft.rfft(framed * self._window, axis=-1)[..., 1:]
+        power = np.square(np.abs(spectrum) + 1e-6).astype("float32") @ self._matrix
+        phase = np.angle(spectrum)
+        advance = phase.copy()
+        advance[:, 1:] = _wrapped(np.diff(phase, axis=1))
+        advance = advance.astype("float32") @ self._matrix
+        advance[:, 1:] = _wrapped(advance[:, 1:])
+        return np.stack([np.log(power + np.float32(1e-6)), advance / np.float32(np.pi)], axis=-1)
+
+
 class MelToSound(keras.layers.Layer):
     """Log mel power and instantaneous frequency to waves.
 
@@ -116,8 +148,7 @@ class MelToSound(keras.layers.Layer):
         self.sources = np.argsort(unmel == 0.0, axis=0, kind="stable")[:reach].astype("int32")
         self.source_weights = np.take_along_axis(unmel, self.sources, axis=0).astype("float32")
         # Hann as the synthesis window; 1.5 is what the squares of the windows over one sample sum to at 75 % overlap.
-        window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(2 * bins) / (2 * bins))
-        self.window = (window / 1.5).astype("float32")
+        self.window = (_hann(2 * bins) / 1.5).astype("float32")
 
     def call(self, spectrogram: Any) -> Any:
         mel_power = ops.exp(spectrogram[..., 0])
@@ -177,6 +208,16 @@ class MelToSound(keras.layers.Layer):
         laid = [ops.pad(quarters[:, :, q], [(0, 0), (q, 3 - q), (0, 0)]) for q in range(4)]
         wave = ops.reshape(laid[0] + laid[1] + laid[2] + laid[3], (-1, (self.frames + 3) * self.hop))
         return wave[:, -self.samples :]
+
+
+def _hann(size: int) -> Array:
+    """The periodic Hann window."""
+    return np.asarray(0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(size) / size))
+
+
+def _wrapped(radians: Any) -> Any:
+    """An angle within ±π."""
+    return radians - 2.0 * np.pi * np.floor(radians / (2.0 * np.pi) + 0.5)
 
 
 def _to_phase(turns: Any) -> Any:

@@ -1,0 +1,171 @@
+"""The generator's arithmetic as functions of its weights: what renders notes and what trains networks share it.
+
+Weights are stored as Magenta stores them, without the runtime scale of equalised learning rates; `fold` puts it in,
+together with what the upsampling and the templates allow to compute once. Images are NHWC with H = time and W = mel
+frequency. A block's channels, sizes and templates are read off its weights and inputs. Source: Engel et al., "GANSynth:
+Adversarial Neural Audio Synthesis", ICLR 2019, and Magenta's `networks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+Folded = dict[str, Any]
+"""Name → weight, as the functions below want them."""
+
+NORM_EPSILON = 1e-8
+
+
+def fold(tensors: Mapping[str, Any], channels: tuple[int, ...]) -> Folded:
+    """A generator's weights, ready to be applied.
+
+    Args:
+        tensors: `block_{b}/{conv0|conv1|to_rgb}/{kernel|bias}` as stored; kernels (h, w, in, out).
+        channels: of each block that is there, the first one first.
+    """
+    folded: Folded = {
+        "block_1/kernel0": _dense_of_one_pixel(scaled(tensors["block_1/conv0/kernel"])),
+        "block_1/bias0": tensors["block_1/conv0/bias"],
+    }
+    for block, own in enumerate(channels, start=1):
+        name = f"block_{block}"
+        if block > 1:
+            below = channels[block - 2]
+            kernel = scaled(tensors[f"{name}/conv0/kernel"])
+            folded[f"{name}/kernel0"] = _fold_upsampling(kernel[:, :, :below])
+            if kernel.shape[2] > below:
+                folded[f"{name}/template_kernel0"] = _convolution_of_equal_rows(kernel[:, :, below:])
+            folded[f"{name}/bias0"] = tensors[f"{name}/conv0/bias"]
+        folded[f"{name}/kernel1"] = scaled(tensors[f"{name}/conv1/kernel"])
+        folded[f"{name}/bias1"] = tensors[f"{name}/conv1/bias"]
+        kernel = scaled(tensors[f"{name}/to_rgb/kernel"], gain=1.0)
+        folded[f"{name}/rgb_kernel"] = kernel[:, :, :own]
+        if kernel.shape[2] > own:
+            folded[f"{name}/rgb_template_kernel"] = kernel[0, :, own:]
+        folded[f"{name}/rgb_bias"] = tensors[f"{name}/to_rgb/bias"]
+    return folded
+
+
+def first_block(folded: Folded, code: Any, start: tuple[int, int]) -> Any:
+    """Block 1's features, shape (batch, *start, channels), of normalised codes, shape (batch, latent_dim + labels)."""
+    x = ops.reshape(ops.matmul(code, folded["block_1/kernel0"]), (-1, *start, folded["block_1/bias0"].shape[0]))
+    x = activate(x + folded["block_1/bias0"])
+    return activate(convolve(x, folded["block_1/kernel1"], "same") + folded["block_1/bias1"])
+
+
+def block(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
+    """The features of block 2 or a later one.
+
+    Args:
+        folded: weights, as `fold` gives them.
+        number: which block.
+        x: features of the block below, shape (batch, frames, bins, channels).
+        templates: shape (batch, 2·bins, channels), where the block sees any.
+
+    Returns:
+        Shape (batch, 2·frames, 2·bins, channels of the block).
+
+    Upsampling by nearest neighbours and a 3×3 convolution are done as one: each of the four pixels that a small pixel
+    becomes sees 2×2 small pixels, so that four 2×2 kernels on the small image give the same as one 3×3 on the large.
+    """
+    name = f"block_{number}"
+    channels = folded[f"{name}/bias0"].shape[0]
+    x = _upsample_and_convolve(x, folded[f"{name}/kernel0"], channels)
+    if f"{name}/template_kernel0" in folded:
+        rows = convolve(templates, folded[f"{name}/template_kernel0"], "same")
+        first, inner, last = (rows[:, None, :, i * channels : (i + 1) * channels] for i in range(3))
+        x = x + ops.concatenate([first, ops.repeat(inner, x.shape[1] - 2, axis=1), last], axis=1)
+    x = activate(x + folded[f"{name}/bias0"])
+    return activate(convolve(x, folded[f"{name}/kernel1"], "same") + folded[f"{name}/bias1"])
+
+
+def image(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
+    """The image that a block makes of its features, within ±1, shape (batch, frames, bins, 2)."""
+    name = f"block_{number}"
+    y = convolve(x, folded[f"{name}/rgb_kernel"], "valid") + folded[f"{name}/rgb_bias"]
+    if f"{name}/rgb_template_kernel" in folded:
+        y = y + convolve(templates, folded[f"{name}/rgb_template_kernel"], "valid")[:, None]
+    return ops.tanh(y)
+
+
+def narrowed(templates: Any, bins: int) -> Any:
+    """Templates, shape (batch, all bins, channels), averaged to so many bins."""
+    wide, channels = templates.shape[1:]
+    return templates if wide == bins else ops.mean(ops.reshape(templates, (-1, bins, wide // bins, channels)), axis=2)
+
+
+def scaled(kernel: Any, gain: float = 2.0) -> Any:
+    """Put in the runtime scale of equalised learning rates, sqrt(gain / fan_in); kernel (…, in, out)."""
+    return kernel * float(np.sqrt(gain / np.prod(kernel.shape[:-1])))
+
+
+def convolve(x: Any, kernel: Any, padding: str) -> Any:
+    """A convolution of an NHWC image, or of (batch, bins, channels), with stride 1; padding `same` or `valid`."""
+    return ops.conv(x, kernel, padding=padding, data_format="channels_last")
+
+
+def activate(x: Any) -> Any:
+    """Leaky ReLU of slope 0.2, then the norm of each pixel."""
+    return pixel_norm(ops.leaky_relu(x, 0.2))
+
+
+def pixel_norm(x: Any) -> Any:
+    """Divide by the root mean square over channels. Source: Karras et al., "Progressive Growing of GANs", 2018."""
+    return x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + NORM_EPSILON)
+
+
+def _dense_of_one_pixel(kernel: Any) -> Any:
+    """A full convolution of a 1×1 image as a matrix: every position of the (h, w) output sees one tap of the kernel.
+
+    Args:
+        kernel: shape (h, w, in, out).
+
+    Returns:
+        shape (in, h·w·out).
+    """
+    flipped = ops.transpose(ops.flip(kernel, axis=(0, 1)), (2, 0, 1, 3))
+    return ops.reshape(flipped, (kernel.shape[2], -1))
+
+
+def _fold_upsampling(kernel: Any) -> Any:
+    """A 3×3 kernel on an image twice as large, as four 2×2 kernels on the image itself.
+
+    Args:
+        kernel: shape (3, 3, in, out).
+
+    Returns:
+        shape (2, 2, in, 4·out): for the upper left, upper right, lower left and lower right pixel of each four. Of
+        three neighbouring large pixels two fall on the same small one: their taps are summed.
+    """
+    sums = ((kernel[0], kernel[1] + kernel[2]), (kernel[0] + kernel[1], kernel[2]))
+    four = []
+    for rows in sums:
+        for left in (True, False):
+            two = [(r[0], r[1] + r[2]) if left else (r[0] + r[1], r[2]) for r in rows]
+            four.append(ops.stack([ops.stack(pair) for pair in two]))
+    return ops.concatenate(four, axis=-1)
+
+
+def _convolution_of_equal_rows(kernel: Any) -> Any:
+    """A 3×3 kernel on an image whose rows are all equal, as three kernels on one row.
+
+    Args:
+        kernel: shape (3, 3, in, out).
+
+    Returns:
+        shape (3, in, 3·out): for the first row (which has zeros above it), the inner rows and the last.
+    """
+    first, middle, last = kernel[0], kernel[1], kernel[2]
+    return ops.concatenate([middle + last, first + middle + last, first + middle], axis=-1)
+
+
+def _upsample_and_convolve(x: Any, kernel: Any, channels: int) -> Any:
+    frames, bins = 2 * x.shape[1], 2 * x.shape[2]
+    y = convolve(ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)]), kernel, "valid")
+    top = ops.stack([y[:, :-1, :-1, :channels], y[:, :-1, 1:, channels : 2 * channels]], axis=3)
+    bottom = ops.stack([y[:, 1:, :-1, 2 * channels : 3 * channels], y[:, 1:, 1:, 3 * channels :]], axis=3)
+    return ops.reshape(ops.stack([top, bottom], axis=2), (-1, frames, bins, channels))

@@ -1,0 +1,1 @@
+"""Training networks: from a prepared set of notes to a checkpoint."""
