@@ -135,14 +135,25 @@ def config_problems(error: ValidationError, name: str, source: str = CONFIG) -> 
     ]
 
 
-def write_checkpoint(folder: Path, config: Config, tensors: Tensors) -> None:
-    """Write a checkpoint folder, whole or not at all; its digest is put into the config."""
+def write_checkpoint(
+    folder: Path, config: Config, tensors: Tensors, notices: Mapping[str, bytes] | None = None
+) -> None:
+    """Write a checkpoint folder, whole or not at all; its digest is put into the config.
+
+    Args:
+        folder: where; an earlier checkpoint there is replaced.
+        config: what it says of itself.
+        tensors: its weights by name.
+        notices: name → content of files that travel with the weights.
+    """
     from safetensors.numpy import save
 
     weights: bytes = save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
     whole = config.model_copy(update={"digest": _digest(config, weights)})
     with folder_aside(folder, is_checkpoint) as aside:
         (aside / WEIGHTS).write_bytes(weights)
+        for name, content in (notices or {}).items():
+            (aside / name).write_bytes(content)
         text = json.dumps(whole.model_dump(mode="json", exclude_none=True), indent=1, ensure_ascii=False)
         (aside / CONFIG).write_text(text + "\n", encoding="utf-8")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -206,6 +208,46 @@ def verify(pack: Path, player: bool, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the run.  [default: runs/ and the training's name]",
+)
+@click.option(
+    "--save-every",
+    "save_every_s",
+    type=click.FloatRange(min=1.0),
+    default=300.0,
+    show_default=True,
+    help="Seconds between two saves of the state, each with pictures and sounds.",
+)
+@click.option("--quiet", is_flag=True, help="Print nothing but problems.")
+def train(config: Path, output: Path | None, save_every_s: float, quiet: bool) -> None:
+    """Train a checkpoint of your own on a prepared set.
+
+    CONFIG is a YAML file that says on what and how; recipes/training/ has examples. The run's folder holds its log as
+    CSV, the loss as a picture, real notes beside the network's as a picture and as sound, and in the end `checkpoint`,
+    which recipes can name. A run that was interrupted goes on where its state was saved last, and ends with the same
+    weights.
+
+    \b
+    Examples:
+      samplepack train recipes/training/starter.yaml
+      samplepack train mine.yaml --output runs/second-try --save-every 60
+    """
+    from samplepack.training import config as training
+    from samplepack.training import run
+
+    loaded = training.load_training(config)
+    folder = output or Path("runs") / loaded.training.name
+    with _TrainingBar(quiet) as bar:
+        trained = run.train(loaded, folder, save_every_s, bar)
+    if not quiet:
+        click.echo(f"{trained.folder}" + ("" if trained.steps else " (had been finished before)"))
+
+
+@main.command()
 def schema() -> None:
     """Print the JSON Schema of recipes, for editors.
 
@@ -343,3 +385,47 @@ class _Bar:
     def done(self, notes: int) -> None:
         speed = self._bar.tasks[self._task].speed
         self._bar.update(self._task, advance=notes, description=self._name, rate=f"{speed:.1f}" if speed else "-")
+
+
+class _TrainingBar:
+    """How a training goes: a bar on stderr where that is a terminal, else a line every now and then."""
+
+    def __init__(self, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._quiet = quiet
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("left; {task.fields[told]}"),
+            console=Console(stderr=True),
+            disable=quiet or not sys.stderr.isatty(),
+        )
+        self._tasks: dict[str, Any] = {}
+        self._told = 0.0
+
+    def __enter__(self) -> _TrainingBar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def analysing(self, done: int, notes: int) -> None:
+        self._update("analysing notes", done, notes, "")
+
+    def training(self, method: str, images: int, of: int, images_per_s: float, terms: Mapping[str, float]) -> None:
+        loss = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in terms.items())
+        self._update(method, images, of, f"{images_per_s:.0f} images/s; {loss}")
+        left_min = (of - images) / images_per_s / 60.0
+        if self._bar.disable and not self._quiet and (time.monotonic() - self._told > 60.0 or images == of):
+            self._told = time.monotonic()
+            click.echo(f"{method}: {images} of {of} images, {left_min:.0f} min left; {loss}", err=True)
+
+    def _update(self, name: str, done: int, of: int, told: str) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._bar.add_task(name, total=of, told=told)
+        self._bar.update(self._tasks[name], completed=done, told=told)

@@ -44,7 +44,7 @@ def folder_aside(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path
     building = folder.with_name(f".{folder.name}.building")
     previous = folder.with_name(f".{folder.name}.previous")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(folder):
+    with locked(folder):
         if previous.exists() and not folder.exists():
             previous.rename(folder)  # killed between the two renames below
         if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and is_ours(folder))):
@@ -66,8 +66,8 @@ def folder_aside(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path
         shutil.rmtree(previous, ignore_errors=True)
 
 
-def _lock(folder: Path) -> AbstractContextManager[object]:
-    """Held by one process at a time for each folder; the operating system gives it back when that process ends."""
+def locked(folder: Path) -> AbstractContextManager[object]:
+    """A folder of one's own while the block runs. Held by one process at a time for each folder; the operating system gives it back when that process ends."""
     from filelock import FileLock
 
     name = hashlib.sha256(str(folder.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:32]

@@ -184,7 +184,9 @@ def read_dataset(folder: Path) -> Dataset:
         raise InputError(f"{folder / TABLE} is not JSON: {error}") from error
     shape = (len(contents.notes), contents.samples)
     if size != 2 * shape[0] * shape[1] or not size:
-        raise InputError(f"{folder}: {WAVES} has {size} bytes, but {TABLE} lists {shape[0]} notes of {shape[1]} samples")
+        raise InputError(
+            f"{folder}: {WAVES} has {size} bytes, but {TABLE} lists {shape[0]} notes of {shape[1]} samples"
+        )
     return Dataset(folder, contents, np.memmap(folder / WAVES, "<i2", "r", shape=shape))
 
 

@@ -17,11 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from samplepack.checkpoint import Checkpoint, Config, Tensors, config_problems, read_tensors
 from samplepack.errors import InputError, Problem
+from samplepack.models import blocks
 from samplepack.models.spectrogram import MelToSound, Phase
-
-Weights = NDArray[np.float32]
-
-_NORM_EPSILON = 1e-8
 
 NOTES_TOGETHER = 4
 """The network always sees exactly so many notes, the last one repeated where there are fewer. Convolution libraries
@@ -210,7 +207,7 @@ class GANSynth:
             latents = latents / np.sqrt(np.mean(np.square(latents), axis=-1, keepdims=True))
         one_hot = np.eye(self.generator.labels, dtype="float32")[labels]
         codes = np.concatenate([latents, one_hot], axis=-1)
-        norm = np.sqrt(np.mean(np.square(codes), axis=-1, keepdims=True) + np.float32(_NORM_EPSILON))
+        norm = np.sqrt(np.mean(np.square(codes), axis=-1, keepdims=True) + np.float32(blocks.NORM_EPSILON))
         return np.asarray(codes / norm)
 
 
@@ -225,104 +222,30 @@ class Generator(keras.Model):
         super().__init__(dtype="float32")
         self.config = config
         self.labels = config.pitches[1] - config.pitches[0] + 1
-        self.templates = _constant(self, tensors["templates"].transpose(0, 2, 1)) if config.templates else None
-        self.first = _constant(self, _dense_of_one_pixel(_scaled(tensors["block_1/conv0/kernel"])))
-        self.first_bias = _constant(self, tensors["block_1/conv0/bias"])
         self.shares = config.shares()
-        self.blocks = [Block(config, tensors, block) for block in range(1, max(self.shares) + 1)]
+        self.templates = _constant(self, tensors["templates"].transpose(0, 2, 1)) if config.templates else None
+        folded = blocks.fold(tensors, config.channels[: max(self.shares)])
+        self.folded = {name: _constant(self, weight) for name, weight in folded.items()}
 
     def call(self, inputs: dict[str, Any]) -> Any:
-        x = ops.matmul(inputs["code"], self.first)
-        x = _activate(ops.reshape(x, (-1, *self.config.start, self.config.channels[0])) + self.first_bias)
         templates = None if self.templates is None else ops.take(self.templates, inputs["label"], axis=0)
+        x = blocks.first_block(self.folded, inputs["code"], self.config.start)
         output: Any = 0.0
-        for number, block in enumerate(self.blocks, start=1):
-            x, image = block(x, templates)
+        for number in range(1, max(self.shares) + 1):
+            seen = None
+            if self.config.template_channels(number):
+                seen = blocks.narrowed(templates, self.config.start[1] * 2 ** (number - 1))
+            if number > 1:
+                x = blocks.block(self.folded, number, x, seen)
             if number in self.shares:
-                output = output + self.shares[number] * image
+                output = output + self.shares[number] * self._widened(blocks.image(self.folded, number, x, seen))
         return output
-
-
-class Block(keras.layers.Layer):
-    """One block: twice the size, two convolutions, and the image that it makes of its features where it speaks.
-
-    Input: features, float32, shape (batch, frames, bins, channels of the block below), and templates, shape (batch,
-    bins of the output, channels), or None. Block 1 takes its own first activation instead.
-    Output: features, and the image, shape (batch, frames and bins of the output, 2).
-
-    Upsampling by nearest neighbours and a 3×3 convolution are done as one: each of the four pixels that a small pixel
-    becomes sees 2×2 small pixels, so that four 2×2 kernels on the small image give the same as one 3×3 on the large.
-    """
-
-    def __init__(self, config: GANSynthConfig, tensors: Tensors, block: int) -> None:
-        super().__init__(dtype="float32")
-        self.block = block
-        self.channels = config.channels[block - 1]
-        self.output_size = (config.frames, config.bins)
-        self.size = tuple(size * 2 ** (block - 1) for size in config.start)
-        self.sees_templates = config.template_channels(block) > 0
-
-        def kernel_and_bias(layer: str) -> tuple[Weights, Any]:
-            return tensors[f"block_{block}/{layer}/kernel"], _constant(self, tensors[f"block_{block}/{layer}/bias"])
-
-        if block > 1:
-            kernel, self.bias0 = kernel_and_bias("conv0")
-            kernel, features = _scaled(kernel), config.channels[block - 2]
-            self.kernel0 = _constant(self, _fold_upsampling(kernel[:, :, :features]))
-            if self.sees_templates:
-                self.template_kernel0 = _constant(self, _convolution_of_equal_rows(kernel[:, :, features:]))
-        kernel, self.bias1 = kernel_and_bias("conv1")
-        self.kernel1 = _constant(self, _scaled(kernel))
-        self.speaks = block in config.shares()
-        if self.speaks:
-            kernel, self.rgb_bias = kernel_and_bias("to_rgb")
-            kernel = _scaled(kernel, gain=1.0)
-            self.rgb_kernel = _constant(self, kernel[:, :, : self.channels])
-            if self.sees_templates:
-                self.rgb_template_kernel = _constant(self, kernel[0, :, self.channels :])
-
-    def call(self, x: Any, templates: Any = None) -> tuple[Any, Any]:
-        if self.sees_templates:
-            templates = self._narrowed(templates)
-        if self.block > 1:
-            x = self._upsample_and_convolve(x)
-            if self.sees_templates:
-                x = x + self._convolved_templates(templates)
-            x = _activate(x + self.bias0)
-        x = _convolve(x, self.kernel1, "same")
-        x = _activate(x + self.bias1)
-        if not self.speaks:
-            return x, None
-        image = _convolve(x, self.rgb_kernel, "valid") + self.rgb_bias
-        if self.sees_templates:
-            image = image + _convolve(templates, self.rgb_template_kernel, "valid")[:, None]
-        return x, self._widened(ops.tanh(image))
-
-    def _upsample_and_convolve(self, x: Any) -> Any:
-        c = self.channels
-        padded = ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
-        y = _convolve(padded, self.kernel0, "valid")
-        top = ops.stack([y[:, :-1, :-1, :c], y[:, :-1, 1:, c : 2 * c]], axis=3)
-        bottom = ops.stack([y[:, 1:, :-1, 2 * c : 3 * c], y[:, 1:, 1:, 3 * c :]], axis=3)
-        return ops.reshape(ops.stack([top, bottom], axis=2), (-1, *self.size, c))
-
-    def _narrowed(self, templates: Any) -> Any:
-        """Templates averaged to the block's bins: shape (batch, bins of the block, channels)."""
-        bins = self.size[1]
-        return ops.mean(ops.reshape(templates, (-1, bins, self.output_size[1] // bins, templates.shape[-1])), axis=2)
-
-    def _convolved_templates(self, templates: Any) -> Any:
-        """The templates' part of the 3×3 convolution: the same for all frames but the first and the last."""
-        rows = _convolve(templates, self.template_kernel0, "same")
-        first, inner, last = (rows[:, None, :, i * self.channels : (i + 1) * self.channels] for i in range(3))
-        return ops.concatenate([first, ops.repeat(inner, self.size[0] - 2, axis=1), last], axis=1)
 
     def _widened(self, image: Any) -> Any:
         """The image at the output's size, by nearest neighbours."""
-        for axis in (1, 2):
-            times = self.output_size[axis - 1] // self.size[axis - 1]
-            if times > 1:
-                image = ops.repeat(image, times, axis=axis)
+        for axis, size in ((1, self.config.frames), (2, self.config.bins)):
+            if size > image.shape[axis]:
+                image = ops.repeat(image, size // image.shape[axis], axis=axis)
         return image
 
 
@@ -348,71 +271,10 @@ class Synthesiser(keras.Model):
         return self.decoder((self.generator(inputs) - self.b) / self.a)
 
 
-def _constant(layer: keras.layers.Layer, value: Weights) -> Any:
+def _constant(layer: keras.layers.Layer, value: Any) -> Any:
     """A weight of a layer, with its value."""
     return layer.add_weight(
         shape=value.shape,
         initializer=lambda shape, dtype=None: ops.convert_to_tensor(value, dtype),
         trainable=False,
     )
-
-
-def _scaled(kernel: Weights, gain: float = 2.0) -> Weights:
-    """Fold in the runtime scale of equalised learning rates, sqrt(gain / fan_in); kernel (h, w, in, out)."""
-    fan_in = np.prod(kernel.shape[:3])
-    return np.asarray(kernel * np.sqrt(gain / fan_in), dtype=np.float32)
-
-
-def _dense_of_one_pixel(kernel: Weights) -> Weights:
-    """A full convolution of a 1×1 image as a matrix: every position of the (h, w) output sees one tap of the kernel.
-
-    Args:
-        kernel: shape (h, w, in, out).
-
-    Returns:
-        shape (in, h·w·out).
-    """
-    flipped = kernel[::-1, ::-1]
-    return np.ascontiguousarray(flipped.transpose(2, 0, 1, 3).reshape(kernel.shape[2], -1))
-
-
-def _fold_upsampling(kernel: Weights) -> Weights:
-    """A 3×3 kernel on an image twice as large, as four 2×2 kernels on the image itself.
-
-    Args:
-        kernel: shape (3, 3, in, out).
-
-    Returns:
-        shape (2, 2, in, 4·out): for the upper left, upper right, lower left and lower right pixel of each four. Of
-        three neighbouring large pixels two fall on the same small one: their taps are summed.
-    """
-    sums = np.zeros((2, 2, 3), "float32")  # which of the two, small tap, large tap
-    sums[0, 0, 0] = sums[0, 1, 1] = sums[0, 1, 2] = 1.0
-    sums[1, 0, 0] = sums[1, 0, 1] = sums[1, 1, 2] = 1.0
-    four = [np.einsum("at,bu,tuio->abio", sums[p], sums[q], kernel) for p in (0, 1) for q in (0, 1)]
-    return np.concatenate(four, axis=-1)
-
-
-def _convolution_of_equal_rows(kernel: Weights) -> Weights:
-    """A 3×3 kernel on an image whose rows are all equal, as three kernels on one row.
-
-    Args:
-        kernel: shape (3, 3, in, out).
-
-    Returns:
-        shape (3, in, 3·out): for the first row (which has zeros above it), the inner rows and the last.
-    """
-    return np.concatenate([kernel[1:].sum(axis=0), kernel.sum(axis=0), kernel[:2].sum(axis=0)], axis=-1)
-
-
-def _convolve(x: Any, kernel: Any, padding: str) -> Any:
-    return ops.conv(x, kernel, padding=padding, data_format="channels_last")
-
-
-def _activate(x: Any) -> Any:
-    return _pixel_norm(ops.leaky_relu(x, 0.2))
-
-
-def _pixel_norm(x: Any) -> Any:
-    """Divide by the root mean square over channels. Source: Karras et al., "Progressive Growing of GANs", 2018."""
-    return x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + _NORM_EPSILON)

@@ -33,7 +33,9 @@ def value_and_gradients(function: Function, tensors: Tensors) -> tuple[Any, Any,
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(tensors)
         value, told = function(tensors)
-    return value, told, tape.gradient(value, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    gradients = tape.gradient(value, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    # The gradient of a gather is sparse.
+    return value, told, {name: tf.convert_to_tensor(gradient) for name, gradient in gradients.items()}
 
 
 def compiled(function: Function) -> Function:

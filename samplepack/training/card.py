@@ -1,0 +1,47 @@
+"""The model card of a trained checkpoint: what it is, what it was made from, and how good it is, measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from samplepack.checkpoint import read_checkpoint
+from samplepack.datasets.prepared import Dataset
+from samplepack.evaluation.evaluate import evaluate
+from samplepack.evaluation.report import rows
+
+CARD = "MODEL_CARD.md"
+
+
+def write_card(folder: Path, name: str, dataset: Dataset) -> None:
+    """Measure a checkpoint against the set that it was trained on, and write what came of it beside its weights."""
+    checkpoint = read_checkpoint(folder, name)
+    config = checkpoint.config
+    figures = evaluate(checkpoint, dataset).figures
+    lines = [
+        f"# {name}",
+        "",
+        f"A {config.family} checkpoint for samplepack: latents of {config.latent_dim} values, pitches "
+        f"{config.pitches[0]} to {config.pitches[1]}, {config.sample_rate_hz} Hz, {len(config.instruments)} "
+        f"instruments that it knows by name.",
+        "",
+        "## Where it comes from",
+        "",
+        *(f"- {key.replace('_', ' ')}: {value}" for key, value in config.provenance.items()),
+        f"- digest: {config.digest}",
+        "",
+        "## Terms",
+        "",
+        config.license or "The data that it was trained on says nothing.",
+        "",
+        "## Measured",
+        "",
+        f"By `samplepack evaluate`, against {figures.dataset}; {figures.held_out_share:.0%} of its pairs of instrument "
+        f"and pitch were held out from training.",
+        "",
+        "| what | measured | beside |",
+        "| --- | --- | --- |",
+        *(f"| {row.what} | {row.measured} | {row.beside} |" for row in rows(figures)),
+        "",
+        *(f"Note: {remark}." for remark in figures.remarks),
+    ]
+    (folder / CARD).write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")

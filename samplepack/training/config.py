@@ -1,0 +1,152 @@
+"""What a training is: the YAML that `samplepack train` takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
+
+from samplepack import library
+from samplepack.checkpoint import Checkpoint
+from samplepack.datasets.prepared import Dataset, read_dataset
+from samplepack.document import Document, read_document
+from samplepack.errors import InputError, Problem
+from samplepack.problems import problems_in, wrong
+from samplepack.training.adversarial import AdversarialSettings, FinishSettings
+from samplepack.training.reconstruction import Reconstruction
+
+Method = Literal["reconstruction", "adversarial"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Network(_Settings):
+    """Sizes of a new network: GANSynth's generator."""
+
+    latent_dim: PositiveInt = 32
+    channels: tuple[PositiveInt, ...] = Field((128, 128, 128, 96, 48, 24, 12), min_length=1)
+    """Of each block. Each doubles the size of the one before."""
+
+    start: tuple[PositiveInt, PositiveInt] = (2, 16)
+    """Frames and bins of block 1."""
+
+    pitches: tuple[int, int] = (24, 84)
+    """The lowest and the highest that it can play, MIDI."""
+
+    templates: bool = True
+    """Whether the blocks from the last but two on are shown a harmonic tone at each pitch. It learns pitch and timbre
+    sooner; the paper's network has none."""
+
+    @field_validator("pitches")
+    @classmethod
+    def _low_to_high(cls, pitches: tuple[int, int]) -> tuple[int, int]:
+        if not 0 <= pitches[0] <= pitches[1] <= 127:
+            raise wrong("should be the lowest and the highest pitch, from 0 to 127")
+        return pitches
+
+
+class Training(_Settings):
+    """A training."""
+
+    train: Literal[1]
+    """Version of this format."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")
+    """Of the checkpoint, and of the folder that the run gets."""
+
+    data: Path
+    """A prepared set, as `samplepack dataset` makes it; relative to this file."""
+
+    seed: int = Field(0, ge=0, lt=2**32)
+    """Of all that is drawn by lot."""
+
+    begin_with: str | None = Field(None, alias="from")
+    """A checkpoint to go on from, as in a recipe; its network's sizes are kept. Without it, a new network."""
+
+    network: Network = Network()
+    """Of a new network."""
+
+    held_out: float = Field(0.05, ge=0.0, le=0.5)
+    """Share of the pairs of instrument and pitch that are kept from training, to judge by."""
+
+    method: tuple[Method, ...] = ("reconstruction",)
+    """`reconstruction`, `adversarial`, or both in this order."""
+
+    reconstruction: Reconstruction = Reconstruction()
+    adversarial: AdversarialSettings = AdversarialSettings()
+    """Settings where `method` is `adversarial` alone."""
+
+    finish: FinishSettings = FinishSettings()
+    """Settings of adversarial training after reconstruction, or of a checkpoint that was trained before."""
+
+    weights: Literal["float16", "float32"] = "float16"
+    """How the checkpoint's weights are stored."""
+
+    license: str = ""
+    """Of the weights; without it, that of the data."""
+
+    notices: tuple[Path, ...] = ()
+    """Files that travel with the weights, relative to this file."""
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _one_or_more(cls, method: Any) -> Any:
+        return (method,) if isinstance(method, str) else method
+
+    @field_validator("method")
+    @classmethod
+    def _in_order(cls, method: tuple[Method, ...]) -> tuple[Method, ...]:
+        if method not in (("reconstruction",), ("adversarial",), ("reconstruction", "adversarial")):
+            raise wrong("should be reconstruction, adversarial or [reconstruction, adversarial]")
+        return method
+
+    @model_validator(mode="after")
+    def _one_network(self) -> Training:
+        if self.begin_with is not None and "network" in self.model_fields_set:
+            raise wrong("`network` is the sizes of a new network; with `from`, those of the checkpoint hold")
+        return self
+
+
+@dataclass(frozen=True)
+class LoadedTraining:
+    """A training and what it names."""
+
+    path: Path
+    document: Document
+    training: Training
+    dataset: Dataset
+    begin_with: Checkpoint | None
+
+
+def load_training(path: Path) -> LoadedTraining:
+    """Read a training's YAML, its data and the checkpoint that it goes on from.
+
+    Raises:
+        InputError: everything that is wrong with them, each at its place in the file.
+    """
+    document = read_document(path)
+    try:
+        training = Training.model_validate(document.data)
+    except ValidationError as error:
+        raise InputError(*problems_in(document, error, Training)) from error
+    problems: list[Problem] = []
+    dataset, begin_with = None, None
+    try:
+        dataset = read_dataset(path.parent / training.data)
+    except InputError as error:
+        problems += [document.problem(("data",), problem.message) for problem in error.problems]
+    if training.begin_with is not None:
+        try:
+            begin_with = library.opened(library.find(training.begin_with, path.parent))
+        except InputError as error:
+            problems += [document.problem(("from",), problem.message) for problem in error.problems]
+    for i, notice in enumerate(training.notices):
+        if not (path.parent / notice).is_file():
+            problems.append(document.problem(("notices", i), f"there is no file {notice}"))
+    if problems or dataset is None:
+        raise InputError(*problems)
+    return LoadedTraining(path, document, training, dataset, begin_with)

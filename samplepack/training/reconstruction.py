@@ -1,0 +1,327 @@
+"""Training without a discriminator: each instrument has a latent, and the network learns to give its notes back.
+
+Source: Bojanowski et al., "Optimizing the Latent Space of Generative Networks", ICML 2018, with a posterior for each
+instrument instead of a point.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from samplepack.models import blocks
+from samplepack.models.gansynth import GANSynthConfig
+from samplepack.training.backend import Tensors, compiled, value_and_gradients
+from samplepack.training.optimiser import Adam, clipped
+from samplepack.training.spectrograms import Spectrograms
+from samplepack.training.templates import harmonic_templates
+from samplepack.training.trainer import State
+
+_MARGIN = 2
+"""Cells around a crop that are computed but not judged, where the crop's edge isn't the image's."""
+
+_AUDIBLE = math.log(10.0) * 6.5
+"""65 dB of power in natural logarithms: what lies further below a note's loudest bin isn't told from silence."""
+
+
+class Reconstruction(BaseModel):
+    """Settings of training by reconstruction."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: int = Field(160_000, gt=0)
+    """How many spectrograms are seen in all."""
+
+    batch: int = Field(8, gt=0)
+    learning_rate: float = Field(1.2e-2, gt=0)
+    latent_learning_rate: float = Field(4e-2, gt=0)
+
+    coarse_share: float = Field(0.15, ge=0, le=1)
+    """The first share of the images is learned at a quarter of the size alone."""
+
+    frequency_weight: float = Field(0.2, ge=0)
+    """Of the loss on instantaneous frequency, beside that on magnitude."""
+
+    loud_weight: float = Field(3.0, ge=0)
+    """Of the loudest bins, which are few, beside that of the others in the loss on magnitude."""
+
+    divergence_weight: float = Field(1e-4, ge=0)
+    """Of the posteriors' divergence from a normal distribution."""
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the convolutions; `bfloat16` is faster where the processor has it."""
+
+
+def initial_weights(config: GANSynthConfig, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
+    """A fresh generator: normal kernels, zero biases.
+
+    The pitch's rows of the first kernel are four times larger, so that the pitch is heard from the start. Blocks with
+    templates begin by showing the templates themselves: a harmonic tone at the right pitch.
+    """
+    weights = {}
+    for name, shape in config.tensor_shapes().items():
+        if name.startswith("block_"):
+            is_kernel = name.endswith("/kernel")
+            weights[name] = rng.standard_normal(shape).astype("float32") if is_kernel else np.zeros(shape, "float32")
+    weights["block_1/conv0/kernel"][:, :, config.latent_dim :] *= 4.0
+    for number, channels in enumerate(config.channels, start=1):
+        if config.template_channels(number):
+            kernel = weights[f"block_{number}/to_rgb/kernel"]
+            kernel *= 0.3
+            kernel[:, :, channels:] = 0.0
+            kernel[:, :, channels, 0] = kernel[:, :, channels + 1, 1] = math.sqrt(kernel.shape[2])
+    return weights
+
+
+class ReconstructionTrainer:
+    """See the module; a `Trainer`.
+
+    Args:
+        config: of the network, with `instruments`.
+        settings: of the training.
+        spectrograms: of all notes, the coarse ones at the size of the block before the last but one.
+        chosen: which notes to learn from, indices.
+        instruments, labels: of each note, int, shape (notes,): which instrument, and pitch above the lowest.
+        seed: of all that is drawn by lot.
+    """
+
+    terms = ("magnitude", "frequency", "coarse_magnitude", "coarse_frequency", "divergence")
+
+    def __init__(
+        self,
+        config: GANSynthConfig,
+        settings: Reconstruction,
+        spectrograms: Spectrograms,
+        chosen: NDArray[np.int64],
+        instruments: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        seed: int,
+    ) -> None:
+        self.config, self.settings, self.spectrograms, self.seed = config, settings, spectrograms, seed
+        self.chosen, self.instruments, self.labels = chosen, instruments, labels
+        self.images_per_step = settings.batch
+        self.steps = -(-settings.images // settings.batch)
+        self.coarse_block = coarse_block(config)
+        size = [size * 2 ** (self.coarse_block - 1) for size in config.start]
+        self._cells = (size[0], size[1])
+        self._crop = (max(size[0] // 2, 1), max(size[1] // 4, 1))
+        self._window = tuple(min(c + 2 * _MARGIN, n) for c, n in zip(self._crop, size, strict=True))
+        templates = harmonic_templates(config).transpose(0, 2, 1) if config.templates else None
+        self._templates = (
+            {}
+            if templates is None
+            else {
+                b: _averaged(templates, size[1] * 2 ** (b - self.coarse_block))
+                for b in range(1, len(config.channels) + 1)
+                if config.template_channels(b)
+            }
+        )
+        self._adam = Adam(beta_1=0.9, beta_2=0.99)
+        self._coarse_step = compiled(lambda state, batch: self._update(state, batch, full=False))
+        self._full_step = compiled(lambda state, batch: self._update(state, batch, full=True))
+
+    def start(self, tensors: Mapping[str, NDArray[np.float32]] | None) -> State:
+        """See `Trainer.start`; the latents of instruments that `tensors` doesn't know are drawn."""
+        rng = np.random.default_rng([self.seed, 0])
+        weights = initial_weights(self.config, rng)
+        shape = (len(self.config.instruments), self.config.latent_dim)
+        weights["mean"] = rng.standard_normal(shape).astype("float32")
+        if tensors is not None:
+            weights.update({name: np.array(tensors[name]) for name in weights if name in tensors})
+            weights["mean"] = np.array(tensors["instruments"])
+        weights["log_sigma"] = np.full(shape, math.log(0.3), "float32")
+        state = {f"weights/{name}": weight for name, weight in weights.items()}
+        state |= {f"average/{name}": weight.copy() for name, weight in weights.items()}
+        return state | self._adam.start(weights)
+
+    def step(self, state: State, step: int) -> tuple[State, dict[str, Any]]:
+        """See `Trainer.step`."""
+        full = step >= self.settings.coarse_share * self.steps
+        batch = self._batch(step, full)
+        return (self._full_step if full else self._coarse_step)(state, batch)  # type: ignore[no-any-return]
+
+    def tensors(self, state: State) -> dict[str, NDArray[np.float32]]:
+        """See `Trainer.tensors`."""
+        averaged = {
+            name.removeprefix("average/"): np.asarray(ops.convert_to_numpy(tensor), "float32")
+            for name, tensor in state.items()
+            if name.startswith("average/")
+        }
+        del averaged["log_sigma"]
+        mean = averaged.pop("mean")
+        averaged["instruments"] = mean / np.sqrt(np.mean(np.square(mean), axis=-1, keepdims=True))
+        if self.config.templates:
+            averaged["templates"] = harmonic_templates(self.config)
+        return averaged
+
+    def config_after(self, steps: int) -> GANSynthConfig:
+        """See `Trainer.config_after`: the sizes are the same from the first step on."""
+        return self.config
+
+    def _batch(self, step: int, full: bool) -> dict[str, NDArray[Any]]:
+        """All that a step needs besides the state, as arrays."""
+        batch, n = self.settings.batch, len(self.chosen)
+        rng = np.random.default_rng([self.seed, 1, step])
+        places = np.arange(step * batch, (step + 1) * batch)
+        order = {epoch: np.random.default_rng([self.seed, 2, epoch]).permutation(n) for epoch in set(places // n)}
+        notes = self.chosen[[order[place // n][place % n] for place in places]]
+        labels = self.labels[notes]
+        done = step / self.steps
+        warm = min(1.0, (step + 1) / 150)
+        made: dict[str, NDArray[Any]] = {
+            "instrument": self.instruments[notes].astype("int32"),
+            "one_hot": np.eye(self.config.pitches[1] - self.config.pitches[0] + 1, dtype="float32")[labels],
+            "noise": rng.standard_normal((batch, self.config.latent_dim)).astype("float32"),
+            "loudest": self.spectrograms.loudest[notes][:, None, None],
+            "coarse": self.spectrograms.coarse[notes].astype("float32"),
+            "rate": np.float32(warm * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * done)))),
+            "divergence": np.float32(self.settings.divergence_weight * min(1.0, done / 0.2)),
+            "keep": np.float32(min(0.9988, (step + 1) / (step + 800))),
+            "step": np.float32(step + 1),
+        }
+        for block, templates in self._templates.items():
+            if block <= self.coarse_block:
+                made[f"templates_{block}"] = templates[labels]
+        if full:
+            made |= self._crops(rng, notes, labels)
+        return made
+
+    def _crops(
+        self, rng: np.random.Generator, notes: NDArray[np.int64], labels: NDArray[np.int64]
+    ) -> dict[str, NDArray[Any]]:
+        """Where each note is looked at closely, what stands there, and what of it counts. Low bins, which hold most of
+        the sound, are looked at more often."""
+        n = len(notes)
+        times = 2 ** (len(self.config.channels) - self.coarse_block)
+        room = [cells - window + 1 for cells, window in zip(self._cells, self._window, strict=True)]
+        t0 = rng.integers(0, room[0], n)
+        f0 = np.floor(room[1] * rng.random(n) ** 1.4).astype(int)
+        frames, bins = (np.arange(size) for size in self._window)
+        cells = (t0[:, None, None] + frames[:, None]) * self._cells[1] + f0[:, None, None] + bins
+        cells = cells + np.arange(n)[:, None, None] * (self._cells[0] * self._cells[1])
+        images = np.stack(
+            [
+                self.spectrograms.images[
+                    note, t * times : (t + len(frames)) * times, f * times : (f + len(bins)) * times
+                ]
+                for note, t, f in zip(notes, t0, f0, strict=True)
+            ]
+        )
+        counts = np.ones(images.shape[:3], "float32")
+        for axis, first, window, size in ((1, t0, len(frames), self._cells[0]), (2, f0, len(bins), self._cells[1])):
+            along = np.moveaxis(counts, axis, 1)
+            for one in range(n):
+                if first[one] > 0:
+                    along[one, : _MARGIN * times] = 0.0
+                if first[one] + window < size:
+                    along[one, -_MARGIN * times :] = 0.0
+        made: dict[str, NDArray[Any]] = {
+            "cells": cells.astype("int32"),
+            "images": images.astype("float32"),
+            "counts": counts,
+        }
+        for block, templates in self._templates.items():
+            if block > self.coarse_block:
+                larger = 2 ** (block - self.coarse_block)
+                wide = f0[:, None] * larger + np.arange(len(bins) * larger)
+                made[f"templates_{block}"] = templates[labels[:, None], wide]
+        return made
+
+    def _update(self, state: State, batch: Tensors, full: bool) -> tuple[State, dict[str, Any]]:
+        weights = _part(state, "weights/")
+        _, terms, gradients = value_and_gradients(lambda w: self._loss(w, batch, full), weights)
+        network = [name for name in weights if name.startswith("block_")]
+        gradients |= clipped({name: gradients[name] for name in network}, 1.0)
+        rates = {
+            name: batch["rate"]
+            * (self.settings.learning_rate if name in network else self.settings.latent_learning_rate)
+            for name in weights
+        }
+        new = self._adam.update(state, weights, gradients, rates, batch["step"])
+        for name in weights:
+            average = state[f"average/{name}"]
+            new[f"average/{name}"] = average + (1.0 - batch["keep"]) * (new[f"weights/{name}"] - average)
+        return new, terms
+
+    def _loss(self, weights: Tensors, batch: Tensors, full: bool) -> tuple[Any, dict[str, Any]]:
+        mean = ops.take(weights["mean"], batch["instrument"], axis=0)
+        log_sigma = ops.take(weights["log_sigma"], batch["instrument"], axis=0)
+        sigma = ops.exp(log_sigma)
+        divergence = ops.mean(ops.sum(0.5 * (mean**2 + sigma**2 - 1.0) - log_sigma, axis=-1))
+        code = code_of(mean + sigma * batch["noise"], batch["one_hot"])
+        coarse, x = self._coarse(weights, code, batch)
+        terms = dict(
+            zip(("coarse_magnitude", "coarse_frequency"), self._distance(coarse, batch["coarse"], batch), strict=True)
+        )
+        loss = terms["coarse_magnitude"] + self.settings.frequency_weight * terms["coarse_frequency"]
+        if full:
+            y = self._crop_image(weights, x, batch)
+            magnitude, frequency = self._distance(y, batch["images"], batch, batch["counts"])
+            terms |= {"magnitude": magnitude, "frequency": frequency}
+            loss = magnitude + self.settings.frequency_weight * frequency + 0.3 * loss
+        terms["divergence"] = divergence
+        return loss + batch["divergence"] * divergence, terms
+
+    def _coarse(self, weights: Tensors, code: Any, batch: Tensors) -> tuple[Any, Any]:
+        folded = self._folded(weights)
+        x = blocks.first_block(folded, self._cast(code), self.config.start)
+        for number in range(2, self.coarse_block + 1):
+            x = blocks.block(folded, number, x, self._seen(batch, number))
+        return blocks.image(folded, self.coarse_block, x, self._seen(batch, self.coarse_block)), x
+
+    def _crop_image(self, weights: Tensors, x: Any, batch: Tensors) -> Any:
+        folded = self._folded(weights)
+        x = ops.take(ops.reshape(x, (-1, x.shape[-1])), batch["cells"], axis=0)
+        last = len(self.config.channels)
+        for number in range(self.coarse_block + 1, last + 1):
+            x = blocks.block(folded, number, x, self._seen(batch, number))
+        return blocks.image(folded, last, x, self._seen(batch, last))
+
+    def _folded(self, weights: Tensors) -> blocks.Folded:
+        return {name: self._cast(weight) for name, weight in blocks.fold(weights, self.config.channels).items()}
+
+    def _seen(self, batch: Tensors, block: int) -> Any:
+        return self._cast(batch[f"templates_{block}"]) if block in self._templates else None
+
+    def _cast(self, tensor: Any) -> Any:
+        return ops.cast(tensor, self.settings.precision)
+
+    def _distance(self, made: Any, real: Any, batch: Tensors, counts: Any = 1.0) -> tuple[Any, Any]:
+        """How far images are from the real ones: magnitudes by their absolute difference, the loud ones counting more;
+        frequencies by the cosine of their difference as angles, where there is sound."""
+        a, p = self.config.normaliser.magnitude[0], self.config.normaliser.frequency[0]
+        made = ops.cast(made, "float32")
+        least = batch["loudest"] - a * _AUDIBLE
+        level = ops.clip((real[..., 0] - least) / (a * _AUDIBLE), 0.0, 1.0)
+        weight = (0.3 + 0.7 * level + self.settings.loud_weight * level**4) * counts
+        apart = ops.abs(ops.maximum(made[..., 0], least) - ops.maximum(real[..., 0], least))
+        magnitude = ops.sum(apart * weight) / ops.sum(weight)
+        weight = level**2 * counts
+        turned = 1.0 - ops.cos((math.pi / p) * (made[..., 1] - real[..., 1]))
+        return magnitude, ops.sum(turned * weight) / (ops.sum(weight) + 1e-6)
+
+
+def coarse_block(config: GANSynthConfig) -> int:
+    """The block whose images are a quarter of the full size, or the first one of a small network."""
+    return max(len(config.channels) - 2, 1)
+
+
+def code_of(latents: Any, one_hot: Any) -> Any:
+    """Latents on the shell and one-hot pitches to normalised codes, shape (batch, latent_dim + pitches)."""
+    latents = latents * ops.rsqrt(ops.mean(ops.square(latents), axis=-1, keepdims=True))
+    return blocks.pixel_norm(ops.concatenate([latents, one_hot], axis=-1))
+
+
+def _averaged(templates: NDArray[np.float32], bins: int) -> NDArray[np.float32]:
+    pitches, wide, channels = templates.shape
+    return templates.reshape(pitches, bins, wide // bins, channels).mean(axis=2)
+
+
+def _part(state: State, prefix: str) -> Tensors:
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}

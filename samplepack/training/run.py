@@ -1,0 +1,373 @@
+"""A training run: a folder that holds its settings, its log, what it sounds like so far and what it needs to go on."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from samplepack import __version__, audio
+from samplepack.audio import Audio
+from samplepack.checkpoint import read_tensors, write_checkpoint
+from samplepack.errors import InputError, SamplepackError
+from samplepack.files import locked, write_aside
+from samplepack.models import backend
+from samplepack.models.gansynth import NOTES_TOGETHER, Decoder, GANSynth, GANSynthConfig, Normaliser, Templates
+from samplepack.training import templates
+from samplepack.training.adversarial import AdversarialTrainer
+from samplepack.training.card import write_card
+from samplepack.training.config import LoadedTraining, Method, Network
+from samplepack.training.pictures import draw_losses, draw_notes
+from samplepack.training.reconstruction import ReconstructionTrainer, coarse_block
+from samplepack.training.spectrograms import FLOOR_POWER, Selected, Spectrograms, analyse, analysed
+from samplepack.training.trainer import State, Trainer
+
+CHECKPOINT = "checkpoint"
+STATE = "state.safetensors"
+SETTINGS = "run.json"
+
+_LOGGED_STEPS = 100
+"""A line of the log is the mean over so many steps."""
+
+
+class Progress(Protocol):
+    """Hears how a training goes."""
+
+    def analysing(self, done: int, notes: int) -> None:
+        """So many of the set's notes have been turned into spectrograms."""
+
+    def training(self, method: Method, images: int, of: int, images_per_s: float, terms: Mapping[str, float]) -> None:
+        """A method has seen so many images of all that it will see; the terms of its loss of late."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a run."""
+
+    folder: Path
+    """The checkpoint."""
+
+    steps: int
+    """That this call did: none, where the run had been finished before."""
+
+
+def train(loaded: LoadedTraining, folder: Path, save_every_s: float, progress: Progress) -> Trained:
+    """Train until the end, or go on with a run that was interrupted: it ends with the same weights to the last bit.
+
+    Args:
+        loaded: what to train, on what.
+        folder: the run's own; made where it isn't there.
+        save_every_s: how often the state is saved, and pictures and sounds are made.
+        progress: hears how it goes.
+
+    Raises:
+        InputError: the folder holds something else, or the data has nothing to learn from.
+        SamplepackError: the loss is no longer a number.
+    """
+    config = network_config(loaded)
+    digest = _digest(loaded)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        _begin(folder, digest, loaded)
+        if (folder / CHECKPOINT).is_dir():
+            return Trained(folder / CHECKPOINT, 0)
+        return _Run(loaded, config, folder, save_every_s, progress).go()
+
+
+def network_config(loaded: LoadedTraining) -> GANSynthConfig:
+    """The sizes of what is trained, and the names of its instruments.
+
+    Raises:
+        InputError: the data's rate or length isn't the network's.
+    """
+    contents, named = loaded.dataset.contents, loaded.dataset.instruments
+    if loaded.begin_with:
+        config = GANSynthConfig.model_validate(loaded.begin_with.config.model_dump())
+        more = [name for name in named if name not in config.instruments]
+        config = config.model_copy(update={"instruments": [*config.instruments, *more]})
+    else:
+        config = _new_config(loaded.training.network, contents.rate_hz, contents.samples, named)
+    wrong = []
+    if config.sample_rate_hz != contents.rate_hz:
+        wrong.append(f"its notes have {contents.rate_hz} Hz, the checkpoint {config.sample_rate_hz} Hz")
+    longest = (config.frames + 3) * config.bins // 2
+    if not config.frames * config.bins // 4 < contents.samples <= longest or config.samples != contents.samples:
+        spans = f"the network spans {config.samples if loaded.begin_with else longest} samples"
+        wrong.append(f"its notes have {contents.samples} samples, but {spans}")
+    if wrong:
+        raise InputError(*(loaded.document.problem(("data",), f"{loaded.dataset.folder}: {what}") for what in wrong))
+    return config
+
+
+def _new_config(network: Network, rate_hz: int, samples: int, instruments: list[str]) -> GANSynthConfig:
+    blocks = len(network.channels)
+    frames, bins = (size * 2 ** (blocks - 1) for size in network.start)
+    return GANSynthConfig(
+        family="gansynth",
+        latent_dim=network.latent_dim,
+        latent_normalisation="shell",
+        pitches=network.pitches,
+        sample_rate_hz=rate_hz,
+        frames=frames,
+        bins=bins,
+        samples=samples,
+        start=network.start,
+        channels=network.channels,
+        templates=Templates(from_block=max(blocks - 2, 2), channels=templates.CHANNELS) if network.templates else None,
+        normaliser=Normaliser(magnitude=(0.0661371661726, 0.113718730221), frequency=(0.8, 0.0)),
+        decoder=Decoder(phase="peak-locked", floor_power=4 * FLOOR_POWER),
+        instruments=instruments,
+    )
+
+
+def _digest(loaded: LoadedTraining) -> str:
+    """All that decides the weights."""
+    training = loaded.training.model_dump(mode="json", exclude={"name", "license", "notices", "data"})
+    said = {
+        "training": training,
+        "data": loaded.dataset.digest,
+        "from": loaded.begin_with and loaded.begin_with.digest,
+        "version": __version__,
+        "backend": backend(),
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _begin(folder: Path, digest: str, loaded: LoadedTraining) -> None:
+    """Make the folder this run's, or see that it is."""
+    if not (folder / SETTINGS).is_file():
+        if any(folder.iterdir()):
+            raise InputError(f"{folder} holds something that isn't a training run; choose another with --output")
+        write_aside(folder / "train.yaml", loaded.document.content)
+        write_aside(folder / SETTINGS, json.dumps({"run": 1, "digest": digest}).encode() + b"\n")
+        return
+    try:
+        begun = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["digest"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder / SETTINGS} is damaged; remove the folder, or choose another with --output"
+        ) from error
+    if begun != digest:
+        raise InputError(
+            f"{folder} was begun with other settings, other data or another version; remove it, or choose another "
+            f"with --output"
+        )
+
+
+class _Run:
+    """One call of `train`."""
+
+    def __init__(
+        self, loaded: LoadedTraining, config: GANSynthConfig, folder: Path, save_every_s: float, progress: Progress
+    ) -> None:
+        self.loaded, self.config, self.folder = loaded, config, folder
+        self.save_every_s, self.progress = save_every_s, progress
+        notes = loaded.dataset.contents.notes
+        low, high = config.pitches
+        playable = np.array([low <= note.pitch <= high for note in notes])
+        self.held_out = loaded.dataset.held_out(loaded.training.held_out)
+        self.chosen = np.flatnonzero(playable & ~self.held_out)
+        if not len(self.chosen):
+            raise InputError(
+                loaded.document.problem(
+                    ("data",), f"{loaded.dataset.folder} has no note to learn from, {low} to {high}"
+                )
+            )
+        self.instruments = np.array([config.instruments.index(note.instrument) for note in notes])
+        self.labels = np.clip([note.pitch - low for note in notes], 0, high - low)
+        self.seconds = 0.0
+        self.steps = 0
+
+    def go(self) -> Trained:
+        """Train from wherever the folder has come to."""
+        self._analyse()
+        first, step, state = self._saved()
+        tensors = read_tensors(self.loaded.begin_with) if self.loaded.begin_with else None
+        config = self.config
+        for number in range(first, len(self.loaded.training.method)):
+            trainer = self._trainer(number)
+            state = self._train(trainer, number, step, trainer.start(tensors) if state is None else state)
+            tensors, config = trainer.tensors(state), trainer.config_after(trainer.steps)
+            step, state = 0, None
+        assert tensors is not None
+        self._finish(config, tensors)
+        return Trained(self.folder / CHECKPOINT, self.steps)
+
+    def _analyse(self) -> None:
+        """All notes as spectrograms, in files that the run keeps until it's finished."""
+        path, images = self.folder / "spectrograms.npz", self.folder / "spectrograms.npy"
+        if not path.is_file():
+            times = 2 ** (len(self.config.channels) - coarse_block(self.config))
+            notes = len(self.labels)
+            made = analyse(
+                self.loaded.dataset, self.config, times, images, lambda done: self.progress.analysing(done, notes)
+            )
+            with path.with_suffix(".part").open("wb") as file:
+                np.savez(file, coarse=made.coarse, loudest=made.loudest)
+            path.with_suffix(".part").rename(path)
+        with np.load(path) as kept:
+            self.spectrograms = Spectrograms(np.load(images, mmap_mode="r"), kept["coarse"], kept["loudest"])
+
+    def _trainer(self, number: int) -> Trainer:
+        training = self.loaded.training
+        if training.method[number] == "reconstruction":
+            return ReconstructionTrainer(
+                self.config,
+                training.reconstruction,
+                self.spectrograms,
+                self.chosen,
+                self.instruments,
+                self.labels,
+                training.seed,
+            )
+        is_finish = number > 0 or self.loaded.begin_with is not None
+        images = Selected(self.spectrograms.images, self.chosen)
+        settings = training.finish if is_finish else training.adversarial
+        return AdversarialTrainer(self.config, settings, images, self.labels[self.chosen], training.seed)
+
+    def _train(self, trainer: Trainer, number: int, step: int, state: State) -> State:
+        """One method from a step to its end."""
+        method, last = self.loaded.training.method[number], trainer.steps
+        told: list[Mapping[str, Any]] = []
+        log = _Log(self.folder / f"{method}.csv", trainer.terms, step * trainer.images_per_step)
+        saved = logged = time.monotonic()
+        while step < last:
+            state, terms = trainer.step(state, step)
+            told.append(terms)
+            step += 1
+            self.steps += 1
+            if step % _LOGGED_STEPS == 0 or step == last:
+                means = _means(told, trainer.terms)
+                now = time.monotonic()
+                rate = len(told) * trainer.images_per_step / max(now - logged, 1e-9)
+                self.seconds += now - logged
+                images = step * trainer.images_per_step
+                if not all(np.isfinite(mean) for mean in means.values()):
+                    raise SamplepackError(
+                        f"after {images} images the loss is no longer a number; try a lower learning_rate"
+                    )
+                log.add(images, self.seconds, rate, means)
+                self.progress.training(method, images, last * trainer.images_per_step, rate, means)
+                told, logged = [], time.monotonic()
+            if time.monotonic() - saved > self.save_every_s and step < last:
+                self._save(number, step, state)
+                self._show(trainer, state, step, log)
+                saved = time.monotonic()
+        log.draw()
+        return state
+
+    def _save(self, number: int, step: int, state: State) -> None:
+        from safetensors.numpy import save
+
+        arrays = {name: np.ascontiguousarray(ops.convert_to_numpy(tensor)) for name, tensor in state.items()}
+        place = {"method": str(number), "step": str(step), "seconds": str(self.seconds)}
+        write_aside(self.folder / STATE, save(arrays, place))
+
+    def _saved(self) -> tuple[int, int, State | None]:
+        """Where the run was when its state was saved last: the method's number, the step, and the state."""
+        from safetensors import SafetensorError, safe_open
+
+        if not (self.folder / STATE).is_file():
+            return 0, 0, None
+        try:
+            with safe_open(self.folder / STATE, "numpy") as file:
+                place = file.metadata()
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            self.seconds = float(place["seconds"])
+            return int(place["method"]), int(place["step"]), state
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+            raise InputError(f"{self.folder / STATE} is damaged ({error}); remove it to begin again") from error
+
+    def _show(self, trainer: Trainer, state: State, step: int, log: _Log) -> None:
+        """How the network sounds and looks by now, beside what it learns from."""
+        log.draw()
+        chosen = self.chosen[np.linspace(0, len(self.chosen) - 1, NOTES_TOGETHER).astype(int)]
+        tensors, config = trainer.tensors(state), trainer.config_after(step)
+        network = GANSynth(config, tensors)
+        latents = tensors["instruments"][self.instruments[chosen]]
+        pitches = self.labels[chosen] + config.pitches[0]
+        waves = network.render(latents, pitches)
+        real = np.stack([self.loaded.dataset.wave(note) for note in chosen])
+        notes = self.loaded.dataset.contents.notes
+        titles = [f"{notes[note].instrument} {notes[note].pitch}" for note in chosen]
+        images = step * trainer.images_per_step
+        draw_notes(self.folder / "notes.png", titles, analysed(config, real), analysed(config, waves), images)
+        both = np.concatenate([part for pair in zip(real, waves, strict=True) for part in pair])
+        sound = Audio(both[np.newaxis].clip(-1.0, 1.0).astype(np.float32), config.sample_rate_hz)
+        write_aside(self.folder / "notes.wav", audio.encode(sound, "wav", 16, dither_seed=0))
+
+    def _finish(self, config: GANSynthConfig, tensors: Mapping[str, NDArray[np.float32]]) -> None:
+        """Write the checkpoint, measured, and clear away what only training needs."""
+        loaded, training = self.loaded, self.loaded.training
+        contents = loaded.dataset.contents
+        provenance = {
+            "title": training.name,
+            "method": " and ".join(training.method),
+            "trained_on": f"{contents.title}: {len(self.chosen)} notes of {len(loaded.dataset.instruments)} instruments",
+            "dataset": loaded.dataset.digest,
+            "held_out": training.held_out,
+            "seed": training.seed,
+            "hours": round(self.seconds / 3600.0, 2),
+            "samplepack": __version__,
+            "backend": backend(),
+            "weights": training.weights,
+        }
+        if loaded.begin_with:
+            provenance["from"] = loaded.begin_with.config.provenance.get("title", loaded.begin_with.digest)
+        config = config.model_copy(
+            update={"provenance": provenance, "license": training.license or contents.license, "digest": ""}
+        )
+        stored = {
+            name: tensor.astype(training.weights if name.startswith("block_") else "float32")
+            for name, tensor in tensors.items()
+        }
+        notices = {path.name: (loaded.path.parent / path).read_bytes() for path in training.notices}
+        unmeasured = self.folder / "unmeasured"
+        write_checkpoint(unmeasured, config, stored, notices)
+        write_card(unmeasured, training.name, loaded.dataset)
+        unmeasured.rename(self.folder / CHECKPOINT)
+        for name in (STATE, "spectrograms.npy", "spectrograms.npz"):
+            (self.folder / name).unlink(missing_ok=True)
+
+
+class _Log:
+    """A table of the loss, a file that spreadsheets read; what it says of images that are yet to be seen is dropped."""
+
+    def __init__(self, path: Path, terms: tuple[str, ...], images: int) -> None:
+        self.path, self.terms = path, terms
+        self.rows: list[dict[str, str]] = []
+        if path.is_file():
+            with path.open(newline="", encoding="utf-8") as file:
+                self.rows = [row for row in csv.DictReader(file) if int(row["images"]) <= images]
+
+    def add(self, images: int, seconds: float, images_per_s: float, terms: Mapping[str, float]) -> None:
+        """One more line."""
+        about = {"images": str(images), "seconds": f"{seconds:.1f}", "images_per_s": f"{images_per_s:.1f}"}
+        self.rows.append(about | {name: f"{value:.5g}" for name, value in terms.items()})
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, ["images", "seconds", "images_per_s", *self.terms], restval="")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_aside(self.path, text.getvalue().encode())
+
+    def draw(self) -> None:
+        """The table as a picture beside it."""
+        images = [int(row["images"]) for row in self.rows]
+        terms = {name: [float(row.get(name) or "nan") for row in self.rows] for name in self.terms}
+        draw_losses(self.path.with_suffix(".png"), images, terms)
+
+
+def _means(told: list[Mapping[str, Any]], names: tuple[str, ...]) -> dict[str, float]:
+    """Term → its mean over the steps that told it."""
+    by_name = {name: [float(ops.convert_to_numpy(terms[name])) for terms in told if name in terms] for name in names}
+    return {name: float(np.mean(values)) for name, values in by_name.items() if values}

@@ -1,0 +1,51 @@
+"""Images of a harmonic tone at each pitch, which the later blocks see beside their features."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samplepack.analysis import pitch_hz
+from samplepack.models.gansynth import GANSynthConfig
+from samplepack.models.spectrogram import SoundToMel, linear_to_mel_matrix
+from samplepack.training.spectrograms import FLOOR_POWER
+
+CHANNELS = 6
+"""How many images each pitch has; see `harmonic_templates`."""
+
+
+def harmonic_templates(config: GANSynthConfig) -> NDArray[np.float32]:
+    """What a steady tone with flat harmonics looks like, shape (pitches, CHANNELS, bins).
+
+    The channels: its log mel magnitude as the network gives it, less its maximum, + 0.5; atanh(0.8 · its instantaneous
+    frequency); then the cosine and the sine of 2πf/f0, which tell where between two harmonics a bin lies, and of πf/f0,
+    which tell odd harmonics from even ones.
+    """
+    rate_hz, bins = config.sample_rate_hz, config.bins
+    linear_to_mel = linear_to_mel_matrix(bins, rate_hz)
+    weight = np.maximum(linear_to_mel.sum(axis=0), 1e-9)
+    centre_hz = ((np.arange(bins)[:, None] * linear_to_mel).sum(axis=0) / weight + 1.0) * rate_hz / 2 / bins
+    analysis = SoundToMel(config.frames, bins, rate_hz)
+    time_s = np.arange(config.samples) / rate_hz
+    steady = slice(config.frames * 5 // 32, config.frames * 15 // 16)
+    templates = []
+    for pitch in range(config.pitches[0], config.pitches[1] + 1):
+        f0_hz = pitch_hz(pitch)
+        phases = np.random.RandomState(pitch).uniform(0.0, 2.0 * np.pi, int((rate_hz / 2 - 10) // f0_hz))
+        tone = sum(np.sin(2.0 * np.pi * f0_hz * k * time_s + phase) for k, phase in enumerate(phases, start=1))
+        tone = np.asarray(tone * 0.8 / np.max(np.abs(tone)), "float32")
+        spectrogram = analysis(tone[None])[0, steady].astype(np.float64)
+        magnitude = config.normaliser.magnitude[0] * np.log(np.exp(spectrogram[..., 0]) + FLOOR_POWER).mean(axis=0)
+        frequency = np.angle(np.exp(1j * np.pi * spectrogram[..., 1]).mean(axis=0)) / np.pi
+        between = np.pi * centre_hz / f0_hz
+        templates.append(
+            [
+                magnitude - magnitude.max() + 0.5,
+                np.arctanh(np.clip(0.8 * frequency, -0.95, 0.95)),
+                np.cos(2.0 * between),
+                np.sin(2.0 * between),
+                np.cos(between),
+                np.sin(between),
+            ]
+        )
+    return np.asarray(templates, "float32")
