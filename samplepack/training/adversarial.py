@@ -1,0 +1,439 @@
+"""Adversarial training: a generator and a discriminator that learn from each other, growing block by block.
+
+Two ways, one trainer: from nothing, as GANSynth was trained, and as a finish of a generator that was trained by
+reconstruction, where noise, attacks and vibrato can come back that an average of all likely notes has lost. Source:
+Engel et al., "GANSynth: Adversarial Neural Audio Synthesis", ICLR 2019, and Magenta's `model` and `train_util`;
+Karras et al., "Progressive Growing of GANs", 2018; Gulrajani et al., "Improved Training of Wasserstein GANs", 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from samplepack.models import blocks
+from samplepack.models.gansynth import GANSynthConfig
+from samplepack.training import discriminator
+from samplepack.training.backend import Tensors, compiled, value_and_gradients
+from samplepack.training.discriminator import downscaled, judge
+from samplepack.training.trainer import State
+
+SQUARES_DECAY = 0.99
+"""Adam's β₂; its β₁ is 0, as in the paper."""
+
+ADAM_EPSILON = 1e-8
+SLOPE_EPSILON = 1e-10
+
+ANCHOR_CELL = 8
+"""Frames and bins over which the anchor compares: a quarter of a second, so that noise, attacks and vibrato are
+within a cell and free to change."""
+
+Array = NDArray[np.float32]
+
+
+class Losses(BaseModel):
+    """What both ways of adversarial training have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch: int = Field(8, ge=2)
+    """Images of a step. The discriminator compares the images of a batch, so that one is not enough."""
+
+    discriminator_learning_rate: float = Field(8e-4, gt=0.0)
+
+    penalty: float = Field(10.0, ge=0.0)
+    """Weight of the gradient penalty: that the score's slope be 1 between real images and made ones."""
+
+    drift: float = Field(0.001, ge=0.0)
+    """Weight of the mean square of real images' scores, which keeps them near zero."""
+
+    pitch: float = Field(10.0, ge=0.0)
+    """Weight of the cross-entropy of the pitch that the discriminator hears: in real images, for the discriminator
+    to learn it, and in made ones, for the generator."""
+
+    average: float = Field(0.999, ge=0.0, lt=1.0)
+    """How much of itself the moving average of the generator, which is what a checkpoint holds, keeps each step."""
+
+
+class AdversarialSettings(Losses):
+    """Adversarial training from nothing, as in the paper: 11 million images, days on a GPU."""
+
+    images: int = Field(11_000_000, gt=0)
+    """Real images seen in all; what is left after the last block has faded in is spent at full size."""
+
+    stable_images: int = Field(800_000, gt=0)
+    """Real images seen at each size."""
+
+    transition_images: int = Field(800_000, gt=0)
+    """Real images seen while the next block fades in."""
+
+    learning_rate: float = Field(8e-4, gt=0.0)
+    """The generator's."""
+
+    def stage(self, images: int, blocks: int) -> Stage:
+        """Where growing has come to after so many images, of so many blocks. Source: Magenta's `compute_progress`."""
+        both = self.stable_images + self.transition_images
+        whole, rest = divmod(min(images, blocks * both - self.transition_images - 1), both)
+        if rest < self.stable_images:
+            return Stage(whole + 1, None, whole * both)
+        share = (rest - self.stable_images) / self.transition_images
+        return Stage(whole + 2, share, whole * both + self.stable_images)
+
+
+class FinishSettings(Losses):
+    """A finish at full size of a generator that has been trained by another method.
+
+    The discriminator knows nothing at first, and what it would teach then is noise: it gets a head start. The
+    generator is good already and learns at a quarter of the paper's rate, where reconstruction ends, too. The anchor
+    keeps each named instrument the one that it was, since the discriminator cares only that it sounds real.
+    """
+
+    images: int = Field(80_000, gt=0)
+    """Real images seen in all."""
+
+    head_start: int = Field(4_000, ge=0)
+    """Of these, images seen before the generator starts to change."""
+
+    learning_rate: float = Field(2e-4, gt=0.0)
+    """The generator's."""
+
+    anchor: float = Field(2.0, ge=0.0)
+    """How strongly the generator is held to where it started. With 1.0, a note that has become e times as powerful
+    is pulled back as strongly as a discriminator of slope 1 can push."""
+
+    own_latents: float = Field(0.5, ge=0.0, le=1.0)
+    """Share of notes made with instruments' own latents, where the checkpoint has any; the others' are random."""
+
+    def stage(self, images: int, blocks: int) -> Stage:
+        """All blocks, from the first image to the last."""
+        return Stage(blocks, None, 0)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How far a network has grown."""
+
+    block: int
+    """The last block in use."""
+
+    share: float | None
+    """While it fades in, its share in the output; None: it has faded in."""
+
+    since: int
+    """After how many images this stage began."""
+
+    @property
+    def progress(self) -> float:
+        """As `GANSynthConfig.progress`."""
+        return self.block - 1.0 if self.share is None else self.block - 2.0 + self.share
+
+
+class AdversarialTrainer:
+    """Trains a generator against a discriminator; a `Trainer`.
+
+    Args:
+        config: the generator's sizes.
+        settings: from nothing, or a finish.
+        spectrograms: real images, within ±1, shape (n, frames, bins, 2), of any float type; may lie on disk.
+        labels: their pitches, counted from the lowest, shape (n,).
+        seed: of all that is left to chance.
+    """
+
+    def __init__(
+        self,
+        config: GANSynthConfig,
+        settings: AdversarialSettings | FinishSettings,
+        spectrograms: NDArray[Any],
+        labels: NDArray[np.int32],
+        seed: int,
+    ) -> None:
+        self.config, self.settings = config, settings
+        self.spectrograms, self.labels, self.seed = spectrograms, labels, seed
+        self.images_per_step = settings.batch
+        self.steps = -(-settings.images // settings.batch)
+        self._program: tuple[tuple[int, bool], Callable[..., Any]] | None = None
+
+    def start(self, tensors: Mapping[str, NDArray[np.float32]] | None) -> State:
+        """The state before the first step; weights that `tensors` lacks are drawn."""
+        random = np.random.default_rng([self.seed, 0, 0])
+        given = tensors or {}
+        state: State = {}
+        for name, shape in self.config.tensor_shapes().items():
+            if not name.startswith("block_"):
+                state[f"fixed/{name}"] = np.asarray(given[name], np.float32)
+                continue
+            weight = np.asarray(given[name], np.float32) if name in given else _drawn(random, name, shape)
+            state |= {f"{part}/{name}": weight for part in ("generator", "average")}
+            state[f"generator_squares/{name}"] = np.zeros(shape, np.float32)
+            if isinstance(self.settings, FinishSettings):
+                state[f"anchor/{name}"] = weight
+        for name, shape in discriminator.tensor_shapes(self.config).items():
+            state[f"discriminator/{name}"] = _drawn(random, name, shape)
+            state[f"discriminator_squares/{name}"] = np.zeros(shape, np.float32)
+        return state
+
+    def step(self, state: State, step: int) -> tuple[State, dict[str, Any]]:
+        """The generator learns from a batch, then the discriminator from another."""
+        settings, images = self.settings, step * self.images_per_step
+        stage = settings.stage(images, len(self.config.channels))
+        random = np.random.default_rng([self.seed, step])
+        batch = {
+            "generator": self._codes(random, state),
+            "discriminator": self._codes(random, state) | self._real(random),
+            "share": np.array(1.0 if stage.share is None else stage.share, np.float32),
+        }
+        # Adam starts anew with each stage, as in Magenta: the new blocks' squares are as young as the old ones'.
+        steps = step - -(-stage.since // self.images_per_step) + 1
+        learns = not isinstance(settings, FinishSettings) or images >= settings.head_start
+        unbiased = np.sqrt(1.0 - SQUARES_DECAY**steps)
+        rates = {
+            "generator": np.array(settings.learning_rate * unbiased * learns, np.float32),
+            "discriminator": np.array(settings.discriminator_learning_rate * unbiased, np.float32),
+        }
+        if steps == 1:
+            state = {name: 0.0 * t if "_squares/" in name else t for name, t in state.items()}
+        used = _by_part({name: tensor for name, tensor in state.items() if _block_of(name) <= stage.block})
+        key = (stage.block, stage.share is not None)
+        if self._program is None or self._program[0] != key:
+            self._program = (key, compiled(self._update(*key)))
+        updated, told = self._program[1](used, batch, rates)
+        new = {f"{part}/{name}": tensor for part, tensors in updated.items() for name, tensor in tensors.items()}
+        return state | new, told
+
+    def tensors(self, state: State) -> dict[str, NDArray[np.float32]]:
+        """What a checkpoint holds: the moving average of the generator, and its templates and instruments."""
+        return {
+            name: ops.convert_to_numpy(state[f"{'average' if name.startswith('block_') else 'fixed'}/{name}"])
+            for name in self.config.tensor_shapes()
+        }
+
+    def config_after(self, steps: int) -> GANSynthConfig:
+        """The config of a checkpoint made after so many steps: it says how far growing has come."""
+        last = max(steps - 1, 0) * self.images_per_step
+        stage = self.settings.stage(last, len(self.config.channels))
+        finished = stage.progress == len(self.config.channels) - 1
+        return self.config.model_copy(update={"progress": None if finished else stage.progress})
+
+    def _update(self, block: int, fades: bool) -> Callable[..., Any]:
+        """One step as a pure function, for networks that have grown to a block."""
+        config, settings = self.config, self.settings
+        scales = _scales(config, block)
+
+        def update(state: dict[str, Tensors], batch: dict[str, Any], rates: Tensors) -> Any:
+            share = batch["share"] if fades else None
+            templates = state.get("fixed", {}).get("templates")
+
+            def made(weights: Tensors, notes: Tensors) -> Any:
+                return generate(config, weights, notes["code"], notes["label"], templates, block, share)
+
+            def loss_of_generator(weights: Tensors) -> tuple[Any, Any]:
+                notes = batch["generator"]
+                images = made(weights, notes)
+                score, logits = judge(state["discriminator"], images, block, share)
+                told = {"score": -ops.mean(score), "pitch": cross_entropy(logits, notes["label"])}
+                loss = told["score"] + settings.pitch * told["pitch"]
+                if isinstance(settings, FinishSettings):
+                    told["anchor"] = distance(images, made(state["anchor"], notes), config.normaliser.magnitude[0])
+                    loss = loss + settings.anchor * told["anchor"]
+                told["pitch_right"] = ops.mean(ops.cast(ops.argmax(logits, axis=-1) == notes["label"], "float32"))
+                return loss, told
+
+            _, of_generator, gradients = value_and_gradients(loss_of_generator, state["generator"])
+            generator, generator_squares = adam(
+                state["generator"], state["generator_squares"], gradients, rates["generator"]
+            )
+            keep = settings.average
+            average = {n: keep * old + (1.0 - keep) * generator[n] for n, old in state["average"].items()}
+
+            notes = batch["discriminator"]
+            real = blended(downscaled(notes["real"], *scales), share)
+            fake = made(generator, notes)
+
+            def loss_of_discriminator(weights: Tensors) -> tuple[Any, Any]:
+                real_score, logits = judge(weights, real, block, share)
+                fake_score, _ = judge(weights, fake, block, share)
+                between = real + notes["mixing"] * (fake - real)
+                slope = slopes(weights, between, block, share, slope_units(config, block))
+                told = {
+                    "score": ops.mean(fake_score) - ops.mean(real_score),
+                    "penalty": ops.mean(ops.square(slope - 1.0)),
+                    "drift": ops.mean(ops.square(real_score)),
+                    "pitch": cross_entropy(logits, notes["real_label"]),
+                }
+                weighted = ("penalty", "drift", "pitch")
+                return told["score"] + sum(getattr(settings, term) * told[term] for term in weighted), told
+
+            _, of_discriminator, gradients = value_and_gradients(loss_of_discriminator, state["discriminator"])
+            critic, critic_squares = adam(
+                state["discriminator"], state["discriminator_squares"], gradients, rates["discriminator"]
+            )
+            updated = {
+                "generator": generator,
+                "generator_squares": generator_squares,
+                "average": average,
+                "discriminator": critic,
+                "discriminator_squares": critic_squares,
+            }
+            told = {f"generator_{name}": value for name, value in of_generator.items()}
+            return updated, told | {f"discriminator_{name}": value for name, value in of_discriminator.items()}
+
+        return update
+
+    def _codes(self, random: np.random.Generator, state: State) -> dict[str, NDArray[Any]]:
+        """Latents and pitches of a batch to be made: normalised codes, and labels as common as in the data."""
+        config, settings, size = self.config, self.settings, self.images_per_step
+        label = self.labels[random.integers(len(self.labels), size=size)].astype(np.int32)
+        latents = random.standard_normal((size, config.latent_dim), np.float32)
+        if isinstance(settings, FinishSettings) and config.instruments:
+            own = ops.convert_to_numpy(state["fixed/instruments"])[random.integers(len(config.instruments), size=size)]
+            latents = np.where(random.random((size, 1)) < settings.own_latents, own, latents)
+        if config.latent_normalisation == "shell":
+            latents = latents / np.sqrt(np.mean(np.square(latents), axis=-1, keepdims=True))
+        one_hot = np.eye(config.pitches[1] - config.pitches[0] + 1, dtype=np.float32)[label]
+        codes = np.concatenate([latents, one_hot], axis=-1)
+        norm = np.sqrt(np.mean(np.square(codes), axis=-1, keepdims=True) + np.float32(blocks.NORM_EPSILON))
+        return {"code": (codes / norm).astype(np.float32), "label": label}
+
+    def _real(self, random: np.random.Generator) -> dict[str, NDArray[Any]]:
+        """A batch of real images, and where between real and made ones the gradient penalty looks."""
+        rows = random.integers(len(self.labels), size=self.images_per_step)
+        return {
+            "real": np.asarray(self.spectrograms[rows], np.float32),
+            "real_label": self.labels[rows].astype(np.int32),
+            "mixing": random.random((len(rows), 1, 1, 1), np.float32),
+        }
+
+
+def generate(
+    config: GANSynthConfig, weights: Tensors, code: Any, label: Any, templates: Any, block: int, share: Any = None
+) -> Any:
+    """Images that a generator makes when it has grown to a block, of that block's size.
+
+    Args:
+        config: its sizes.
+        weights: `block_{b}/…` up to that block, as stored.
+        code: normalised latents and labels, shape (batch, latent_dim + labels).
+        label: pitches, counted from the lowest, shape (batch,).
+        templates: shape (pitches, channels, bins), or None.
+        block: the last block in use.
+        share: while it fades in, its share in the output; None: it has faded in.
+    """
+    folded = blocks.fold(weights, config.channels[:block])
+    rows = None if templates is None else ops.transpose(ops.take(templates, label, axis=0), (0, 2, 1))
+
+    def seen(number: int) -> Any:
+        if not config.template_channels(number):
+            return None
+        return blocks.narrowed(rows, config.start[1] * 2 ** (number - 1))
+
+    x = blocks.first_block(folded, code, config.start)
+    below = x
+    for number in range(2, block + 1):
+        below, x = x, blocks.block(folded, number, x, seen(number))
+    images = blocks.image(folded, block, x, seen(block))
+    if share is None:
+        return images
+    return share * images + (1.0 - share) * doubled(blocks.image(folded, block - 1, below, seen(block - 1)))
+
+
+def blended(images: Any, share: Any) -> Any:
+    """Real images as a network sees them whose last block has a share in the output: the rest is at half the size."""
+    return images if share is None else share * images + (1.0 - share) * doubled(downscaled(images, 2, 2))
+
+
+def doubled(images: Any) -> Any:
+    """Images of twice the size, by nearest neighbours."""
+    return ops.repeat(ops.repeat(images, 2, axis=1), 2, axis=2)
+
+
+def cross_entropy(logits: Any, label: Any) -> Any:
+    """How little the logits, shape (batch, pitches), say of the labels, shape (batch,); nats, the batch's mean."""
+    return ops.mean(ops.sparse_categorical_crossentropy(label, logits, from_logits=True))
+
+
+def slopes(weights: Tensors, images: Any, block: int, share: Any, units: Array) -> Any:
+    """How steep the discriminator's score is at each image, shape (batch,): the norm of its gradient.
+
+    Args:
+        weights, images, block, share: as of `judge`.
+        units: what the gradient is multiplied by, shape (2,), see `slope_units`.
+    """
+
+    def scores(at: Tensors) -> tuple[Any, Any]:
+        return ops.sum(judge(weights, at["images"], block, share)[0]), {}
+
+    gradients = value_and_gradients(scores, {"images": images})[2]["images"] * units
+    return ops.sqrt(ops.sum(ops.square(gradients), axis=(1, 2, 3)) + SLOPE_EPSILON)
+
+
+def slope_units(config: GANSynthConfig, block: int) -> Array:
+    """What turns a gradient by a normalised image of a block's size into one by spectrograms as they are, shape (2,).
+
+    Magenta's penalty is on spectrograms of full size before they are normalised. A slope of 1 is then one by the
+    natural log of mel power and by the frequency in units of π.
+    """
+    units = np.array([config.normaliser.magnitude[0], config.normaliser.frequency[0]])
+    return np.asarray(units / np.sqrt(np.prod(_scales(config, block))), np.float32)
+
+
+def distance(images: Any, others: Any, magnitude_unit: float) -> Any:
+    """How far two batches' levels lie apart where details are left out.
+
+    The mean square difference of log mel power between cells of `ANCHOR_CELL` frames and bins, halved, times the root
+    of the number of values: its gradient then has the norm of the root mean square difference, whatever the size.
+
+    Args:
+        images, others: shape (batch, frames, bins, 2).
+        magnitude_unit: what log mel power was multiplied by.
+    """
+    cell = (min(ANCHOR_CELL, images.shape[1]), min(ANCHOR_CELL, images.shape[2]))
+    apart = downscaled(images[..., :1] - others[..., :1], *cell) / magnitude_unit
+    return 0.5 * float(np.sqrt(images.shape[1] * images.shape[2])) * ops.mean(ops.square(apart))
+
+
+def adam(weights: Tensors, squares: Tensors, gradients: Tensors, rate: Any) -> tuple[Tensors, Tensors]:
+    """One step of Adam without a first moment.
+
+    Args:
+        weights, squares, gradients: by the same names; squares are the running means of squared gradients.
+        rate: the learning rate times sqrt(1 − β₂^t) at step t, counted from 1.
+
+    Returns:
+        New weights and squares.
+    """
+    keep = SQUARES_DECAY
+    new = {name: keep * square + (1.0 - keep) * ops.square(gradients[name]) for name, square in squares.items()}
+    moved = {n: w - rate * gradients[n] / (ops.sqrt(new[n]) + ADAM_EPSILON) for n, w in weights.items()}
+    return moved, new
+
+
+def _drawn(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:
+    """A weight to start with: kernels from a standard normal distribution, biases zero."""
+    return random.standard_normal(shape, np.float32) if name.endswith("kernel") else np.zeros(shape, np.float32)
+
+
+def _scales(config: GANSynthConfig, block: int) -> tuple[int, int]:
+    """How many frames and bins of full size make one of a block's."""
+    times = 2 ** (block - 1)
+    return config.frames // (config.start[0] * times), config.bins // (config.start[1] * times)
+
+
+def _block_of(name: str) -> int:
+    """The block that a state's tensor belongs to, 0 where it belongs to none."""
+    _, found, rest = name.partition("/block_")
+    return int(rest.split("/")[0]) if found else 0
+
+
+def _by_part(state: State) -> dict[str, Tensors]:
+    """`part/name` → tensor as part → name → tensor."""
+    parts: dict[str, Tensors] = {}
+    for path, tensor in state.items():
+        part, _, name = path.partition("/")
+        parts.setdefault(part, {})[name] = tensor
+    return parts
