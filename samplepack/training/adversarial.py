@@ -15,53 +15,35 @@ from typing import Any
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from samplepack.models import blocks
 from samplepack.models.gansynth import GANSynthConfig
 from samplepack.training import discriminator
 from samplepack.training.backend import Tensors, compiled, value_and_gradients
-from samplepack.training.discriminator import downscaled, judge
 from samplepack.training.trainer import State
+from samplepack.training.wasserstein import Game, Weights
 
 SQUARES_DECAY = 0.99
 """Adam's β₂; its β₁ is 0, as in the paper."""
 
 ADAM_EPSILON = 1e-8
-SLOPE_EPSILON = 1e-10
-
-ANCHOR_CELL = 8
-"""Frames and bins over which the anchor compares: a quarter of a second, so that noise, attacks and vibrato are
-within a cell and free to change."""
-
 Array = NDArray[np.float32]
 
 
-class Losses(BaseModel):
+class _Both(Weights):
     """What both ways of adversarial training have in common."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch: int = Field(8, ge=2)
     """Images of a step. The discriminator compares the images of a batch, so that one is not enough."""
 
     discriminator_learning_rate: float = Field(8e-4, gt=0.0)
 
-    penalty: float = Field(10.0, ge=0.0)
-    """Weight of the gradient penalty: that the score's slope be 1 between real images and made ones."""
-
-    drift: float = Field(0.001, ge=0.0)
-    """Weight of the mean square of real images' scores, which keeps them near zero."""
-
-    pitch: float = Field(10.0, ge=0.0)
-    """Weight of the cross-entropy of the pitch that the discriminator hears: in real images, for the discriminator
-    to learn it, and in made ones, for the generator."""
-
     average: float = Field(0.999, ge=0.0, lt=1.0)
     """How much of itself the moving average of the generator, which is what a checkpoint holds, keeps each step."""
 
 
-class AdversarialSettings(Losses):
+class AdversarialSettings(_Both):
     """Adversarial training from nothing, as in the paper: 11 million images, days on a GPU."""
 
     images: int = Field(11_000_000, gt=0)
@@ -86,7 +68,7 @@ class AdversarialSettings(Losses):
         return Stage(whole + 2, share, whole * both + self.stable_images)
 
 
-class FinishSettings(Losses):
+class FinishSettings(_Both):
     """A finish at full size of a generator that has been trained by another method.
 
     The discriminator knows nothing at first, and what it would teach then is noise: it gets a head start. The
@@ -161,7 +143,7 @@ class AdversarialTrainer:
 
     def start(self, tensors: Mapping[str, NDArray[np.float32]] | None) -> State:
         """The state before the first step; weights that `tensors` lacks are drawn."""
-        random = np.random.default_rng([self.seed, 0, 0])
+        random = np.random.default_rng([self.seed, self.steps])  # a step that never comes
         given = tensors or {}
         state: State = {}
         for name, shape in self.config.tensor_shapes().items():
@@ -184,8 +166,9 @@ class AdversarialTrainer:
         stage = settings.stage(images, len(self.config.channels))
         random = np.random.default_rng([self.seed, step])
         batch = {
-            "generator": self._codes(random, state),
-            "discriminator": self._codes(random, state) | self._real(random),
+            "to_learn": self._notes(random, state),
+            "to_judge": self._notes(random, state),
+            **self._real(random),
             "share": np.array(1.0 if stage.share is None else stage.share, np.float32),
         }
         # Adam starts anew with each stage, as in Magenta: the new blocks' squares are as young as the old ones'.
@@ -223,69 +206,35 @@ class AdversarialTrainer:
     def _update(self, block: int, fades: bool) -> Callable[..., Any]:
         """One step as a pure function, for networks that have grown to a block."""
         config, settings = self.config, self.settings
-        scales = _scales(config, block)
+        pull = settings.anchor if isinstance(settings, FinishSettings) else 0.0
 
         def update(state: dict[str, Tensors], batch: dict[str, Any], rates: Tensors) -> Any:
-            share = batch["share"] if fades else None
             templates = state.get("fixed", {}).get("templates")
+            game = Game(config, settings, block, batch["share"] if fades else None, templates)
 
-            def made(weights: Tensors, notes: Tensors) -> Any:
-                return generate(config, weights, notes["code"], notes["label"], templates, block, share)
+            def generator_loss(weights: Tensors) -> Any:
+                return game.generator_loss(
+                    weights, state["discriminator"], batch["to_learn"], state.get("anchor"), pull
+                )
 
-            def loss_of_generator(weights: Tensors) -> tuple[Any, Any]:
-                notes = batch["generator"]
-                images = made(weights, notes)
-                score, logits = judge(state["discriminator"], images, block, share)
-                told = {"score": -ops.mean(score), "pitch": cross_entropy(logits, notes["label"])}
-                loss = told["score"] + settings.pitch * told["pitch"]
-                if isinstance(settings, FinishSettings):
-                    told["anchor"] = distance(images, made(state["anchor"], notes), config.normaliser.magnitude[0])
-                    loss = loss + settings.anchor * told["anchor"]
-                told["pitch_right"] = ops.mean(ops.cast(ops.argmax(logits, axis=-1) == notes["label"], "float32"))
-                return loss, told
+            _, of_generator, gradients = value_and_gradients(generator_loss, state["generator"])
+            updated = adam(state, "generator", gradients, rates)
+            keep, generator = settings.average, updated["generator"]
+            updated["average"] = {n: keep * old + (1.0 - keep) * generator[n] for n, old in state["average"].items()}
 
-            _, of_generator, gradients = value_and_gradients(loss_of_generator, state["generator"])
-            generator, generator_squares = adam(
-                state["generator"], state["generator_squares"], gradients, rates["generator"]
-            )
-            keep = settings.average
-            average = {n: keep * old + (1.0 - keep) * generator[n] for n, old in state["average"].items()}
+            real, fake = game.real(batch["real"]), game.made(generator, batch["to_judge"])
 
-            notes = batch["discriminator"]
-            real = blended(downscaled(notes["real"], *scales), share)
-            fake = made(generator, notes)
+            def discriminator_loss(weights: Tensors) -> Any:
+                return game.discriminator_loss(weights, real, batch["real_label"], fake, batch["mixing"])
 
-            def loss_of_discriminator(weights: Tensors) -> tuple[Any, Any]:
-                real_score, logits = judge(weights, real, block, share)
-                fake_score, _ = judge(weights, fake, block, share)
-                between = real + notes["mixing"] * (fake - real)
-                slope = slopes(weights, between, block, share, slope_units(config, block))
-                told = {
-                    "score": ops.mean(fake_score) - ops.mean(real_score),
-                    "penalty": ops.mean(ops.square(slope - 1.0)),
-                    "drift": ops.mean(ops.square(real_score)),
-                    "pitch": cross_entropy(logits, notes["real_label"]),
-                }
-                weighted = ("penalty", "drift", "pitch")
-                return told["score"] + sum(getattr(settings, term) * told[term] for term in weighted), told
-
-            _, of_discriminator, gradients = value_and_gradients(loss_of_discriminator, state["discriminator"])
-            critic, critic_squares = adam(
-                state["discriminator"], state["discriminator_squares"], gradients, rates["discriminator"]
-            )
-            updated = {
-                "generator": generator,
-                "generator_squares": generator_squares,
-                "average": average,
-                "discriminator": critic,
-                "discriminator_squares": critic_squares,
-            }
+            _, of_discriminator, gradients = value_and_gradients(discriminator_loss, state["discriminator"])
+            updated |= adam(state, "discriminator", gradients, rates)
             told = {f"generator_{name}": value for name, value in of_generator.items()}
             return updated, told | {f"discriminator_{name}": value for name, value in of_discriminator.items()}
 
         return update
 
-    def _codes(self, random: np.random.Generator, state: State) -> dict[str, NDArray[Any]]:
+    def _notes(self, random: np.random.Generator, state: State) -> dict[str, NDArray[Any]]:
         """Latents and pitches of a batch to be made: normalised codes, and labels as common as in the data."""
         config, settings, size = self.config, self.settings, self.images_per_step
         label = self.labels[random.integers(len(self.labels), size=size)].astype(np.int32)
@@ -310,118 +259,31 @@ class AdversarialTrainer:
         }
 
 
-def generate(
-    config: GANSynthConfig, weights: Tensors, code: Any, label: Any, templates: Any, block: int, share: Any = None
-) -> Any:
-    """Images that a generator makes when it has grown to a block, of that block's size.
-
-    Args:
-        config: its sizes.
-        weights: `block_{b}/…` up to that block, as stored.
-        code: normalised latents and labels, shape (batch, latent_dim + labels).
-        label: pitches, counted from the lowest, shape (batch,).
-        templates: shape (pitches, channels, bins), or None.
-        block: the last block in use.
-        share: while it fades in, its share in the output; None: it has faded in.
-    """
-    folded = blocks.fold(weights, config.channels[:block])
-    rows = None if templates is None else ops.transpose(ops.take(templates, label, axis=0), (0, 2, 1))
-
-    def seen(number: int) -> Any:
-        if not config.template_channels(number):
-            return None
-        return blocks.narrowed(rows, config.start[1] * 2 ** (number - 1))
-
-    x = blocks.first_block(folded, code, config.start)
-    below = x
-    for number in range(2, block + 1):
-        below, x = x, blocks.block(folded, number, x, seen(number))
-    images = blocks.image(folded, block, x, seen(block))
-    if share is None:
-        return images
-    return share * images + (1.0 - share) * doubled(blocks.image(folded, block - 1, below, seen(block - 1)))
-
-
-def blended(images: Any, share: Any) -> Any:
-    """Real images as a network sees them whose last block has a share in the output: the rest is at half the size."""
-    return images if share is None else share * images + (1.0 - share) * doubled(downscaled(images, 2, 2))
-
-
-def doubled(images: Any) -> Any:
-    """Images of twice the size, by nearest neighbours."""
-    return ops.repeat(ops.repeat(images, 2, axis=1), 2, axis=2)
-
-
-def cross_entropy(logits: Any, label: Any) -> Any:
-    """How little the logits, shape (batch, pitches), say of the labels, shape (batch,); nats, the batch's mean."""
-    return ops.mean(ops.sparse_categorical_crossentropy(label, logits, from_logits=True))
-
-
-def slopes(weights: Tensors, images: Any, block: int, share: Any, units: Array) -> Any:
-    """How steep the discriminator's score is at each image, shape (batch,): the norm of its gradient.
-
-    Args:
-        weights, images, block, share: as of `judge`.
-        units: what the gradient is multiplied by, shape (2,), see `slope_units`.
-    """
-
-    def scores(at: Tensors) -> tuple[Any, Any]:
-        return ops.sum(judge(weights, at["images"], block, share)[0]), {}
-
-    gradients = value_and_gradients(scores, {"images": images})[2]["images"] * units
-    return ops.sqrt(ops.sum(ops.square(gradients), axis=(1, 2, 3)) + SLOPE_EPSILON)
-
-
-def slope_units(config: GANSynthConfig, block: int) -> Array:
-    """What turns a gradient by a normalised image of a block's size into one by spectrograms as they are, shape (2,).
-
-    Magenta's penalty is on spectrograms of full size before they are normalised. A slope of 1 is then one by the
-    natural log of mel power and by the frequency in units of π.
-    """
-    units = np.array([config.normaliser.magnitude[0], config.normaliser.frequency[0]])
-    return np.asarray(units / np.sqrt(np.prod(_scales(config, block))), np.float32)
-
-
-def distance(images: Any, others: Any, magnitude_unit: float) -> Any:
-    """How far two batches' levels lie apart where details are left out.
-
-    The mean square difference of log mel power between cells of `ANCHOR_CELL` frames and bins, halved, times the root
-    of the number of values: its gradient then has the norm of the root mean square difference, whatever the size.
-
-    Args:
-        images, others: shape (batch, frames, bins, 2).
-        magnitude_unit: what log mel power was multiplied by.
-    """
-    cell = (min(ANCHOR_CELL, images.shape[1]), min(ANCHOR_CELL, images.shape[2]))
-    apart = downscaled(images[..., :1] - others[..., :1], *cell) / magnitude_unit
-    return 0.5 * float(np.sqrt(images.shape[1] * images.shape[2])) * ops.mean(ops.square(apart))
-
-
-def adam(weights: Tensors, squares: Tensors, gradients: Tensors, rate: Any) -> tuple[Tensors, Tensors]:
+def adam(state: dict[str, Tensors], part: str, gradients: Tensors, rates: Tensors) -> dict[str, Tensors]:
     """One step of Adam without a first moment.
 
     Args:
-        weights, squares, gradients: by the same names; squares are the running means of squared gradients.
-        rate: the learning rate times sqrt(1 − β₂^t) at step t, counted from 1.
+        state: holds the weights, under `part`, and the running means of their squared gradients, under
+            `{part}_squares`.
+        part: which weights.
+        gradients: by the weights' names.
+        rates: of each part, the learning rate times sqrt(1 − β₂^t) at step t, counted from 1.
 
     Returns:
-        New weights and squares.
+        The new weights and squares, under the same names.
     """
     keep = SQUARES_DECAY
-    new = {name: keep * square + (1.0 - keep) * ops.square(gradients[name]) for name, square in squares.items()}
-    moved = {n: w - rate * gradients[n] / (ops.sqrt(new[n]) + ADAM_EPSILON) for n, w in weights.items()}
-    return moved, new
+    squares = {n: keep * s + (1.0 - keep) * ops.square(gradients[n]) for n, s in state[f"{part}_squares"].items()}
+    moved = {
+        n: weight - rates[part] * gradients[n] / (ops.sqrt(squares[n]) + ADAM_EPSILON)
+        for n, weight in state[part].items()
+    }
+    return {part: moved, f"{part}_squares": squares}
 
 
 def _drawn(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:
     """A weight to start with: kernels from a standard normal distribution, biases zero."""
     return random.standard_normal(shape, np.float32) if name.endswith("kernel") else np.zeros(shape, np.float32)
-
-
-def _scales(config: GANSynthConfig, block: int) -> tuple[int, int]:
-    """How many frames and bins of full size make one of a block's."""
-    times = 2 ** (block - 1)
-    return config.frames // (config.start[0] * times), config.bins // (config.start[1] * times)
 
 
 def _block_of(name: str) -> int:

@@ -81,7 +81,8 @@ def downscaled(images: Any, frames: int, bins: int) -> Any:
     """The means of rectangles of so many frames and bins."""
     if (frames, bins) == (1, 1):
         return images
-    return ops.average_pool(images, (frames, bins), padding="valid", data_format="channels_last")
+    size = (frames, bins)  # given as the strides, too: the default fails under JAX
+    return ops.average_pool(images, size, size, padding="valid", data_format="channels_last")
 
 
 def _from_rgb(weights: Mapping[str, Any], block: int, images: Any) -> Any:
