@@ -76,6 +76,11 @@ class Heard:
     aperiodicity: float
     """0 for a perfectly periodic sound; above some 0.2 the pitch is a guess."""
 
+    @property
+    def pitch(self) -> float:
+        """As a MIDI pitch, with its fraction."""
+        return float(69.0 + 12.0 * np.log2(self.frequency_hz / 440.0))
+
     def cents_above(self, pitch: float) -> float:
         """How far it lies above a MIDI pitch."""
         return float(1200.0 * np.log2(self.frequency_hz / pitch_hz(pitch)))

@@ -248,6 +248,57 @@ def train(config: Path, output: Path | None, save_every_s: float, quiet: bool) -
 
 
 @main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("-o", "--output", metavar="SET", required=True, type=click.Path(path_type=Path), help="The set's folder.")
+@click.option("--rate-hz", type=click.IntRange(8000, 48000), default=16000, show_default=True, help="Of the set.")
+@click.option("--seconds", type=click.FloatRange(0.5, 30), default=4.0, show_default=True, help="Of each note.")
+@click.option("--title", default="", help="Of the set.  [default: what the source calls itself]")
+@click.option("--license", default="", help="Terms and notices of the sounds.  [default: what the source says]")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=None,
+    help="Sounds prepared side by side.  [default: all cores]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was taken and dropped as JSON.")
+def dataset(
+    source: Path,
+    output: Path,
+    rate_hz: int,
+    seconds: float,
+    title: str,
+    license: str,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Prepare a set of notes to train with.
+
+    SOURCE is a soundfont: every program of its bank 0 is rendered through FluidSynth.
+
+    \b
+    Example:
+      samplepack dataset /usr/share/sounds/sf2/FluidR3_GM.sf2 -o sets/fluid
+    """
+    from samplepack import parallel
+    from samplepack.datasets.prepare import prepare
+
+    map_ = parallel.threads(workers or os.cpu_count() or 1)
+    options: dict[str, Any] = {"rate_hz": rate_hz, "seconds": seconds, "title": title, "license": license}
+    if sys.stderr.isatty():
+        with _Bar(source.name) as bar:
+            contents = prepare(source, output, map_, **options, progress=bar)
+    else:
+        contents = prepare(source, output, map_, **options)
+    if as_json:
+        click.echo(json.dumps(contents.model_dump(mode="json"), indent=1, ensure_ascii=False))
+        return
+    instruments = {note.instrument for note in contents.notes}
+    click.echo(
+        f"{output}: {len(contents.notes)} notes of {len(instruments)} instruments; {len(contents.dropped)} dropped"
+    )
+
+
+@main.command()
 def schema() -> None:
     """Print the JSON Schema of recipes, for editors.
 
@@ -376,7 +427,7 @@ class _Bar:
     def __exit__(self, *exception: object) -> None:
         self._bar.stop()
 
-    def started(self, notes: int) -> None:
+    def started(self, notes: int | None) -> None:
         self._task = self._bar.add_task(self._name, total=notes, rate="-")
 
     def loading(self) -> None:

@@ -97,7 +97,7 @@ class Dataset:
 
     def wave(self, index: int) -> NDArray[np.float32]:
         """One note, float32, shape (samples,), its peak at `PEAK`."""
-        return self.waves[index].astype(np.float32) / np.float32(32768.0)
+        return np.asarray(self.waves[index] / np.float32(32768.0), np.float32)
 
     def held_out(self, share: float) -> NDArray[np.bool_]:
         """Which notes are kept from training to judge by, shape (notes,): a share of the pairs of instrument and
