@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.analysis import hear_pitch
+from samplepack.analysis import hear_pitch, pitch_hz
 from samplepack.audio import Audio, gain_to_db, resample
 from samplepack.datasets.pitch_names import key_name
 from samplepack.datasets.prepared import PEAK, Dropped
@@ -20,7 +20,8 @@ SHORTEST_S = 0.1
 """What is shorter is no note."""
 
 MOST_CENTS = 50.0
-"""A note that is heard to lie further from its pitch, whole octaves left out, lies nearer to another one."""
+"""A note that is heard to lie further from its pitch, whole octaves left out, belongs to another one, unless most of its
+energy lies where its pitch says."""
 
 SURE_APERIODICITY = 0.2
 """Below this, what is heard is sure enough to speak against a name."""
@@ -130,10 +131,23 @@ def _take(offered: Offered, audio: Audio, rate_hz: int, samples: int, pitches: r
         above = heard.cents_above(pitch)
         octaves = round(above / 1200.0)
         cents = round(above - 1200.0 * octaves, 1)
-        if is_sure and abs(cents) > MOST_CENTS:
+        if is_sure and abs(cents) > MOST_CENTS and _share_at(wave, rate_hz, pitch) < 0.5:
             raise Unusable(f"said to be {key_name(pitch)} ({pitch}), but {_named(heard.pitch)} is heard")
     wave = np.pad(wave, (0, samples - len(wave)))
     return Taken(offered.instrument, pitch, offered.source, wave, cents, octaves if is_sure else 0)
+
+
+def _share_at(wave: NDArray[np.float32], rate_hz: int, pitch: int) -> float:
+    """How much of a sound's energy lies within 50 cents of a pitch and its octaves, 0 to 1.
+
+    A bar or a bell, whose partials are no multiples of its fundamental, is nearly periodic elsewhere than at its pitch.
+    """
+    power = np.abs(np.fft.rfft(wave * np.hanning(len(wave)))) ** 2
+    frequency_hz = np.fft.rfftfreq(len(wave), 1.0 / rate_hz)
+    is_heard = frequency_hz > 20.0
+    octaves = np.log2(frequency_hz[is_heard] / pitch_hz(pitch))
+    is_near = np.abs(octaves - np.rint(octaves)) < MOST_CENTS / 1200.0
+    return float(power[is_heard][is_near].sum() / power[is_heard].sum())
 
 
 def _demand_within(pitch: int, pitches: range) -> None:
