@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -21,34 +21,9 @@ from samplepack.files import folder_aside
 from samplepack.finish import Finishing, finish
 from samplepack.parallel import Map
 from samplepack.plan import Note, make_plan
+from samplepack.progress import SILENT, Progress
 from samplepack.recipe import LoadedRecipe, Recipe
 from samplepack.render import BATCH_SIZE, render
-
-
-class Progress(Protocol):
-    """Hears how a build goes."""
-
-    def started(self, notes: int) -> None:
-        """The build begins, with so many notes to make."""
-
-    def loading(self) -> None:
-        """The network is being loaded."""
-
-    def done(self, notes: int) -> None:
-        """So many more notes have been rendered and processed."""
-
-
-class Silent:
-    """A `Progress` that keeps it to itself."""
-
-    def started(self, notes: int) -> None: ...
-
-    def loading(self) -> None: ...
-
-    def done(self, notes: int) -> None: ...
-
-
-SILENT = Silent()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Judging a checkpoint against real notes: figures, a table and pictures."""

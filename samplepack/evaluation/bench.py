@@ -1,0 +1,114 @@
+"""A checkpoint and a set side by side: latents, notes made and notes real."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samplepack import models
+from samplepack.checkpoint import Checkpoint, read_tensors
+from samplepack.datasets.prepared import Dataset
+from samplepack.errors import InputError, SamplepackError
+from samplepack.progress import Progress
+
+Latents = NDArray[np.float32]
+"""Shape (n, latent_dim)."""
+
+Waves = NDArray[np.float32]
+"""Shape (n, samples)."""
+
+Indices = NDArray[np.intp]
+"""Rows of a set."""
+
+_TOGETHER = 8
+"""Notes that are made before progress is told."""
+
+
+class Bench:
+    """What all measurements need. Imports TensorFlow.
+
+    Raises:
+        InputError: the set's rate or length of notes isn't the checkpoint's, or the checkpoint's weights are damaged.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, dataset: Dataset, progress: Progress) -> None:
+        contents, name = dataset.contents, checkpoint.name
+        if contents.rate_hz != checkpoint.rate_hz:
+            raise InputError(
+                f"{dataset.folder}: its notes are at {contents.rate_hz} Hz, those of checkpoint '{name}' at "
+                f"{checkpoint.rate_hz} Hz; prepare the set at that rate"
+            )
+        progress.loading()
+        model = models.load(checkpoint)
+        from samplepack.models.gansynth import GANSynth
+        from samplepack.models.spectrogram import MelToSound, SoundToMel
+
+        assert isinstance(model, GANSynth)
+        config = model.config
+        if contents.samples != config.samples:
+            raise InputError(
+                f"{dataset.folder}: its notes have {contents.samples} samples, those of checkpoint '{name}' "
+                f"{config.samples}; prepare the set with that length"
+            )
+        self.checkpoint, self.dataset, self.rate_hz = checkpoint, dataset, checkpoint.rate_hz
+        self._model, self._progress, self._config = model, progress, config
+        size = (config.frames, config.bins)
+        self._to_mel = SoundToMel(*size, self.rate_hz)
+        self._to_sound = MelToSound(
+            *size, config.samples, self.rate_hz, config.decoder.phase, config.decoder.floor_power, dtype="float32"
+        )
+        self.trained = np.zeros((0, checkpoint.latent_dim), np.float32)
+        """Latents of the instruments that the checkpoint names; none where it names none."""
+        if checkpoint.config.instruments:
+            self.trained = self._normalised(read_tensors(checkpoint)["instruments"])
+
+    def random(self, rng: np.random.Generator, n: int) -> Latents:
+        """Latents as seeds give them."""
+        return self._normalised(rng.standard_normal((n, self.checkpoint.latent_dim)).astype(np.float32))
+
+    def trained_of(self, notes: Indices) -> Latents:
+        """The latents of the instruments of some notes of the set, all of which the checkpoint names."""
+        names = self.checkpoint.config.instruments
+        return self.trained[[names.index(self.dataset.contents.notes[i].instrument) for i in notes]]
+
+    def mixed(self, rng: np.random.Generator, n: int) -> Latents:
+        """Mixes of three trained latents each, in random shares, as long as those are."""
+        mixes = []
+        for _ in range(n):
+            parts = self.trained[rng.choice(len(self.trained), 3)]
+            shares = rng.dirichlet(np.ones(3))
+            mix, length = shares @ parts, shares @ np.linalg.norm(parts, axis=1)
+            mixes.append(mix * (length / np.linalg.norm(mix)))
+        return np.asarray(mixes, np.float32)
+
+    def play(self, latents: Latents, pitches: NDArray[np.int32]) -> Waves:
+        """Notes as the network makes them.
+
+        Raises:
+            SamplepackError: it made NaN or infinity.
+        """
+        made = []
+        for first in range(0, len(pitches), _TOGETHER):
+            some = slice(first, first + _TOGETHER)
+            waves = self._model.render(latents[some], pitches[some])
+            if not np.isfinite(waves).all():
+                raise SamplepackError(f"checkpoint '{self.checkpoint.name}': the network made NaN or infinity")
+            made.append(waves)
+            self._progress.done(len(waves))
+        return np.concatenate(made)
+
+    def round_trip(self, waves: Waves) -> Waves:
+        """Waves as they'd sound if the network made their spectrograms exactly: through its normalised outputs, which
+        lie within ±1, and back."""
+        normaliser = np.array([self._config.normaliser.magnitude, self._config.normaliser.frequency], np.float32)
+        a, b = normaliser[:, 0], normaliser[:, 1]
+        back = []
+        for first in range(0, len(waves), _TOGETHER):
+            outputs = np.clip(self._to_mel(waves[first : first + _TOGETHER]) * a + b, -1.0, 1.0)
+            back.append(np.asarray(self._to_sound((outputs - b) / a)))
+        return np.concatenate(back)
+
+    def _normalised(self, latents: Latents) -> Latents:
+        if self._config.latent_normalisation == "none":
+            return latents
+        return np.asarray(latents / np.sqrt(np.mean(np.square(latents), axis=-1, keepdims=True)))

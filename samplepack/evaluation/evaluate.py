@@ -1,0 +1,344 @@
+"""From a checkpoint and a prepared set to figures: what is drawn, made and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samplepack.analysis import hear_pitch
+from samplepack.audio import Audio
+from samplepack.checkpoint import Checkpoint
+from samplepack.datasets.prepared import Dataset
+from samplepack.errors import InputError
+from samplepack.evaluation import measures
+from samplepack.evaluation.bench import Bench, Indices, Latents, Waves
+from samplepack.evaluation.figures import Diversity, Figures, Judged, Likeness, Pitch, Retrieval, Silence, Smoothness
+from samplepack.evaluation.measures import LogMel, Wave
+from samplepack.latent import slerp
+from samplepack.progress import SILENT, Progress
+
+PITCHES = range(36, 85, 2)
+"""At which pitch is judged."""
+
+MIDDLE_PITCH = 60
+"""At which timbres are compared."""
+
+HELD_OUT_SHARE = 0.05
+"""Of a checkpoint that doesn't say what was held out from its training."""
+
+_LATENTS_OF_A_KIND = 6
+_REAL_NOTES_HEARD = 150
+_JUDGED = 60
+_DIVERSE = 40
+_WALKS, _STEPS = 12, 10
+_RANDOM = 200
+_EXAMPLES = 6
+_NEARLY_SILENT_DB = -50.0
+_RIGHT_CENTS = 50.0
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A real note and what becomes of it, to look at and to listen to."""
+
+    figures: Judged
+    real: Wave
+    round_trip: Wave
+    made: Wave
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What `evaluate` gives."""
+
+    figures: Figures
+
+    examples: list[Example]
+    """Some of the notes that were judged: held-out ones, where there are any."""
+
+
+def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: Progress = SILENT) -> Evaluation:
+    """Measure a checkpoint against a prepared set. Imports TensorFlow.
+
+    Instruments are the same where the checkpoint and the set call them the same. What was held out from training is
+    what the checkpoint's provenance says: `held_out`, the share that `Dataset.held_out` takes.
+
+    Args:
+        checkpoint: what is judged.
+        dataset: what it is judged by; its rate and length of notes are the checkpoint's.
+        seed: what notes and latents are drawn with.
+        progress: hears of each note that is made.
+
+    Raises:
+        InputError: rate or length don't agree, the checkpoint's weights are damaged, or its provenance says something
+            of `held_out` that is no share.
+        SamplepackError: the network made NaN or infinity.
+    """
+    share = _held_out_share(checkpoint)
+    bench = Bench(checkpoint, dataset, progress)
+    for_pitch, for_notes, for_timbres, for_walks, for_silence = np.random.default_rng(seed).spawn(5)
+    kinds = _latents_of_kinds(bench, for_pitch)
+    pitches = [pitch for pitch in PITCHES if pitch in checkpoint.pitches] or list(checkpoint.pitches)
+    held_out, trained = (_drawn(for_notes, which, _JUDGED) for which in _comparable(bench, share))
+    middle = min(checkpoint.pitches, key=lambda pitch: abs(pitch - MIDDLE_PITCH))
+    real, timbres = _timbres(bench, middle, for_timbres)
+    ends = _ends(bench, for_walks)
+    random = bench.random(for_silence, _RANDOM)
+    progress.started(
+        sum(map(len, kinds.values())) * len(pitches)
+        + len(held_out)
+        + len(trained)
+        + sum(map(len, timbres.values()))
+        + len(ends) * 2 * (_STEPS + 1)
+        + len(random)
+    )
+
+    random_waves = bench.play(random, _same(middle, random))
+    held_out_notes, examples = _judge(bench, held_out, ranked=True)
+    trained_notes, more_examples = _judge(bench, trained, ranked=False)
+    figures = Figures(
+        checkpoint=checkpoint.name,
+        digest=checkpoint.digest,
+        dataset=dataset.contents.title,
+        dataset_digest=dataset.digest,
+        seed=seed,
+        held_out_share=share,
+        pitch=_pitch(bench, kinds, pitches, for_pitch),
+        held_out=_likeness(held_out_notes),
+        trained=_likeness(trained_notes),
+        retrieval=_retrieval(held_out_notes),
+        diversity=_diversity(bench, middle, real, timbres, random_waves[:_DIVERSE]),
+        smoothness=_smoothness(bench, middle, ends),
+        silence=_silence(middle, random_waves),
+        remarks=[],
+    )
+    return Evaluation(figures, examples or more_examples)
+
+
+def _held_out_share(checkpoint: Checkpoint) -> float:
+    share = checkpoint.config.provenance.get("held_out", HELD_OUT_SHARE)
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 <= share < 1.0:
+        raise InputError(f"checkpoint '{checkpoint.name}': provenance.held_out is {share!r}, should be from 0 to 1")
+    return float(share)
+
+
+def _drawn(rng: np.random.Generator, which: Sequence[int] | Indices, most: int) -> Indices:
+    """At most so many of some indices, in order."""
+    return np.sort(rng.choice(np.asarray(which, np.intp), min(most, len(which)), replace=False))
+
+
+def _same(pitch: int, latents: Latents) -> NDArray[np.int32]:
+    return np.full(len(latents), pitch, np.int32)
+
+
+def _comparable(bench: Bench, share: float) -> tuple[Indices, Indices]:
+    """The notes of the set that the checkpoint can make: those held out from its training, and the others."""
+    names, pitches = set(bench.checkpoint.config.instruments), bench.checkpoint.pitches
+    notes = bench.dataset.contents.notes
+    comparable = np.array([note.instrument in names and note.pitch in pitches for note in notes], dtype=bool)
+    held_out = bench.dataset.held_out(share)
+    return np.flatnonzero(comparable & held_out), np.flatnonzero(comparable & ~held_out)
+
+
+def _latents_of_kinds(bench: Bench, rng: np.random.Generator) -> dict[str, Latents]:
+    """What pitch is judged with."""
+    n, kinds = _LATENTS_OF_A_KIND, {}
+    if len(bench.trained):
+        one, other = (rng.choice(len(bench.trained), n) for _ in range(2))
+        kinds["trained"] = bench.trained[rng.choice(len(bench.trained), n)]
+        kinds["interpolated"] = np.stack(
+            [slerp(bench.trained[i], bench.trained[j], 0.5) for i, j in zip(one, other, strict=True)]
+        )
+        kinds["mixed"] = bench.mixed(rng, n)
+    return {**kinds, "random": bench.random(rng, n)}
+
+
+def _pitch(
+    bench: Bench, kinds: dict[str, Latents], pitches: Sequence[int], rng: np.random.Generator
+) -> dict[str, Pitch]:
+    notes = bench.dataset.contents.notes
+    real = _drawn(rng, [i for i, note in enumerate(notes) if note.pitch in pitches], _REAL_NOTES_HEARD)
+    heard = {"real": [_heard(bench, bench.dataset.wave(i), notes[i].pitch) for i in real]}
+    for kind, latents in kinds.items():
+        all_pitches = np.tile(np.array(pitches, np.int32), len(latents))
+        waves = bench.play(np.repeat(latents, len(pitches), axis=0), all_pitches)
+        heard[kind] = [_heard(bench, wave, int(p)) for wave, p in zip(waves, all_pitches, strict=True)]
+    return {kind: _summed_up(of_kind) for kind, of_kind in heard.items() if of_kind}
+
+
+def _heard(bench: Bench, wave: Wave, pitch: int) -> tuple[int, float | None]:
+    heard = hear_pitch(Audio(wave[np.newaxis], bench.rate_hz))
+    return pitch, None if heard is None else round(heard.cents_above(pitch), 2)
+
+
+def _summed_up(heard: list[tuple[int, float | None]]) -> Pitch:
+    errors = [abs(cents) for _, cents in heard if cents is not None]
+    return Pitch(
+        notes=len(heard),
+        within_50_cents=sum(error < _RIGHT_CENTS for error in errors) / len(heard),
+        median_cents=float(np.median(errors)) if errors else None,
+        heard=heard,
+    )
+
+
+def _judge(bench: Bench, indices: Indices, ranked: bool) -> tuple[list[Judged], list[Example]]:
+    """Every one of some real notes beside the one that the network makes for it."""
+    if not len(indices):
+        return [], []
+    notes = [bench.dataset.contents.notes[i] for i in indices]
+    real = np.stack([bench.dataset.wave(i) for i in indices])
+    made = bench.play(bench.trained_of(indices), np.array([note.pitch for note in notes], np.int32))
+    back = bench.round_trip(real)
+    ranks = _ranks(bench, indices, made) if ranked else [None] * len(notes)
+    judged = []
+    for note, rank, *waves in zip(notes, ranks, real, made, back, strict=True):
+        of_real, of_made, of_back = map(measures.spectra, waves)
+        judged.append(
+            Judged(
+                instrument=note.instrument,
+                pitch=note.pitch,
+                distance_db=measures.log_spectral_distance_db(of_real, of_made),
+                floor_db=measures.log_spectral_distance_db(of_real, of_back),
+                loud_bins_db=measures.loud_bins_db(of_real, of_made),
+                real_attack_ms=measures.attack_ms(waves[0], bench.rate_hz),
+                attack_ms=measures.attack_ms(waves[1], bench.rate_hz),
+                real_flatness_db=measures.flatness_db(of_real),
+                flatness_db=measures.flatness_db(of_made),
+                rank=rank,
+            )
+        )
+    shown = np.linspace(0, len(judged) - 1, min(_EXAMPLES, len(judged))).astype(int)
+    return judged, [Example(judged[i], real[i], back[i], made[i]) for i in shown]
+
+
+def _ranks(bench: Bench, indices: Indices, made: Waves) -> list[int | None]:
+    """For each made note, how many instruments' real notes at its pitch lie nearer to it than its own instrument's;
+    None where there is no other."""
+    notes = bench.dataset.contents.notes
+    ranks: dict[int, int | None] = {}
+    for pitch in sorted({notes[i].pitch for i in indices}):
+        real = [
+            (note.instrument, measures.log_mel(bench.dataset.wave(i), bench.rate_hz))
+            for i, note in enumerate(notes)
+            if note.pitch == pitch
+        ]
+        for row, index in enumerate(indices):
+            if notes[index].pitch == pitch:
+                own = notes[index].instrument
+                ranks[row] = _rank(own, measures.log_mel(made[row], bench.rate_hz), real)
+    return [ranks[row] for row in range(len(indices))]
+
+
+def _rank(own: str, made: LogMel, real: list[tuple[str, LogMel]]) -> int | None:
+    nearest: dict[str, float] = {}
+    for instrument, note in real:
+        distance = measures.log_mel_distance_db(made, note)
+        nearest[instrument] = min(distance, nearest.get(instrument, distance))
+    return sum(distance < nearest[own] for distance in nearest.values()) if len(nearest) > 1 else None
+
+
+def _likeness(notes: list[Judged]) -> Likeness | None:
+    if not notes:
+        return None
+
+    def median(value: Callable[[Judged], float]) -> float:
+        return float(np.median([value(note) for note in notes]))
+
+    return Likeness(
+        notes=notes,
+        distance_db=float(np.mean([note.distance_db for note in notes])),
+        floor_db=float(np.mean([note.floor_db for note in notes])),
+        loud_bins_db=median(lambda note: note.loud_bins_db),
+        real_attack_ms=median(lambda note: note.real_attack_ms),
+        attack_ms=median(lambda note: note.attack_ms),
+        attack_error_ms=median(lambda note: abs(note.attack_ms - note.real_attack_ms)),
+        real_flatness_db=median(lambda note: note.real_flatness_db),
+        flatness_db=median(lambda note: note.flatness_db),
+        flatness_error_db=median(lambda note: abs(note.flatness_db - note.real_flatness_db)),
+    )
+
+
+def _retrieval(held_out: list[Judged]) -> Retrieval | None:
+    ranks = [note.rank for note in held_out if note.rank is not None]
+    if not ranks:
+        return None
+    top_1, top_5 = (float(np.mean([rank < first for rank in ranks])) for first in (1, 5))
+    return Retrieval(notes=len(ranks), top_1=top_1, top_5=top_5)
+
+
+def _timbres(bench: Bench, pitch: int, rng: np.random.Generator) -> tuple[Indices, dict[str, Latents]]:
+    """Real notes of different instruments at one pitch, of those that the checkpoint knows where it knows any, and the
+    latents to compare with them."""
+    notes, names = bench.dataset.contents.notes, bench.checkpoint.config.instruments
+    first_of = {note.instrument: i for i, note in reversed(list(enumerate(notes))) if note.pitch == pitch}
+    both = [i for instrument, i in first_of.items() if instrument in names]
+    real = _drawn(rng, both or list(first_of.values()), _DIVERSE)
+    if not len(bench.trained):
+        return real, {}
+    trained = bench.trained_of(real) if both else bench.trained[_drawn(rng, range(len(bench.trained)), _DIVERSE)]
+    return real, {"trained": trained, "mixed": bench.mixed(rng, _DIVERSE)}
+
+
+def _diversity(bench: Bench, pitch: int, real: Indices, timbres: dict[str, Latents], random: Waves) -> Diversity:
+    waves = {"real": [bench.dataset.wave(i) for i in real]}
+    waves |= {kind: list(bench.play(latents, _same(pitch, latents))) for kind, latents in timbres.items()}
+    waves["random"] = list(random)
+    distances = {}
+    for kind, of_kind in waves.items():
+        if len(of_kind) > 1:
+            distances[kind] = measures.pairwise_distances_db([measures.log_mel(w, bench.rate_hz) for w in of_kind])
+    means = {kind: float(np.mean(of_kind)) for kind, of_kind in distances.items()}
+    return Diversity(
+        pitch=pitch,
+        distances_db=distances,
+        means_db=means,
+        random_to_real=means["random"] / means["real"] if "real" in means else None,
+    )
+
+
+def _ends(bench: Bench, rng: np.random.Generator) -> list[Latents]:
+    """Pairs of latents to walk between: trained ones, or random ones of a checkpoint that names fewer than two."""
+    if len(bench.trained) < 2:
+        return [bench.random(rng, 2) for _ in range(_WALKS)]
+    return [bench.trained[rng.choice(len(bench.trained), 2, replace=False)] for _ in range(_WALKS)]
+
+
+def _smoothness(bench: Bench, pitch: int, ends: list[Latents]) -> Smoothness:
+    uniform, evened = [], []
+    for one, other in ends:
+
+        def steps_db(positions: NDArray[np.float64], one: Wave = one, other: Wave = other) -> list[float]:
+            latents = np.stack([slerp(one, other, float(position)) for position in positions])
+            notes = [measures.log_mel(wave, bench.rate_hz) for wave in bench.play(latents, _same(pitch, latents))]
+            return [measures.log_mel_distance_db(a, b) for a, b in zip(notes[:-1], notes[1:], strict=True)]
+
+        positions = np.linspace(0.0, 1.0, _STEPS + 1)
+        uniform.append(steps_db(positions))
+        length = np.concatenate([[0.0], np.cumsum(uniform[-1])])
+        evened.append(steps_db(np.interp(np.linspace(0.0, length[-1], _STEPS + 1), length, positions)))
+    return Smoothness(
+        pitch=pitch,
+        between="trained" if len(bench.trained) > 1 else "random",
+        uniform_db=uniform,
+        evened_db=evened,
+        uniform_largest=_largest_step(uniform),
+        evened_largest=_largest_step(evened),
+    )
+
+
+def _largest_step(walks: list[list[float]]) -> float:
+    """Relative to the mean step; the mean over walks. A walk on which nothing changes is even."""
+    return float(np.mean([max(steps) / np.mean(steps) if any(steps) else 1.0 for steps in walks]))
+
+
+def _silence(pitch: int, random: Waves) -> Silence:
+    levels = [measures.level_db(wave) for wave in random]
+    return Silence(
+        pitch=pitch,
+        notes=len(levels),
+        nearly_silent=sum(level < _NEARLY_SILENT_DB for level in levels),
+        median_level_db=float(np.median(levels)),
+    )
