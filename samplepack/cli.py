@@ -299,6 +299,57 @@ def dataset(
 
 
 @main.command()
+@click.argument("checkpoint")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Prepared set of real notes to judge it by.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that evaluation.json and pictures go into.",
+)
+def evaluate(checkpoint: str, data: Path, as_json: bool, output: Path | None) -> None:
+    """Judge a checkpoint by real notes: pitch, likeness, variety.
+
+    CHECKPOINT is a name or a path, as in recipes. Each figure stands beside that of real notes, or of what the
+    checkpoint's spectrograms could reach at best.
+
+    \b
+    Examples:
+      samplepack evaluate starter --data sets/fluid
+      samplepack evaluate ./runs/mine/checkpoint --data sets/mine --output runs/mine/evaluation
+    """
+    from samplepack import library
+    from samplepack.datasets.prepared import read_dataset
+    from samplepack.evaluation import evaluate as evaluation
+    from samplepack.evaluation import report
+
+    dataset = read_dataset(data)
+    opened = library.opened(library.find(checkpoint, Path()))
+    if sys.stderr.isatty():
+        with _Bar(checkpoint) as bar:
+            done = evaluation.evaluate(opened, dataset, progress=bar)
+    else:
+        done = evaluation.evaluate(opened, dataset)
+    if output is not None:
+        report.write(output, done)
+    if as_json:
+        click.echo(done.figures.model_dump_json(indent=1))
+        return
+    click.echo(f"{done.figures.checkpoint} against {done.figures.dataset}")
+    table = report.rows(done.figures)
+    what, measured = (max(len(row[column]) for row in table) for column in (0, 1))
+    for row in table:
+        click.echo(f"  {row.what:{what}}  {row.measured:{measured}}  {row.beside}".rstrip())
+    for remark in done.figures.remarks:
+        click.echo(f"note: {remark}")
+
+
+@main.command()
 def schema() -> None:
     """Print the JSON Schema of recipes, for editors.
 

@@ -51,7 +51,7 @@ class Bench:
                 f"{config.samples}; prepare the set with that length"
             )
         self.checkpoint, self.dataset, self.rate_hz = checkpoint, dataset, checkpoint.rate_hz
-        self._model, self._progress, self._config = model, progress, config
+        self.progress, self._model, self._config = progress, model, config
         size = (config.frames, config.bins)
         self._to_mel = SoundToMel(*size, self.rate_hz)
         self._to_sound = MelToSound(
@@ -94,7 +94,7 @@ class Bench:
             if not np.isfinite(waves).all():
                 raise SamplepackError(f"checkpoint '{self.checkpoint.name}': the network made NaN or infinity")
             made.append(waves)
-            self._progress.done(len(waves))
+            self.progress.done(len(waves))
         return np.concatenate(made)
 
     def round_trip(self, waves: Waves) -> Waves:

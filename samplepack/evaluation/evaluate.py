@@ -32,7 +32,7 @@ HELD_OUT_SHARE = 0.05
 _LATENTS_OF_A_KIND = 6
 _REAL_NOTES_HEARD = 150
 _JUDGED = 60
-_DIVERSE = 40
+_DIVERSE = 120
 _WALKS, _STEPS = 12, 10
 _RANDOM = 200
 _EXAMPLES = 6
@@ -58,6 +58,9 @@ class Evaluation:
 
     examples: list[Example]
     """Some of the notes that were judged: held-out ones, where there are any."""
+
+    rate_hz: int
+    """Of the examples."""
 
 
 def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: Progress = SILENT) -> Evaluation:
@@ -91,6 +94,7 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
         sum(map(len, kinds.values())) * len(pitches)
         + len(held_out)
         + len(trained)
+        + sum(len(_at(bench, pitch)) for pitch in {bench.dataset.contents.notes[i].pitch for i in held_out})
         + sum(map(len, timbres.values()))
         + len(ends) * 2 * (_STEPS + 1)
         + len(random)
@@ -113,9 +117,9 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
         diversity=_diversity(bench, middle, real, timbres, random_waves[:_DIVERSE]),
         smoothness=_smoothness(bench, middle, ends),
         silence=_silence(middle, random_waves),
-        remarks=[],
+        remarks=_remarks(bench, held_out_notes, trained_notes, len(real)),
     )
-    return Evaluation(figures, examples or more_examples)
+    return Evaluation(figures, examples or more_examples, checkpoint.rate_hz)
 
 
 def _held_out_share(checkpoint: Checkpoint) -> float:
@@ -220,16 +224,20 @@ def _ranks(bench: Bench, indices: Indices, made: Waves) -> list[int | None]:
     notes = bench.dataset.contents.notes
     ranks: dict[int, int | None] = {}
     for pitch in sorted({notes[i].pitch for i in indices}):
-        real = [
-            (note.instrument, measures.log_mel(bench.dataset.wave(i), bench.rate_hz))
-            for i, note in enumerate(notes)
-            if note.pitch == pitch
-        ]
+        real = []
+        for i in _at(bench, pitch):
+            real.append((notes[i].instrument, measures.log_mel(bench.dataset.wave(i), bench.rate_hz)))
+            bench.progress.done(1)
         for row, index in enumerate(indices):
             if notes[index].pitch == pitch:
                 own = notes[index].instrument
                 ranks[row] = _rank(own, measures.log_mel(made[row], bench.rate_hz), real)
     return [ranks[row] for row in range(len(indices))]
+
+
+def _at(bench: Bench, pitch: int) -> list[int]:
+    """All notes of the set at a pitch."""
+    return [i for i, note in enumerate(bench.dataset.contents.notes) if note.pitch == pitch]
 
 
 def _rank(own: str, made: LogMel, real: list[tuple[str, LogMel]]) -> int | None:
@@ -273,7 +281,7 @@ def _timbres(bench: Bench, pitch: int, rng: np.random.Generator) -> tuple[Indice
     """Real notes of different instruments at one pitch, of those that the checkpoint knows where it knows any, and the
     latents to compare with them."""
     notes, names = bench.dataset.contents.notes, bench.checkpoint.config.instruments
-    first_of = {note.instrument: i for i, note in reversed(list(enumerate(notes))) if note.pitch == pitch}
+    first_of = {notes[i].instrument: i for i in reversed(_at(bench, pitch))}
     both = [i for instrument, i in first_of.items() if instrument in names]
     real = _drawn(rng, both or list(first_of.values()), _DIVERSE)
     if not len(bench.trained):
@@ -342,3 +350,24 @@ def _silence(pitch: int, random: Waves) -> Silence:
         nearly_silent=sum(level < _NEARLY_SILENT_DB for level in levels),
         median_level_db=float(np.median(levels)),
     )
+
+
+def _remarks(bench: Bench, held_out: list[Judged], trained: list[Judged], timbres: int) -> list[str]:
+    """What couldn't be measured and why, and what the figures depend on."""
+    remarks = []
+    name, config = bench.checkpoint.name, bench.checkpoint.config
+    if not config.instruments:
+        remarks.append(f"{name} names no instruments, so only random latents are judged, and no likeness to real notes")
+    elif not held_out and not trained:
+        remarks.append(f"{name} and the set have no instrument in common, so no likeness to real notes is judged")
+    elif not held_out:
+        remarks.append("no note of the set was held out from training, so only notes that it was trained on are judged")
+    elif "held_out" not in config.provenance:
+        remarks.append(
+            f"{name} doesn't say which notes were held out from its training: it may have known those called held out"
+        )
+    if held_out and all(note.rank is None for note in held_out):
+        remarks.append("no held-out note has another instrument's beside it, so retrieval is not judged")
+    if timbres < 2:
+        remarks.append("fewer than two instruments of the set have a note at the middle pitch to compare timbres at")
+    return remarks

@@ -118,4 +118,4 @@ def flatness_db(note: Spectra) -> float:
 
 def level_db(wave: Wave) -> float:
     """The root mean square in dB below full scale; silence is -200 dB."""
-    return float(10.0 * np.log10(max(np.mean(np.square(wave, dtype=np.float64)), 1e-20)))
+    return float(10.0 * np.log10(max(float(np.mean(np.square(wave, dtype=np.float64))), 1e-20)))

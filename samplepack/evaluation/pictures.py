@@ -1,0 +1,144 @@
+"""Pictures of an evaluation, to look at."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from samplepack.evaluation import measures
+from samplepack.evaluation.evaluate import Evaluation, Example
+from samplepack.evaluation.figures import Diversity, Figures, Judged, Smoothness
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PITCH, LIKENESS, TIMBRES, EXAMPLES = "pitch.png", "likeness.png", "timbres.png", "examples.png"
+
+_SHOWN_CENTS = 100.0
+_RANGE_DB = 70.0
+_LOWEST_HZ = 30.0
+
+
+def draw(folder: Path, evaluation: Evaluation) -> None:
+    """Write the pictures of an evaluation, PNG: how well notes are in tune, how like real ones they are, how far
+    timbres lie apart; and spectrograms of some notes, where real ones could be made again."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    figures = evaluation.figures
+    # A user's own settings don't reach the pictures.
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a name in a script that the font lacks
+
+        def save(name: str, figure: Figure) -> None:
+            figure.suptitle(f"{figures.checkpoint} against {figures.dataset}", fontsize=13)
+            figure.savefig(folder / name, metadata={"Software": None})
+
+        figure = Figure(figsize=(9.0, 4.5), dpi=90, layout="constrained")
+        _draw_pitch(figure.subplots(), figures)
+        save(PITCH, figure)
+        likenesses = (("held out", figures.held_out), ("trained", figures.trained))
+        judged = {name: likeness.notes for name, likeness in likenesses if likeness is not None}
+        if judged:
+            figure = Figure(figsize=(14.0, 4.5), dpi=90, layout="constrained")
+            _draw_likeness(figure, judged)
+            save(LIKENESS, figure)
+        figure = Figure(figsize=(14.0, 4.5), dpi=90, layout="constrained")
+        diversity, uniform, evened = figure.subplots(1, 3)
+        _draw_diversity(diversity, figures.diversity)
+        _draw_walks(uniform, evened, figures.smoothness)
+        save(TIMBRES, figure)
+        if evaluation.examples:
+            rows = len(evaluation.examples)
+            figure = Figure(figsize=(13.0, 0.7 + 2.3 * rows), dpi=80, layout="constrained")
+            grid = figure.subplots(rows, 3, squeeze=False, sharex=True, sharey=True)
+            for row, example in zip(grid, evaluation.examples, strict=True):
+                _draw_example(row, example, evaluation.rate_hz)
+            save(EXAMPLES, figure)
+
+
+def _draw_pitch(axes: Axes, figures: Figures) -> None:
+    """Each note's error over its pitch; what lies beyond the axis stands at its edge."""
+    axes.axhspan(-50.0, 50.0, color="#dddddd")
+    for i, (kind, pitch) in enumerate(figures.pitch.items()):
+        heard = [(note, cents) for note, cents in pitch.heard if cents is not None]
+        aside = 0.3 * (i - (len(figures.pitch) - 1) / 2)
+        axes.plot(
+            [note + aside for note, _ in heard],
+            [float(np.clip(cents, -_SHOWN_CENTS, _SHOWN_CENTS)) for _, cents in heard],
+            ".",
+            markersize=4,
+            label=f"{kind}: {100.0 * pitch.within_50_cents:.1f} % of {pitch.notes}",
+        )
+    axes.set(title="heard within 50 cents of the pitch", xlabel="pitch, MIDI", ylabel="cents above it")
+    axes.set_ylim(-1.05 * _SHOWN_CENTS, 1.05 * _SHOWN_CENTS)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def _draw_likeness(figure: Figure, judged: dict[str, list[Judged]]) -> None:
+    distance, attack, flatness = figure.subplots(1, 3)
+    for name, notes in judged.items():
+        pitches = [note.pitch for note in notes]
+        distance.plot(pitches, [note.distance_db for note in notes], ".", label=name)
+        attack.loglog(
+            [max(1.0, note.real_attack_ms) for note in notes], [max(1.0, note.attack_ms) for note in notes], "."
+        )
+        flatness.plot([note.real_flatness_db for note in notes], [note.flatness_db for note in notes], ".")
+    floors = [(note.pitch, note.floor_db) for notes in judged.values() for note in notes]
+    distance.plot(*zip(*floors, strict=True), "_", color="#555555", label="round trip without the network")
+    distance.set(title="log-spectral distance to the real note, dB", xlabel="pitch, MIDI")
+    distance.set_ylim(bottom=0.0)
+    distance.legend(fontsize=8)
+    attack.set(title="attack, ms (1 and less at the edge)", xlabel="real", ylabel="made")
+    flatness.set(title="spectral flatness, dB", xlabel="real", ylabel="made")
+    for axes in (attack, flatness):
+        low, high = (f(*axes.get_xlim(), *axes.get_ylim()) for f in (min, max))
+        axes.plot([low, high], [low, high], color="#bbbbbb", linewidth=1.0, zorder=0.0)
+
+
+def _draw_diversity(axes: Axes, diversity: Diversity) -> None:
+    for kind, distances in diversity.distances_db.items():
+        label = f"{kind}: {diversity.means_db[kind]:.1f} dB"
+        axes.hist(distances, bins=40, density=True, histtype="step", linewidth=1.5, label=label)
+    axes.set(title=f"distances between timbres at pitch {diversity.pitch}, dB", yticks=[])
+    axes.legend(fontsize=8)
+
+
+def _draw_walks(uniform: Axes, evened: Axes, smoothness: Smoothness) -> None:
+    """Each walk's steps; a smooth one is level."""
+    for axes, name, walks, largest in (
+        (uniform, "equal steps in latent space", smoothness.uniform_db, smoothness.uniform_largest),
+        (evened, "evened out by sound", smoothness.evened_db, smoothness.evened_largest),
+    ):
+        for steps in walks:
+            axes.plot(range(1, len(steps) + 1), steps, ".-", linewidth=1.0)
+        axes.set(title=f"{name}: largest {largest:.2f} times the mean", xlabel="step of a walk", ylabel="change, dB")
+    highest = max(uniform.get_ylim()[1], evened.get_ylim()[1])
+    uniform.set_ylim(0.0, highest)
+    evened.set_ylim(0.0, highest)
+
+
+def _draw_example(row: Sequence[Axes], example: Example, rate_hz: int) -> None:
+    """Spectrograms of a real note, of its round trip and of the made one, dB below the real one's loudest."""
+    note = example.figures
+    real = measures.spectra(example.real)
+    waves = {
+        f"{note.instrument}, {note.pitch}": example.real,
+        f"round trip: {note.floor_db:.1f} dB off": example.round_trip,
+        f"made: {note.distance_db:.1f} dB off": example.made,
+    }
+    for axes, (name, wave) in zip(row, waves.items(), strict=True):
+        levels_db = 20.0 * np.log10(np.maximum(measures.spectra(wave), 1e-9) / max(float(real.max()), 1e-9))
+        frames, bins = levels_db.shape
+        time_s = (np.arange(frames + 1) * measures.HOP) / rate_hz
+        edges_hz = (np.arange(1, bins + 1) - 0.5) * rate_hz / measures.FRAME
+        axes.pcolormesh(time_s, edges_hz, levels_db[:, 1:].T, vmin=-_RANGE_DB, vmax=0.0, cmap="magma", rasterized=True)
+        axes.set_yscale("log")
+        axes.set_ylim(_LOWEST_HZ, rate_hz / 2)
+        axes.set_title(name, loc="left", fontsize=10)

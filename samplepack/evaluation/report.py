@@ -1,0 +1,94 @@
+"""An evaluation as a table, and as a folder of figures and pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from samplepack.evaluation import pictures
+from samplepack.evaluation.evaluate import Evaluation
+from samplepack.evaluation.figures import Figures, Likeness
+from samplepack.files import folder_aside
+
+FILE = "evaluation.json"
+
+
+class Row(NamedTuple):
+    """A line of the table."""
+
+    what: str
+    measured: str
+    beside: str
+    """What the measured value is to be seen beside: the same of real notes, or what can be reached; may be empty."""
+
+
+def rows(figures: Figures) -> list[Row]:
+    """The figures that matter, to read."""
+    table = []
+    real = figures.pitch.get("real")
+    for kind, pitch in figures.pitch.items():
+        if kind != "real":
+            median = "" if pitch.median_cents is None else f", median {pitch.median_cents:.1f} cents"
+            beside = f"real notes {_percent(real.within_50_cents)}" if real else ""
+            table.append(
+                Row(f"pitch within 50 cents, {kind} latents", _percent(pitch.within_50_cents) + median, beside)
+            )
+    for name, likeness in (("held-out", figures.held_out), ("trained", figures.trained)):
+        if likeness:
+            table += _rows_of_likeness(name, likeness)
+    if found := figures.retrieval:
+        of = f"of {found.notes} held-out notes"
+        table.append(Row("instrument found first", f"{_percent(found.top_1)} {of}", ""))
+        table.append(Row("instrument among the first five", f"{_percent(found.top_5)} {of}", ""))
+    means = figures.diversity.means_db
+    for kind, mean in means.items():
+        if kind != "real":
+            beside = f"real instruments {means['real']:.2f} dB" if "real" in means else ""
+            share = f", {_percent(mean / means['real'])} of real" if "real" in means else ""
+            what = f"distance between timbres at {figures.diversity.pitch}, {kind}"
+            table.append(Row(what, f"{mean:.2f} dB{share}", beside))
+    steps = figures.smoothness
+    table.append(
+        Row(
+            f"largest step between {steps.between} latents",
+            f"{steps.uniform_largest:.2f} times the mean",
+            f"evened out {steps.evened_largest:.2f}",
+        )
+    )
+    silence = figures.silence
+    table.append(Row("nearly silent random latents", f"{silence.nearly_silent} of {silence.notes}", ""))
+    return table
+
+
+def _rows_of_likeness(name: str, of: Likeness) -> list[Row]:
+    return [
+        Row(f"distance to {name} notes", f"{of.distance_db:.2f} dB", f"round trip {of.floor_db:.2f} dB"),
+        Row(f"level of loud bins, {name}", f"{of.loud_bins_db:+.1f} dB", ""),
+        Row(
+            f"attack, {name}",
+            f"{of.attack_ms:.0f} ms, off by {of.attack_error_ms:.0f}",
+            f"real {of.real_attack_ms:.0f} ms",
+        ),
+        Row(
+            f"spectral flatness, {name}",
+            f"{of.flatness_db:.1f} dB, off by {of.flatness_error_db:.1f}",
+            f"real {of.real_flatness_db:.1f} dB",
+        ),
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.1f} %"
+
+
+def write(folder: Path, evaluation: Evaluation) -> None:
+    """Write `evaluation.json` and the pictures, whole or not at all; an earlier evaluation is replaced.
+
+    Raises:
+        InputError: something stands at `folder` that is no evaluation.
+    """
+    with folder_aside(folder, lambda there: (there / FILE).is_file()) as aside:
+        text = json.dumps(evaluation.figures.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        (aside / FILE).write_text(text + "\n", encoding="utf-8")
+        pictures.draw(aside, evaluation)
