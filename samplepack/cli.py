@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -327,16 +328,16 @@ def evaluate(checkpoint: str, data: Path, as_json: bool, output: Path | None) ->
     from samplepack.datasets.prepared import read_dataset
     from samplepack.evaluation import evaluate as evaluation
     from samplepack.evaluation import report
+    from samplepack.progress import SILENT
 
     dataset = read_dataset(data)
     opened = library.opened(library.find(checkpoint, Path()))
-    if sys.stderr.isatty():
-        with _Bar(checkpoint) as bar:
-            done = evaluation.evaluate(opened, dataset, progress=bar)
-    else:
-        done = evaluation.evaluate(opened, dataset)
-    if output is not None:
-        report.write(output, done)
+    with ExitStack() as stack:
+        write = stack.enter_context(report.writing(output)) if output is not None else None
+        progress = stack.enter_context(_Bar(checkpoint)) if sys.stderr.isatty() else SILENT
+        done = evaluation.evaluate(opened, dataset, progress=progress)
+        if write:
+            write(done)
     if as_json:
         click.echo(done.figures.model_dump_json(indent=1))
         return
@@ -473,6 +474,7 @@ class _Bar:
 
     def __enter__(self) -> _Bar:
         self._bar.start()
+        self._task = self._bar.add_task(self._name, total=None, rate="-")
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -480,6 +482,8 @@ class _Bar:
 
     def started(self, notes: int | None) -> None:
         self._task = self._bar.add_task(self._name, total=notes, rate="-")
+    def started(self, notes: int) -> None:
+        self._bar.update(self._task, total=notes, description=self._name)
 
     def loading(self) -> None:
         self._bar.update(self._task, description=f"{self._name} (loading the network)")

@@ -209,8 +209,8 @@ def _judge(bench: Bench, indices: Indices, ranked: bool) -> tuple[list[Judged], 
                 loud_bins_db=measures.loud_bins_db(of_real, of_made),
                 real_attack_ms=measures.attack_ms(waves[0], bench.rate_hz),
                 attack_ms=measures.attack_ms(waves[1], bench.rate_hz),
-                real_flatness_db=measures.flatness_db(of_real),
-                flatness_db=measures.flatness_db(of_made),
+                real_noise_db=measures.noise_db(waves[0], note.pitch, bench.rate_hz),
+                noise_db=measures.noise_db(waves[1], note.pitch, bench.rate_hz),
                 rank=rank,
             )
         )
@@ -263,9 +263,9 @@ def _likeness(notes: list[Judged]) -> Likeness | None:
         real_attack_ms=median(lambda note: note.real_attack_ms),
         attack_ms=median(lambda note: note.attack_ms),
         attack_error_ms=median(lambda note: abs(note.attack_ms - note.real_attack_ms)),
-        real_flatness_db=median(lambda note: note.real_flatness_db),
-        flatness_db=median(lambda note: note.flatness_db),
-        flatness_error_db=median(lambda note: abs(note.flatness_db - note.real_flatness_db)),
+        real_noise_db=median(lambda note: note.real_noise_db),
+        noise_db=median(lambda note: note.noise_db),
+        noise_error_db=median(lambda note: abs(note.noise_db - note.real_noise_db)),
     )
 
 

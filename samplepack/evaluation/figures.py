@@ -42,10 +42,11 @@ class Judged(_Figures):
 
     real_attack_ms: float
     attack_ms: float
+    """How long the onset takes; a sudden one measures some 10 ms."""
 
-    real_flatness_db: float
-    flatness_db: float
-    """Spectral flatness, 0 dB being white noise."""
+    real_noise_db: float
+    noise_db: float
+    """How much of a note's power lies between its partials, -60 dB and less being none."""
 
     rank: int | None = None
     """How many instruments' real notes at this pitch lie nearer to the made note than its own instrument's: 0 where it
@@ -71,9 +72,9 @@ class Likeness(_Figures):
     attack_error_ms: float
     """Medians: of the real notes, of the made ones, and of the magnitude of a pair's difference."""
 
-    real_flatness_db: float
-    flatness_db: float
-    flatness_error_db: float
+    real_noise_db: float
+    noise_db: float
+    noise_error_db: float
     """Medians: of the real notes, of the made ones, and of the magnitude of a pair's difference."""
 
 

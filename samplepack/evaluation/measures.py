@@ -8,6 +8,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from samplepack.analysis import pitch_hz
+
 Wave = NDArray[np.float32]
 Spectra = NDArray[np.float32]
 """Magnitudes, shape (frames, bins)."""
@@ -23,11 +25,12 @@ BANDS = 64
 _RANGE_DB = 60.0
 """What lies further below the loudest is taken for silence."""
 
+_NOISE_S = 0.512
 _HEARD_DB = 40.0
-"""Frames further below the loudest don't count for flatness."""
 
-_ONSET_DB = -20.0
-_ATTACKED_DB = -3.0
+_ENVELOPE_MS = 20
+_ATTACK_MS = 500
+_ONSET_DB, _ATTACKED_DB = -20.0, -3.0
 
 
 def spectra(wave: Wave) -> Spectra:
@@ -97,23 +100,37 @@ def pairwise_distances_db(notes: Sequence[LogMel]) -> list[float]:
 
 
 def attack_ms(wave: Wave, rate_hz: int) -> float:
-    """How long the onset takes: from the first sample within 20 dB of the peak to the first within 3 dB of it."""
-    magnitude = np.abs(wave)
-    peak = float(magnitude.max())
-    onset, attacked = (int(np.argmax(magnitude >= peak * 10.0 ** (db / 20.0))) for db in (_ONSET_DB, _ATTACKED_DB))
-    return 1000.0 * (attacked - onset) / rate_hz
+    """How long the onset takes: the time in which the envelope comes from 20 dB below its maximum to 3 dB below, that
+    maximum being of the first half second. The envelope is the root mean square of 20 ms, so that a sudden onset
+    measures some 10 ms."""
+    window = rate_hz * _ENVELOPE_MS // 1000
+    energy = np.concatenate([[0.0], np.cumsum(np.pad(np.square(wave, dtype=np.float64), (window, 0)))])
+    power = energy[window:] - energy[:-window]
+    onset = int(np.argmax(power >= power.max() * 10.0 ** (_ONSET_DB / 10.0)))
+    power = power[onset : onset + rate_hz * _ATTACK_MS // 1000]
+    loudest = float(power.max())
+    first, last = (int(np.argmax(power >= loudest * 10.0 ** (db / 10.0))) for db in (_ONSET_DB, _ATTACKED_DB))
+    return 1000.0 * (last - first) / rate_hz
 
 
-def flatness_db(note: Spectra) -> float:
-    """How much the spectrum is filled with noise between its partials, 0 dB being white noise: the geometric mean of
-    the power over bins by its arithmetic mean, its mean over the frames within 40 dB of the loudest. Bins are no lower
-    than 60 dB below the maximum. Source: Johnston, "Transform coding of audio signals", 1988."""
-    power = np.square(note.astype(np.float64))
-    power = np.maximum(power, (power.max() + 1e-18) * 10.0 ** (-_RANGE_DB / 10.0))
-    frame_power = power.mean(axis=1)
-    heard = frame_power > np.max(frame_power) * 10.0 ** (-_HEARD_DB / 10.0)
-    flatness = 10.0 * (np.log10(power).mean(axis=1) - np.log10(frame_power))
-    return float(flatness[heard].mean())
+def noise_db(wave: Wave, pitch: int, rate_hz: int) -> float:
+    """How much of a note's power lies between its partials: breath, bow, hammer; -1.6 dB of white noise, -60 dB of a
+    steady tone.
+
+    In spectra of half a second, the median over the bins nearest to each harmonic of the pitch is what lies between
+    them, since a partial fills fewer than half of those. It is counted for each bin and divided by the power of all
+    bins, but no less than -60 dB; the mean is over the spectra within 40 dB of the strongest.
+    """
+    size = 1 << int(np.log2(min(_NOISE_S * rate_hz, len(wave))))
+    frames = np.lib.stride_tricks.sliding_window_view(np.asarray(wave, np.float32), size)[:: size // 4]
+    power = np.square(np.abs(np.fft.rfft(frames * np.hanning(size).astype(np.float32), axis=1))) + 1e-18
+    edges = (np.arange(0.5, rate_hz / 2.0 / pitch_hz(pitch)) * pitch_hz(pitch) * size / rate_hz).astype(int)
+    harmonics = np.split(power[:, edges[0] : edges[-1]], (edges - edges[0])[1:-1], axis=1)
+    between = np.sum([bins.shape[1] * np.median(bins, axis=1) for bins in harmonics], axis=0)
+    whole = np.sum([bins.sum(axis=1) for bins in harmonics], axis=0)
+    heard = whole > whole.max() * 10.0 ** (-_HEARD_DB / 10.0)
+    share = np.maximum(between / whole, 10.0 ** (-_RANGE_DB / 10.0))
+    return float(np.mean(10.0 * np.log10(share[heard])))
 
 
 def level_db(wave: Wave) -> float:

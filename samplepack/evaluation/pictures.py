@@ -60,6 +60,8 @@ def draw(folder: Path, evaluation: Evaluation) -> None:
             grid = figure.subplots(rows, 3, squeeze=False, sharex=True, sharey=True)
             for row, example in zip(grid, evaluation.examples, strict=True):
                 _draw_example(row, example, evaluation.rate_hz)
+            for axes in grid[-1]:
+                axes.set_xlabel("s")
             save(EXAMPLES, figure)
 
 
@@ -82,22 +84,20 @@ def _draw_pitch(axes: Axes, figures: Figures) -> None:
 
 
 def _draw_likeness(figure: Figure, judged: dict[str, list[Judged]]) -> None:
-    distance, attack, flatness = figure.subplots(1, 3)
+    distance, attack, noise = figure.subplots(1, 3)
     for name, notes in judged.items():
         pitches = [note.pitch for note in notes]
         distance.plot(pitches, [note.distance_db for note in notes], ".", label=name)
-        attack.loglog(
-            [max(1.0, note.real_attack_ms) for note in notes], [max(1.0, note.attack_ms) for note in notes], "."
-        )
-        flatness.plot([note.real_flatness_db for note in notes], [note.flatness_db for note in notes], ".")
+        attack.loglog([note.real_attack_ms for note in notes], [note.attack_ms for note in notes], ".")
+        noise.plot([note.real_noise_db for note in notes], [note.noise_db for note in notes], ".")
     floors = [(note.pitch, note.floor_db) for notes in judged.values() for note in notes]
     distance.plot(*zip(*floors, strict=True), "_", color="#555555", label="round trip without the network")
     distance.set(title="log-spectral distance to the real note, dB", xlabel="pitch, MIDI")
-    distance.set_ylim(bottom=0.0)
-    distance.legend(fontsize=8)
-    attack.set(title="attack, ms (1 and less at the edge)", xlabel="real", ylabel="made")
-    flatness.set(title="spectral flatness, dB", xlabel="real", ylabel="made")
-    for axes in (attack, flatness):
+    distance.set_ylim(0.0, 1.3 * distance.get_ylim()[1])
+    distance.legend(fontsize=8, loc="upper right")
+    attack.set(title="attack, ms", xlabel="real", ylabel="made")
+    noise.set(title="noise between partials, dB", xlabel="real", ylabel="made")
+    for axes in (attack, noise):
         low, high = (f(*axes.get_xlim(), *axes.get_ylim()) for f in (min, max))
         axes.plot([low, high], [low, high], color="#bbbbbb", linewidth=1.0, zorder=0.0)
 
@@ -113,12 +113,12 @@ def _draw_diversity(axes: Axes, diversity: Diversity) -> None:
 def _draw_walks(uniform: Axes, evened: Axes, smoothness: Smoothness) -> None:
     """Each walk's steps; a smooth one is level."""
     for axes, name, walks, largest in (
-        (uniform, "equal steps in latent space", smoothness.uniform_db, smoothness.uniform_largest),
-        (evened, "evened out by sound", smoothness.evened_db, smoothness.evened_largest),
+        (uniform, "equal steps of a walk", smoothness.uniform_db, smoothness.uniform_largest),
+        (evened, "steps evened out", smoothness.evened_db, smoothness.evened_largest),
     ):
         for steps in walks:
             axes.plot(range(1, len(steps) + 1), steps, ".-", linewidth=1.0)
-        axes.set(title=f"{name}: largest {largest:.2f} times the mean", xlabel="step of a walk", ylabel="change, dB")
+        axes.set(title=f"{name}: largest {largest:.2f} × mean", xlabel="step", ylabel="change of sound, dB")
     highest = max(uniform.get_ylim()[1], evened.get_ylim()[1])
     uniform.set_ylim(0.0, highest)
     evened.set_ylim(0.0, highest)
@@ -142,3 +142,4 @@ def _draw_example(row: Sequence[Axes], example: Example, rate_hz: int) -> None:
         axes.set_yscale("log")
         axes.set_ylim(_LOWEST_HZ, rate_hz / 2)
         axes.set_title(name, loc="left", fontsize=10)
+    row[0].set_ylabel("Hz")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,7 +48,7 @@ def rows(figures: Figures) -> list[Row]:
         if kind != "real":
             beside = f"real instruments {means['real']:.2f} dB" if "real" in means else ""
             share = f", {_percent(mean / means['real'])} of real" if "real" in means else ""
-            what = f"distance between timbres at {figures.diversity.pitch}, {kind}"
+            what = f"distance between timbres at pitch {figures.diversity.pitch}, {kind}"
             table.append(Row(what, f"{mean:.2f} dB{share}", beside))
     steps = figures.smoothness
     table.append(
@@ -71,9 +73,9 @@ def _rows_of_likeness(name: str, of: Likeness) -> list[Row]:
             f"real {of.real_attack_ms:.0f} ms",
         ),
         Row(
-            f"spectral flatness, {name}",
-            f"{of.flatness_db:.1f} dB, off by {of.flatness_error_db:.1f}",
-            f"real {of.real_flatness_db:.1f} dB",
+            f"noise between partials, {name}",
+            f"{of.noise_db:.1f} dB, off by {of.noise_error_db:.1f}",
+            f"real {of.real_noise_db:.1f} dB",
         ),
     ]
 
@@ -82,13 +84,19 @@ def _percent(share: float) -> str:
     return f"{100.0 * share:.1f} %"
 
 
-def write(folder: Path, evaluation: Evaluation) -> None:
-    """Write `evaluation.json` and the pictures, whole or not at all; an earlier evaluation is replaced.
+@contextmanager
+def writing(folder: Path) -> Iterator[Callable[[Evaluation], None]]:
+    """Gives what writes `evaluation.json` and the pictures. They take the place of an earlier evaluation, whole, when
+    the block ends well; that `folder` can't be theirs is told when it begins.
 
     Raises:
         InputError: something stands at `folder` that is no evaluation.
     """
     with folder_aside(folder, lambda there: (there / FILE).is_file()) as aside:
-        text = json.dumps(evaluation.figures.model_dump(mode="json"), indent=1, ensure_ascii=False)
-        (aside / FILE).write_text(text + "\n", encoding="utf-8")
-        pictures.draw(aside, evaluation)
+
+        def write(evaluation: Evaluation) -> None:
+            text = json.dumps(evaluation.figures.model_dump(mode="json"), indent=1, ensure_ascii=False)
+            (aside / FILE).write_text(text + "\n", encoding="utf-8")
+            pictures.draw(aside, evaluation)
+
+        yield write
