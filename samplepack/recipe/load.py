@@ -1,0 +1,231 @@
+"""YAML → `Recipe`, known to make sense before anything renders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from samplepack import library
+from samplepack.checkpoint import Checkpoint
+from samplepack.document import Document, Key, read_document
+from samplepack.errors import InputError, Problem
+from samplepack.problems import problems_in
+from samplepack.process import failure
+from samplepack.recipe.fields import Context
+from samplepack.recipe.model import CheckpointField, CheckpointReference, Recipe
+from samplepack.recipe.timbres import Bank, length_problem
+
+_PICTURE = "overview"
+"""What no instrument can be called, as the picture of each is called as the instrument is."""
+
+
+@dataclass(frozen=True)
+class LoadedRecipe:
+    """A recipe and what it stands on, all of it known to be there."""
+
+    path: Path
+    """The recipe's file."""
+
+    text: bytes
+    """What stands in it, byte for byte."""
+
+    recipe: Recipe
+    checkpoint: Checkpoint | library.MagentaCheckpoint
+
+    def input_files(self) -> list[Path]:
+        """Files beside the recipe that its sound depends on."""
+        latents = [self.path.parent / t.latent.path for t in self.recipe.timbres.values() if t.latent]
+        return latents + [file for effect in self.recipe.effects for file in effect.files()]
+
+    def opened_checkpoint(self) -> Checkpoint:
+        """The checkpoint in samplepack's own format; one of Magenta's is converted, which imports TensorFlow.
+
+        Raises:
+            InputError: its weights are damaged, it isn't the one that the recipe's `sha256` asks for, or its latents
+                have another length than those of the recipe's files.
+        """
+        checkpoint = library.opened(self.checkpoint)
+        told = [_pin_problem(self.recipe.checkpoint, checkpoint)]
+        # The length may be known only now: some of Magenta's checkpoints don't say it.
+        latents = {name: timbre.latent for name, timbre in self.recipe.timbres.items() if timbre.latent}
+        for name, latent in latents.items():
+            if problem := length_problem(latent, checkpoint.latent_dim):
+                told.append(f"timbres.{name}.latent: {problem}")
+        if problems := [Problem(message, str(self.path)) for message in told if message]:
+            raise InputError(*problems)
+        return checkpoint
+
+
+def load_recipe(path: Path) -> LoadedRecipe:
+    """Read a recipe and check all of it, without TensorFlow and without rendering.
+
+    Raises:
+        InputError: every problem in it at once, each with its file, line and column.
+    """
+    document = read_document(path)
+    if not isinstance(document.data, dict):
+        raise InputError(document.problem((), "a recipe is a mapping that starts with: recipe: 1"))
+    problems: list[Problem] = []
+    found = _find_checkpoint(document, path.parent, problems)
+    rate_hz = _rate_hz(document.data, found)
+    context = Context(folder=path.parent, timbres=_timbre_names(document.data), rate_hz=rate_hz, checkpoint=found)
+    recipe = None
+    try:
+        recipe = Recipe.model_validate(document.data, context=context)
+    except ValidationError as error:
+        problems += problems_in(document, error, Recipe)
+    problems += _name_problems(document)
+    problems += _circle_problems(document)
+    if recipe is not None:
+        problems += _chain_problems(document, recipe, rate_hz)
+        if "multisample" in recipe.formats and recipe.sound.file != "wav":
+            problems.append(document.problem(("formats",), "formats: multisample holds WAV alone; write file: wav"))
+    if problems or recipe is None or found is None:
+        raise InputError(*sorted(problems, key=lambda p: (p.line or 0, p.column or 0)))
+    return LoadedRecipe(path, document.content, recipe, found)
+
+
+def load_recipes(paths: Iterable[Path]) -> list[LoadedRecipe]:
+    """Read several recipes that are built together.
+
+    Raises:
+        InputError: every problem in any of them, and packs that would take each other's place.
+    """
+    loaded: list[LoadedRecipe] = []
+    problems: list[Problem] = []
+    packs: dict[str, Path] = {}
+    for path in paths:
+        try:
+            one = load_recipe(path)
+        except InputError as error:
+            problems += error.problems
+            continue
+        loaded.append(one)
+        if one.recipe.slug in packs:
+            message = f"its pack would take the place of that of {packs[one.recipe.slug]}: both are {one.recipe.slug}"
+            problems.append(Problem(message, str(path)))
+        packs[one.recipe.slug] = path
+    if problems:
+        raise InputError(*problems)
+    return loaded
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of recipes, for editors."""
+    schema = Recipe.model_json_schema(by_alias=True)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "A samplepack recipe",
+    }
+
+
+def _find_checkpoint(
+    document: Document, folder: Path, problems: list[Problem]
+) -> Checkpoint | library.MagentaCheckpoint | None:
+    written = document.data.get("checkpoint", "starter")
+    try:
+        reference: CheckpointReference = TypeAdapter(CheckpointField).validate_python(written)
+    except ValidationError:
+        return None  # the recipe's own validation tells it
+    try:
+        found = library.find(reference.path, folder)
+    except InputError as error:
+        problems += [document.problem(("checkpoint", "path"), p.message) for p in error.problems]
+        return None
+    if isinstance(found, Checkpoint) and (message := _pin_problem(reference, found)):
+        problems.append(document.problem(("checkpoint", "sha256"), message))
+    return found
+
+
+def _pin_problem(reference: CheckpointReference, checkpoint: Checkpoint) -> str | None:
+    if reference.sha256 is None or reference.sha256.lower() == checkpoint.digest:
+        return None
+    return f"checkpoint '{reference.path}' has the digest {checkpoint.digest}, not {reference.sha256}"
+
+
+def _rate_hz(data: Mapping[str, Any], found: Checkpoint | library.MagentaCheckpoint | None) -> int:
+    sound = data.get("sound")
+    written = sound.get("rate_hz") if isinstance(sound, dict) else None
+    if written == "native":
+        return found.rate_hz if found else 16000
+    return written if written in (44100, 88200, 96000) else 48000
+
+
+def _timbre_names(data: Mapping[str, Any]) -> frozenset[str]:
+    """Names that timbres have in the data, whether or not the timbres themselves are right."""
+    return frozenset(name for name, _ in _named_timbres(data))
+
+
+def _named_timbres(data: Mapping[str, Any]) -> list[tuple[str, tuple[Key, ...]]]:
+    """Name and place of each timbre in the data."""
+    timbres = data.get("timbres")
+    named: list[tuple[str, tuple[Key, ...]]] = []
+    if isinstance(timbres, dict):
+        named += [(name, ("timbres", name)) for name in timbres]
+    try:
+        bank = Bank.model_validate(data.get("bank"))
+        named += [(bank.timbre(seed), ("bank", "name")) for seed in bank.seeds]
+    except ValidationError:
+        pass
+    return named
+
+
+def point_names(path: str, steps: int) -> list[str]:
+    """What the instruments along a path are called."""
+    return [f"{path} {i:0{len(str(steps))}d}" for i in range(1, steps + 1)]
+
+
+def _name_problems(document: Document) -> list[Problem]:
+    """Two instruments of one name (on some systems a file's name has no case), or no instrument at all."""
+    named = _named_timbres(document.data)
+    paths = document.data.get("paths")
+    for name, path in paths.items() if isinstance(paths, dict) else ():
+        steps = path.get("steps") if isinstance(path, dict) else None
+        if type(steps) is int and 0 < steps <= 128:
+            points = [name] if path.get("as") == "morph" else point_names(name, steps)
+            named += [(point, ("paths", name)) for point in points]
+    if not named and not any(document.data.get(key) for key in ("timbres", "bank", "paths")):
+        return [document.problem((), "nothing to build: a recipe needs timbres, a bank or paths")]
+    problems, seen = [], set[str]()
+    for name, location in named:
+        if name.casefold() == _PICTURE:
+            problems.append(document.problem_with_key(location, f"'{name}' is the name of a picture of the pack"))
+        if name.casefold() in seen:
+            problems.append(document.problem_with_key(location, f"two instruments would be called '{name}'"))
+        seen.add(name.casefold())
+    return problems
+
+
+def _circle_problems(document: Document) -> list[Problem]:
+    """Timbres that lie toward themselves, each circle told once."""
+    timbres = document.data.get("timbres")
+    if not isinstance(timbres, dict):
+        return []
+    toward = {name: t.get("toward") for name, t in timbres.items() if isinstance(t, dict)}
+    problems, passed = [], set[str]()
+    for start in toward:
+        name, walked = start, list[str]()
+        while isinstance(name, str) and name in toward and name not in passed:
+            passed.add(name)
+            walked.append(name)
+            name = toward[name]
+        if name in walked:
+            first, *others = walked[walked.index(name) :]
+            by_way = f", by way of {', '.join(others)}" if others else ""
+            problems.append(document.problem(("timbres", first, "toward"), f"'{first}' lies toward itself{by_way}"))
+    return problems
+
+
+def _chain_problems(document: Document, recipe: Recipe, rate_hz: int) -> list[Problem]:
+    """Effects that can't play at the recipe's rate."""
+    problems = []
+    for i, effect in enumerate(recipe.effects):
+        if why := failure([effect], rate_hz):
+            name = type(effect).__name__
+            problems.append(document.problem(("process", i), f"process[{i}]: {name}: {why}"))
+    return problems

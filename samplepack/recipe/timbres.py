@@ -1,0 +1,153 @@
+"""Timbres: points in latent space, by seed, from a file or on the way to another one; and banks of them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import (
+    BeforeValidator,
+    Field,
+    InstanceOf,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+
+from samplepack.latent import Latent, latent_from_seed
+from samplepack.problems import wrong
+from samplepack.recipe.fields import SEED_SCHEMA, Model, Seed, Text, TimbreName, context_of, file_name
+
+_MOST_SEEDS = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class LatentFile:
+    """A latent that a recipe keeps in a file."""
+
+    path: str
+    """As the recipe gives it."""
+
+    values: Latent
+    """float32, shape (latent_dim,)."""
+
+
+def _read_latent(path: Any, info: ValidationInfo) -> LatentFile:
+    if not isinstance(path, str):
+        raise wrong("should be the path of a .npy file")
+    file = context_of(info).get("folder", Path()) / path
+    if not os.path.exists(file):  # unlike Path.exists, False for a name that is too long to be one
+        raise wrong(f"'{path}': no such file")
+    try:
+        with file.open("rb") as opened:
+            stored = np.lib.format.read_array(opened, allow_pickle=False)
+    except OSError:
+        raise wrong(f"'{path}': cannot be read") from None
+    except Exception:  # NumPy lets out whatever Python's tokenizer and its own arithmetic raise on a bad header
+        raise wrong(f"'{path}': not a .npy file of numbers") from None
+    if stored.ndim != 1 or stored.dtype.kind not in "fiu":
+        raise wrong(f"'{path}': should hold one row of numbers")
+    with np.errstate(all="ignore"):
+        values = stored.astype(np.float32)
+    if not np.isfinite(values).all() or not values.any():
+        raise wrong(f"'{path}': holds NaN or infinity, or nothing but zeros")
+    latent = LatentFile(path, values)
+    checkpoint = context_of(info).get("checkpoint")
+    if checkpoint and checkpoint.latent_dim and (problem := length_problem(latent, checkpoint.latent_dim)):
+        raise wrong(problem)
+    return latent
+
+
+def length_problem(latent: LatentFile, latent_dim: int) -> str | None:
+    """What is wrong with the length of a latent, for a checkpoint of another one."""
+    if len(latent.values) == latent_dim:
+        return None
+    return f"'{latent.path}': has {len(latent.values)} numbers; a latent of this checkpoint has {latent_dim}"
+
+
+class Timbre(Model):
+    """A point in latent space: a seed or a saved latent, or a point on the arc from there to another timbre."""
+
+    seed: Seed | None = None
+    """The latent is what NumPy's `RandomState(seed)` draws."""
+
+    latent: Annotated[
+        InstanceOf[LatentFile] | None,
+        BeforeValidator(_read_latent),
+        WithJsonSchema({"type": "string"}),
+    ] = None
+    """A `.npy` file with the latent, relative to the recipe."""
+
+    toward: TimbreName | None = None
+    """The timbre at the other end of the arc."""
+
+    at: Annotated[float | None, Field(strict=True, ge=0.0, le=1.0)] = None
+    """How far along the arc: 0.0 is this timbre's own seed, 1.0 the other timbre."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Timbre:
+        if (self.seed is None) == (self.latent is None):
+            raise wrong("should have either a seed or a latent")
+        if (self.toward is None) != (self.at is None):
+            raise wrong("'toward' and 'at' belong together")
+        return self
+
+    def own_latent(self, latent_dim: int) -> Latent:
+        """The latent of its own seed or file, float32, shape (latent_dim,)."""
+        if self.latent is not None:
+            return self.latent.values
+        assert self.seed is not None
+        return latent_from_seed(self.seed, latent_dim)
+
+
+def _seeds(value: Any) -> tuple[int, ...]:
+    match = re.fullmatch(r"\s*(\d{1,10})\s*-\s*(\d{1,10})\s*", value) if isinstance(value, str) else None
+    if match:
+        first, last = int(match[1]), int(match[2])
+        if first > last or last > 2**32 - 1:
+            raise wrong(f"'{value}' is no range of seeds from 0 to 4294967295")
+        if last - first >= _MOST_SEEDS:
+            raise wrong(f"'{value}' is more than {_MOST_SEEDS} seeds")
+        return tuple(range(first, last + 1))
+    if isinstance(value, list) and value and all(type(s) is int and 0 <= s < 2**32 for s in value):
+        if len(set(value)) < len(value):
+            raise wrong("a seed stands twice in the list")
+        return tuple(value)
+    raise wrong("should be a range such as 100-131, or a list of seeds such as [7, 1312]")
+
+
+class Bank(Model):
+    """Many timbres in one line, one for each seed."""
+
+    seeds: Annotated[
+        tuple[Seed, ...],
+        BeforeValidator(_seeds),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string", "pattern": r"^\s*\d{1,10}\s*-\s*\d{1,10}\s*$"},
+                    {"type": "array", "items": SEED_SCHEMA, "minItems": 1, "uniqueItems": True},
+                ]
+            }
+        ),
+    ]
+    """`100-131`, or a list."""
+
+    name: Text = "Bank {seed}"
+    """What each is called; `{seed}` stands for its seed."""
+
+    @model_validator(mode="after")
+    def _names(self) -> Bank:
+        if "{seed}" not in self.name:
+            raise wrong("the name of a bank needs {seed} in it")
+        for seed in self.seeds:
+            file_name(self.timbre(seed))
+        return self
+
+    def timbre(self, seed: int) -> str:
+        """The name of the timbre of a seed."""
+        return self.name.replace("{seed}", str(seed))
