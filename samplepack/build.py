@@ -138,6 +138,7 @@ def describe_plan(loaded: LoadedRecipe, cache: Cache) -> dict[str, Any]:
         "instruments": [
             {
                 "name": planned.name,
+                "origin": planned.origin,
                 "pitches": [key[0].pitch for key in planned.keys],
                 "notes": sum(len(key) for key in planned.keys),
                 "cached": sum(note.key in cached for key in planned.keys for note in key),

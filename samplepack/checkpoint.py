@@ -176,6 +176,29 @@ def read_tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
     return tensors
 
 
+def read_instruments(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
+    """The latents that a checkpoint knows by name, float32, shape (latent_dim,) each; no other weight is read.
+
+    Raises:
+        InputError: the weights hold something else than the names in the config promise.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    names = checkpoint.config.instruments
+    if not names:
+        return {}
+    try:
+        with safe_open(checkpoint.folder / WEIGHTS, framework="numpy") as file:
+            latents = file.get_tensor("instruments").astype(np.float32)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"checkpoint '{checkpoint.name}': {WEIGHTS}: no latents of instruments: {error}") from error
+    shape = (len(names), checkpoint.latent_dim)
+    if latents.shape != shape:
+        raise InputError(f"checkpoint '{checkpoint.name}': instruments has shape {latents.shape}, should have {shape}")
+    require_finite({"instruments": latents}, checkpoint.name)
+    return dict(zip(names, latents, strict=True))
+
+
 def require_finite(tensors: Tensors, name: str) -> None:
     """Raises `InputError` that names the first tensor with NaN or infinite weights."""
     for tensor_name, tensor in tensors.items():

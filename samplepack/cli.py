@@ -173,7 +173,7 @@ def plan(recipe: Path, as_json: bool) -> None:
     click.echo(f"{described['name']}: {len(described['instruments'])} instruments from {described['checkpoint']}")
     for instrument in described["instruments"]:
         notes, cached = instrument["notes"], instrument["cached"]
-        click.echo(f"  {instrument['name']}: {notes} notes, {cached} of them in the cache")
+        click.echo(f"  {instrument['name']}: {notes} notes, {cached} of them in the cache ({instrument['origin']})")
     click.echo(f"to render: {described['to_render']} notes")
 
 

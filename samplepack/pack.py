@@ -51,6 +51,9 @@ def inputs_digest(loaded: LoadedRecipe, checkpoint: Checkpoint, engine: str) -> 
         json.dumps([VERSION, versions(engine), checkpoint.digest, checkpoint.config.license]).encode()
     )
     digest.update(hashlib.sha256(loaded.text).digest())
+    for timbre in loaded.recipe.timbres.values():
+        if timbre.stored:
+            digest.update(timbre.stored.values.astype("<f4").tobytes())
     for file in loaded.input_files():
         digest.update(bytes.fromhex(sha256_of_file(file)))
     return digest.hexdigest()

@@ -36,6 +36,9 @@ class PlannedInstrument:
     """One instrument to build."""
 
     name: str
+    origin: str
+    """Where it lies, as the recipe says it."""
+
     axis: Axis
     """What its layers lie along."""
 
@@ -56,31 +59,38 @@ def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tupl
         engine: what renders; see `models.engine`.
     """
 
-    def instrument(name: str, axis: Axis, layers: Sequence[Latent]) -> PlannedInstrument:
+    def instrument(name: str, origin: str, axis: Axis, layers: Sequence[Latent]) -> PlannedInstrument:
         heard = [z for layer in layers for z in (_sides(layer) if recipe.sound.channels == "stereo" else [layer])]
         keys = tuple(
             tuple(Note(pitch, z, note_key(engine, digest, z, pitch)) for z in heard) for pitch in recipe.pitches
         )
-        return PlannedInstrument(name, axis, tuple(layers), keys)
+        return PlannedInstrument(name, origin, axis, tuple(layers), keys)
 
     latents = timbre_latents(recipe, latent_dim)
     soft = latents[recipe.velocity.toward] if recipe.velocity and recipe.velocity.toward else None
-    points = dict(latents)
+    points = {name: (origin, latents[name]) for name, origin in _origins(recipe).items()}
     morphs = []
     for name, path in recipe.paths.items():
+        origin = f"path: {', '.join(path.through)}"
         through = [latents[timbre] for timbre in path.through]
         stations = walk(through, path.steps, path.spacing, path.interpolation)
         if path.as_ == "morph":
-            morphs.append(instrument(name, "wheel", stations))
+            morphs.append(instrument(name, origin, "wheel", stations))
         else:
-            points.update(zip(point_names(name, path.steps), stations, strict=True))
+            points.update((name, (origin, z)) for name, z in zip(point_names(name, path.steps), stations, strict=True))
     single = []
-    for name, z in points.items():
+    for name, (origin, z) in points.items():
         if recipe.velocity and soft is not None:
-            single.append(instrument(name, "velocity", walk([soft, z], recipe.velocity.layers)))
+            single.append(instrument(name, origin, "velocity", walk([soft, z], recipe.velocity.layers)))
         else:
-            single.append(instrument(name, "velocity" if recipe.velocity else "none", [z]))
+            single.append(instrument(name, origin, "velocity" if recipe.velocity else "none", [z]))
     return (*single, *morphs)
+
+
+def _origins(recipe: Recipe) -> dict[str, str]:
+    """Where each timbre and each of the bank lies, as the recipe says it."""
+    of_bank = {recipe.bank.timbre(seed): f"seed: {seed}" for seed in recipe.bank.seeds} if recipe.bank else {}
+    return {name: timbre.origin for name, timbre in recipe.timbres.items()} | of_bank
 
 
 def _sides(z: Latent) -> list[Latent]:

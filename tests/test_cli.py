@@ -95,7 +95,7 @@ def test_plan_tells_what_the_cache_holds(run, write_recipe, tmp_path):
     assert planned["to_render"] == 6
     run("build", recipe, "--output", tmp_path / "output")
     assert "to render: 0 notes" in run("plan", recipe).out
-    assert "Glass: 2 notes, 2 of them in the cache" in run("plan", recipe).out
+    assert "Glass: 2 notes, 2 of them in the cache (seed: 7)" in run("plan", recipe).out
 
 
 def test_checkpoints_are_listed_imported_and_described(run):

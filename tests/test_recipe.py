@@ -8,10 +8,10 @@ import jsonschema
 import numpy as np
 import pytest
 import yaml
-from conftest import REPOSITORY
+from conftest import FIXTURES, REPOSITORY
 
 from samplepack import library
-from samplepack.checkpoint import CONFIG, Config, write_checkpoint
+from samplepack.checkpoint import CONFIG, Config, read_tensors, write_checkpoint
 from samplepack.errors import InputError
 from samplepack.latent import latent_from_seed, slerp
 from samplepack.plan import timbre_latents
@@ -55,7 +55,9 @@ formats: [sfz]
 """.replace("timbres:", "")
     )
     text = path.read_text().replace(
-        "  Choir:", "  Breath: {seed: 3, toward: Choir, at: 0.25}\n  Kept: {latent: kept.npy}\n  Choir:"
+        "  Choir:",
+        "  Breath: {seed: 3, toward: Choir, at: 0.25}\n  Kept: {latent: kept.npy}\n"
+        "  Bow: {instrument: Viola, toward: Kept, at: 0.5}\n  Choir:",
     )
     path.write_text(text)
     recipe = load_recipe(path).recipe
@@ -63,6 +65,7 @@ formats: [sfz]
     assert recipe.pitches == tuple(range(36, 85))
     assert recipe.timbres["Glass"].seed == 7 and recipe.timbres["Breath"].at == 0.25
     assert recipe.timbres["Kept"].latent.values.tolist() == list(range(32))
+    assert recipe.timbres["Bow"].origin == "instrument: Viola, toward: Kept, at: 0.5"
     assert recipe.bank.seeds == tuple(range(100, 132)) and recipe.bank.timbre(131) == "Bank 131"
     assert recipe.paths["Glass to Choir"].through == ("Glass", "Bank 100", "Choir")
     assert [type(effect).__name__ for effect in recipe.effects] == ["Reverb"]
@@ -148,7 +151,17 @@ BAD = {
     ],
     ("Glass: 7", "Glass: 7.5"): ["r.yaml:6:10: timbres.Glass.seed: should be a valid integer, not 7.5"],
     ("Glass: 7", "Glass: seven"): ["r.yaml:6:10: timbres.Glass.seed: should be a valid integer, not 'seven'"],
-    ("Glass: 7", "Glass: {}"): ["r.yaml:6:10: timbres.Glass: should have either a seed or a latent"],
+    ("Glass: 7", "Glass: {}"): ["r.yaml:6:10: timbres.Glass: should have one of: seed, instrument, latent"],
+    ("Glass: 7", "Glass: {seed: 7, instrument: Viola}"): [
+        "r.yaml:6:10: timbres.Glass: should have one of: seed, instrument, latent"
+    ],
+    ("Glass: 7", "Glass: {instrument: 7}"): [
+        "r.yaml:6:23: timbres.Glass.instrument: should be the name of an instrument"
+    ],
+    ("Glass: 7", "Glass: {instrument: viola}"): [
+        "r.yaml:6:23: timbres.Glass.instrument: checkpoint 'starter' has no instrument 'viola'; did you mean 'Viola'? "
+        "(`samplepack checkpoints info starter` lists all 111)"
+    ],
     ("Glass: 7", "Glass: {sed: 7}"): [
         "r.yaml:6:11: timbres.Glass: unknown key 'sed'; did you mean 'seed'?",
     ],
@@ -346,6 +359,45 @@ def test_a_name_is_the_same_however_its_accents_are_encoded_and_a_path_is_left_a
     recipe = load_recipe(path).recipe
     assert recipe.name == "\u00c9" and list(recipe.timbres) == ["\u00c9", "A"] and list(recipe.paths) == ["\u00dc"]
     assert recipe.paths["\u00dc"].through == ("\u00c9", "\u00c9", "\u00f6 1")
+
+
+def test_an_instrument_is_the_latent_that_the_checkpoint_holds_by_that_name(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text(GOOD.replace("Glass: 7", "Glass: {instrument: Shanai}"))
+    loaded = load_recipe(path)
+    assert loaded.checkpoint.config.instruments[-1] == "Shanai"
+    latents = read_tensors(loaded.checkpoint)["instruments"]
+    assert np.array_equal(timbre_latents(loaded.recipe, 32)["Glass"], latents[-1])
+
+
+def test_a_checkpoint_without_instruments_says_so(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text(
+        GOOD.replace("Glass: 7", "Glass: {instrument: Viola}").replace("starter", str(FIXTURES / "magenta-tiny"))
+    )
+    (problem,) = problems_of(path)
+    assert problem.startswith("r.yaml:6:23: timbres.Glass.instrument: checkpoint '")
+    assert problem.endswith("/magenta-tiny' has no instruments with names; write a seed instead")
+
+
+@pytest.mark.parametrize(
+    ("tensor", "told"),
+    [
+        ({"instruments": np.ones((2, 32))}, "instruments has shape (2, 32), should have (1, 32)"),
+        ({"instruments": np.full((1, 32), np.nan)}, "instruments holds NaN or infinite weights"),
+        (
+            {"other": np.ones(1)},
+            "weights.safetensors: no latents of instruments: File does not contain tensor instruments",
+        ),
+    ],
+)
+def test_a_checkpoint_whose_instruments_are_damaged_says_so(tmp_path, tensor, told):
+    folder = shutil.copytree(library.STARTER, tmp_path / "own")
+    config = json.loads((folder / CONFIG).read_text())
+    write_checkpoint(folder, Config.model_validate({**config, "instruments": ["Viola"]}), tensor)
+    path = tmp_path / "r.yaml"
+    path.write_text(GOOD.replace("Glass: 7", "Glass: {instrument: Viola}").replace("starter", "./own"))
+    assert problems_of(path) == [f"r.yaml:6:23: timbres.Glass.instrument: checkpoint './own': {told}"]
 
 
 def test_a_long_chain_of_timbres_is_no_trouble(tmp_path):

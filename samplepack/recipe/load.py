@@ -37,9 +37,8 @@ class LoadedRecipe:
     checkpoint: Checkpoint | library.MagentaCheckpoint
 
     def input_files(self) -> list[Path]:
-        """Files beside the recipe that its sound depends on."""
-        latents = [self.path.parent / t.latent.path for t in self.recipe.timbres.values() if t.latent]
-        return latents + [file for effect in self.recipe.effects for file in effect.files()]
+        """Files beside the recipe that its sound depends on, but for latents: those are read."""
+        return [file for effect in self.recipe.effects for file in effect.files()]
 
     def opened_checkpoint(self) -> Checkpoint:
         """The checkpoint in samplepack's own format; one of Magenta's is converted, which imports TensorFlow.

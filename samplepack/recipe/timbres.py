@@ -1,4 +1,4 @@
-"""Timbres: points in latent space, by seed, from a file or on the way to another one; and banks of them."""
+"""Timbres: points in latent space, by seed, by name, from a file or on the way to another one; and banks of them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from samplepack.checkpoint import Checkpoint, read_instruments
+from samplepack.errors import InputError, did_you_mean
 from samplepack.latent import Latent, latent_from_seed
 from samplepack.problems import wrong
 from samplepack.recipe.fields import SEED_SCHEMA, Model, Seed, Text, TimbreName, context_of, file_name
@@ -26,17 +28,17 @@ _MOST_SEEDS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
-class LatentFile:
-    """A latent that a recipe keeps in a file."""
+class StoredLatent:
+    """A latent that is stored beside the recipe, or in the checkpoint."""
 
-    path: str
-    """As the recipe gives it."""
+    name: str
+    """What the recipe says: the path of a file, or the name of an instrument."""
 
     values: Latent
     """float32, shape (latent_dim,)."""
 
 
-def _read_latent(path: Any, info: ValidationInfo) -> LatentFile:
+def _read_latent(path: Any, info: ValidationInfo) -> StoredLatent:
     if not isinstance(path, str):
         raise wrong("should be the path of a .npy file")
     file = context_of(info).get("folder", Path()) / path
@@ -55,28 +57,56 @@ def _read_latent(path: Any, info: ValidationInfo) -> LatentFile:
         values = stored.astype(np.float32)
     if not np.isfinite(values).all() or not values.any():
         raise wrong(f"'{path}': holds NaN or infinity, or nothing but zeros")
-    latent = LatentFile(path, values)
+    latent = StoredLatent(path, values)
     checkpoint = context_of(info).get("checkpoint")
     if checkpoint and checkpoint.latent_dim and (problem := length_problem(latent, checkpoint.latent_dim)):
         raise wrong(problem)
     return latent
 
 
-def length_problem(latent: LatentFile, latent_dim: int) -> str | None:
+def _find_instrument(name: Any, info: ValidationInfo) -> StoredLatent | None:
+    if not isinstance(name, str):
+        raise wrong("should be the name of an instrument")
+    checkpoint = context_of(info).get("checkpoint")
+    if checkpoint is None:
+        return StoredLatent(name, np.ones(1, np.float32))  # that there is no checkpoint is told already
+    try:
+        known = read_instruments(checkpoint) if isinstance(checkpoint, Checkpoint) else {}
+    except InputError as error:
+        raise wrong(str(error)) from None
+    if not known:
+        raise wrong(f"checkpoint '{checkpoint.name}' has no instruments with names; write a seed instead")
+    if name not in known:
+        raise wrong(
+            f"checkpoint '{checkpoint.name}' has no instrument '{name}'{did_you_mean(name, known)} "
+            f"(`samplepack checkpoints info {checkpoint.name}` lists all {len(known)})"
+        )
+    return StoredLatent(name, known[name])
+
+
+def length_problem(latent: StoredLatent, latent_dim: int) -> str | None:
     """What is wrong with the length of a latent, for a checkpoint of another one."""
     if len(latent.values) == latent_dim:
         return None
-    return f"'{latent.path}': has {len(latent.values)} numbers; a latent of this checkpoint has {latent_dim}"
+    return f"'{latent.name}': has {len(latent.values)} numbers; a latent of this checkpoint has {latent_dim}"
 
 
 class Timbre(Model):
-    """A point in latent space: a seed or a saved latent, or a point on the arc from there to another timbre."""
+    """A point in latent space: of a seed, of an instrument that the checkpoint knows, or saved; or a point on the arc
+    from there to another timbre."""
 
     seed: Seed | None = None
     """The latent is what NumPy's `RandomState(seed)` draws."""
 
+    instrument: Annotated[
+        InstanceOf[StoredLatent] | None,
+        BeforeValidator(_find_instrument),
+        WithJsonSchema({"type": "string"}),
+    ] = None
+    """An instrument that the checkpoint was trained with, as `samplepack checkpoints info` names it."""
+
     latent: Annotated[
-        InstanceOf[LatentFile] | None,
+        InstanceOf[StoredLatent] | None,
         BeforeValidator(_read_latent),
         WithJsonSchema({"type": "string"}),
     ] = None
@@ -86,20 +116,37 @@ class Timbre(Model):
     """The timbre at the other end of the arc."""
 
     at: Annotated[float | None, Field(strict=True, ge=0.0, le=1.0)] = None
-    """How far along the arc: 0.0 is this timbre's own seed, 1.0 the other timbre."""
+    """How far along the arc: 0.0 is this timbre's own latent, 1.0 the other timbre."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Timbre:
-        if (self.seed is None) == (self.latent is None):
-            raise wrong("should have either a seed or a latent")
+        if sum(origin is not None for origin in (self.seed, self.instrument, self.latent)) != 1:
+            raise wrong("should have one of: seed, instrument, latent")
         if (self.toward is None) != (self.at is None):
             raise wrong("'toward' and 'at' belong together")
         return self
 
+    @property
+    def stored(self) -> StoredLatent | None:
+        """Its own latent, unless that is a seed's."""
+        return self.instrument or self.latent
+
+    @property
+    def origin(self) -> str:
+        """Where it lies, as the recipe says it: `seed: 7, toward: Choir, at: 0.25`."""
+        written = {
+            "seed": self.seed,
+            "instrument": self.instrument and self.instrument.name,
+            "latent": self.latent and self.latent.name,
+            "toward": self.toward,
+            "at": self.at,
+        }
+        return ", ".join(f"{key}: {value}" for key, value in written.items() if value is not None)
+
     def own_latent(self, latent_dim: int) -> Latent:
-        """The latent of its own seed or file, float32, shape (latent_dim,)."""
-        if self.latent is not None:
-            return self.latent.values
+        """The latent of its own seed, instrument or file, float32, shape (latent_dim,)."""
+        if self.stored is not None:
+            return self.stored.values
         assert self.seed is not None
         return latent_from_seed(self.seed, latent_dim)
 
