@@ -481,8 +481,6 @@ class _Bar:
         self._bar.stop()
 
     def started(self, notes: int | None) -> None:
-        self._task = self._bar.add_task(self._name, total=notes, rate="-")
-    def started(self, notes: int) -> None:
         self._bar.update(self._task, total=notes, description=self._name)
 
     def loading(self) -> None:

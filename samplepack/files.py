@@ -67,7 +67,10 @@ def folder_aside(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path
 
 
 def locked(folder: Path) -> AbstractContextManager[object]:
-    """A folder of one's own while the block runs. Held by one process at a time for each folder; the operating system gives it back when that process ends."""
+    """A folder of one's own while the block runs.
+
+    Held by one process at a time for each folder; the operating system gives it back when that process ends.
+    """
     from filelock import FileLock
 
     name = hashlib.sha256(str(folder.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:32]

@@ -34,7 +34,8 @@ _ONSET_DB, _ATTACKED_DB = -20.0, -3.0
 
 
 def spectra(wave: Wave) -> Spectra:
-    """Magnitudes of Hann-windowed frames that lie wholly within the wave."""
+    """Magnitudes of Hann-windowed frames that lie wholly within the wave; of one padded frame where it is shorter."""
+    wave = np.pad(wave, (0, max(0, FRAME - len(wave))))
     frames = np.lib.stride_tricks.sliding_window_view(np.asarray(wave, np.float32), FRAME)[::HOP]
     return np.abs(np.fft.rfft(frames * np.hanning(FRAME).astype(np.float32), axis=-1)).astype(np.float32)
 

@@ -21,6 +21,8 @@ from samplepack.models import blocks
 from samplepack.models.gansynth import GANSynthConfig
 from samplepack.training import discriminator
 from samplepack.training.backend import Tensors, compiled, value_and_gradients
+from samplepack.training.spectrograms import Selected
+from samplepack.training.templates import harmonic_templates
 from samplepack.training.trainer import State
 from samplepack.training.wasserstein import Game, Weights
 
@@ -127,11 +129,22 @@ class AdversarialTrainer:
         seed: of all that is left to chance.
     """
 
+    terms: tuple[str, ...] = (
+        "generator_score",
+        "generator_pitch",
+        "generator_pitch_right",
+        "generator_anchor",
+        "discriminator_score",
+        "discriminator_penalty",
+        "discriminator_drift",
+        "discriminator_pitch",
+    )
+
     def __init__(
         self,
         config: GANSynthConfig,
         settings: AdversarialSettings | FinishSettings,
-        spectrograms: NDArray[Any],
+        spectrograms: NDArray[Any] | Selected,
         labels: NDArray[np.int32],
         seed: int,
     ) -> None:
@@ -148,7 +161,8 @@ class AdversarialTrainer:
         state: State = {}
         for name, shape in self.config.tensor_shapes().items():
             if not name.startswith("block_"):
-                state[f"fixed/{name}"] = np.asarray(given[name], np.float32)
+                fixed = given[name] if name in given else harmonic_templates(self.config)
+                state[f"fixed/{name}"] = np.asarray(fixed, np.float32)
                 continue
             weight = np.asarray(given[name], np.float32) if name in given else _drawn(random, name, shape)
             state |= {f"{part}/{name}": weight for part in ("generator", "average")}

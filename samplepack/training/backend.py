@@ -43,7 +43,9 @@ def compiled(function: Function) -> Function:
     if keras.backend.backend() == "jax":
         import jax
 
-        return jax.jit(function)  # type: ignore[no-any-return]
+        jitted: Function = jax.jit(function)
+        return jitted
     import tensorflow as tf
 
-    return tf.function(function, autograph=False)  # type: ignore[no-any-return]
+    graph: Function = tf.function(function, autograph=False)
+    return graph

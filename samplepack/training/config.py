@@ -28,7 +28,7 @@ class Network(_Settings):
     """Sizes of a new network: GANSynth's generator."""
 
     latent_dim: PositiveInt = 32
-    channels: tuple[PositiveInt, ...] = Field((128, 128, 128, 96, 48, 24, 12), min_length=1)
+    channels: tuple[PositiveInt, ...] = Field((128, 128, 128, 64, 32, 24, 12), min_length=1)
     """Of each block. Each doubles the size of the one before."""
 
     start: tuple[PositiveInt, PositiveInt] = (2, 16)

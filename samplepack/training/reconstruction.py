@@ -51,7 +51,11 @@ class Reconstruction(BaseModel):
     loud_weight: float = Field(3.0, ge=0)
     """Of the loudest bins, which are few, beside that of the others in the loss on magnitude."""
 
-    divergence_weight: float = Field(1e-4, ge=0)
+    square_weight: float = Field(3.0, ge=0)
+    """Of the squared difference of magnitudes beside the absolute one, which alone would settle for the median: peaks
+    are narrow, and most of what lies around them is silence."""
+
+    divergence_weight: float = Field(5e-5, ge=0)
     """Of the posteriors' divergence from a normal distribution."""
 
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -91,7 +95,7 @@ class ReconstructionTrainer:
         seed: of all that is drawn by lot.
     """
 
-    terms = ("magnitude", "frequency", "coarse_magnitude", "coarse_frequency", "divergence")
+    terms: tuple[str, ...] = ("magnitude", "frequency", "coarse_magnitude", "coarse_frequency", "divergence")
 
     def __init__(
         self,
@@ -169,7 +173,10 @@ class ReconstructionTrainer:
         batch, n = self.settings.batch, len(self.chosen)
         rng = np.random.default_rng([self.seed, 1, step])
         places = np.arange(step * batch, (step + 1) * batch)
-        order = {epoch: np.random.default_rng([self.seed, 2, epoch]).permutation(n) for epoch in set(places // n)}
+        order = {
+            epoch: np.random.default_rng([self.seed, 2, epoch]).permutation(n)
+            for epoch in sorted({int(place) for place in places // n})
+        }
         notes = self.chosen[[order[place // n][place % n] for place in places]]
         labels = self.labels[notes]
         done = step / self.steps
@@ -293,14 +300,18 @@ class ReconstructionTrainer:
         return ops.cast(tensor, self.settings.precision)
 
     def _distance(self, made: Any, real: Any, batch: Tensors, counts: Any = 1.0) -> tuple[Any, Any]:
-        """How far images are from the real ones: magnitudes by their absolute difference, the loud ones counting more;
-        frequencies by the cosine of their difference as angles, where there is sound."""
+        """How far images are from the real ones: magnitudes by their difference, the loud ones counting more, and not
+        at all where both are inaudible; frequencies by the cosine of their difference as angles, where there is
+        sound."""
         a, p = self.config.normaliser.magnitude[0], self.config.normaliser.frequency[0]
         made = ops.cast(made, "float32")
         least = batch["loudest"] - a * _AUDIBLE
         level = ops.clip((real[..., 0] - least) / (a * _AUDIBLE), 0.0, 1.0)
         weight = (0.3 + 0.7 * level + self.settings.loud_weight * level**4) * counts
-        apart = ops.abs(ops.maximum(made[..., 0], least) - ops.maximum(real[..., 0], least))
+        apart = ops.where(
+            real[..., 0] > least, ops.abs(made[..., 0] - real[..., 0]), ops.maximum(made[..., 0] - least, 0.0)
+        )
+        apart = apart + self.settings.square_weight * ops.square(apart)
         magnitude = ops.sum(apart * weight) / ops.sum(weight)
         weight = level**2 * counts
         turned = 1.0 - ops.cos((math.pi / p) * (made[..., 1] - real[..., 1]))
@@ -320,7 +331,7 @@ def code_of(latents: Any, one_hot: Any) -> Any:
 
 def _averaged(templates: NDArray[np.float32], bins: int) -> NDArray[np.float32]:
     pitches, wide, channels = templates.shape
-    return templates.reshape(pitches, bins, wide // bins, channels).mean(axis=2)
+    return np.asarray(templates.reshape(pitches, bins, wide // bins, channels).mean(axis=2))
 
 
 def _part(state: State, prefix: str) -> Tensors:

@@ -21,6 +21,7 @@ from samplepack.audio import Audio
 from samplepack.checkpoint import read_tensors, write_checkpoint
 from samplepack.errors import InputError, SamplepackError
 from samplepack.files import locked, write_aside
+from samplepack.latent import latent_from_seed
 from samplepack.models import backend
 from samplepack.models.gansynth import NOTES_TOGETHER, Decoder, GANSynth, GANSynthConfig, Normaliser, Templates
 from samplepack.training import templates
@@ -96,6 +97,8 @@ def network_config(loaded: LoadedTraining) -> GANSynthConfig:
         more = [name for name in named if name not in config.instruments]
         config = config.model_copy(update={"instruments": [*config.instruments, *more]})
     else:
+        # Without reconstruction, no instrument has a latent of its own.
+        named = named if "reconstruction" in loaded.training.method else []
         config = _new_config(loaded.training.network, contents.rate_hz, contents.samples, named)
     wrong = []
     if config.sample_rate_hz != contents.rate_hz:
@@ -183,7 +186,8 @@ class _Run:
                     ("data",), f"{loaded.dataset.folder} has no note to learn from, {low} to {high}"
                 )
             )
-        self.instruments = np.array([config.instruments.index(note.instrument) for note in notes])
+        names = {name: i for i, name in enumerate(config.instruments)}
+        self.instruments = np.array([names.get(note.instrument, -1) for note in notes])
         self.labels = np.clip([note.pitch - low for note in notes], 0, high - low)
         self.seconds = 0.0
         self.steps = 0
@@ -294,7 +298,10 @@ class _Run:
         chosen = self.chosen[np.linspace(0, len(self.chosen) - 1, NOTES_TOGETHER).astype(int)]
         tensors, config = trainer.tensors(state), trainer.config_after(step)
         network = GANSynth(config, tensors)
-        latents = tensors["instruments"][self.instruments[chosen]]
+        if config.instruments:
+            latents = tensors["instruments"][self.instruments[chosen]]
+        else:
+            latents = np.stack([latent_from_seed(seed, config.latent_dim) for seed in range(NOTES_TOGETHER)])
         pitches = self.labels[chosen] + config.pitches[0]
         waves = network.render(latents, pitches)
         real = np.stack([self.loaded.dataset.wave(note) for note in chosen])
@@ -313,7 +320,9 @@ class _Run:
         provenance = {
             "title": training.name,
             "method": " and ".join(training.method),
-            "trained_on": f"{contents.title}: {len(self.chosen)} notes of {len(loaded.dataset.instruments)} instruments",
+            "trained_on": contents.title,
+            "instruments": len(loaded.dataset.instruments),
+            "notes": len(self.chosen),
             "dataset": loaded.dataset.digest,
             "held_out": training.held_out,
             "seed": training.seed,

@@ -68,7 +68,7 @@ def shrunk(config: GANSynthConfig, images: Images, times: int) -> Images:
     n, frames, bins, _ = images.shape
 
     def averaged(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return values.reshape(n, frames // times, times, bins // times, times).mean(axis=(2, 4))
+        return np.asarray(values.reshape(n, frames // times, times, bins // times, times).mean(axis=(2, 4)))
 
     (a, b), (p, q) = config.normaliser.magnitude, config.normaliser.frequency
     weight = np.exp(0.25 * (images[..., 0] - b) / a)
