@@ -40,6 +40,8 @@ class Bench:
             )
         progress.loading()
         model = models.load(checkpoint)
+        import keras
+
         from samplepack.models.gansynth import GANSynth
         from samplepack.models.spectrogram import MelToSound, SoundToMel
 
@@ -54,9 +56,8 @@ class Bench:
         self.progress, self._model, self._config = progress, model, config
         size = (config.frames, config.bins)
         self._to_mel = SoundToMel(*size, self.rate_hz)
-        self._to_sound = MelToSound(
-            *size, config.samples, self.rate_hz, config.decoder.phase, config.decoder.floor_power, dtype="float32"
-        )
+        decoder = MelToSound(*size, config.samples, self.rate_hz, config.decoder.phase, config.decoder.floor_power)
+        self._to_sound = keras.Sequential([decoder])  # as a model it is compiled
         self.trained = np.zeros((0, checkpoint.latent_dim), np.float32)
         """Latents of the instruments that the checkpoint names; none where it names none."""
         if checkpoint.config.instruments:
@@ -105,7 +106,7 @@ class Bench:
         back = []
         for first in range(0, len(waves), _TOGETHER):
             outputs = np.clip(self._to_mel(waves[first : first + _TOGETHER]) * a + b, -1.0, 1.0)
-            back.append(np.asarray(self._to_sound((outputs - b) / a)))
+            back.append(self._to_sound.predict_on_batch((outputs - b) / a))
         return np.concatenate(back)
 
     def _normalised(self, latents: Latents) -> Latents:
