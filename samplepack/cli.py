@@ -178,6 +178,52 @@ def plan(recipe: Path, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("sources", metavar="RECIPE|SOUND...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--checkpoint", default="starter", show_default=True, help="Whose latent, where sounds are given.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="The .npy to write, where sounds are given.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was fitted as JSON.")
+def fit(sources: tuple[Path, ...], checkpoint: str, output: Path | None, as_json: bool) -> None:
+    """Find the latents that sound most like given sounds.
+
+    With a recipe: fits every timbre that says `like` and has no latent for its sounds yet, and keeps the latents in
+    NAME.fit.json beside the recipe, where `build` reads them. Commit that file: a build never fits.
+
+    With sounds (files of one note each, or folders of them) and --output: fits one latent and writes it as .npy, for
+    `latent:` in a recipe.
+
+    A note's pitch is taken from its file's name (mine_60.wav, mine C#4.wav; C4 is 60), else measured.
+
+    \b
+    Examples:
+      samplepack fit mine.yaml
+      samplepack fit sounds/mine_*.wav --checkpoint starter --output latents/mine.npy
+    """
+    from samplepack.fitting import fit_recipe, fit_sounds
+
+    with _FitBar() as bar:
+        if output is not None:
+            reports = [fit_sounds(sources, checkpoint, output, bar.heard)]
+        else:
+            reports = [report for recipe in sources for report in fit_recipe(recipe, bar.heard)]
+    if as_json:
+        click.echo(json.dumps([vars(report) for report in reports], indent=1, ensure_ascii=False))
+        return
+    for report in reports:
+        click.echo(
+            f"{report.name}: nearest is {report.nearest}, {report.nearest_db:.1f} dB away; "
+            f"fitted to {report.notes} notes: {report.fitted_db:.1f} dB"
+        )
+    if not reports:
+        click.echo("everything is fitted already")
+
+
+@main.command()
 @click.argument("pack", type=click.Path(path_type=Path))
 @click.option("--player", is_flag=True, help="Also play every key in sfizz (needs pysfizz).")
 @click.option("--json", "as_json", is_flag=True, help="Print what was measured as JSON.")
@@ -452,6 +498,29 @@ def _load_all(recipes: tuple[Path, ...]) -> list[LoadedRecipe]:
     from samplepack.recipe import load_recipes
 
     return load_recipes(recipes)
+
+
+class _FitBar:
+    """Progress bars on stderr, one for each thing that is fitted; none where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self._bars = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty())
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> _FitBar:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bars.stop()
+
+    def heard(self, name: str, done: int, of: int) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=of)
+        self._bars.update(self._tasks[name], completed=done)
 
 
 class _Bar:

@@ -17,7 +17,7 @@ _MOST_VALUES = 200_000
 _LONGEST_NUMBER = 400
 _LARGEST_INTEGER = 2**64
 
-_FILE_KEYS = {"checkpoint", "path", "latent", "impulse_response_filename"}
+_FILE_KEYS = {"checkpoint", "path", "latent", "like", "impulse_response_filename"}
 """Keys whose text is a file's path, which is taken as it's written: a file system may tell NFC from NFD."""
 
 _TAG = "tag:yaml.org,2002:"
@@ -122,7 +122,7 @@ class _Builder:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node)
         if isinstance(node, yaml.SequenceNode):
-            return [self.build(child) for child in node.value]
+            return [self.build(child, is_path) for child in node.value]
         value = self._scalar(node)
         return unicodedata.normalize("NFC", value) if isinstance(value, str) and not is_path else value
 

@@ -151,9 +151,9 @@ BAD = {
     ],
     ("Glass: 7", "Glass: 7.5"): ["r.yaml:6:10: timbres.Glass.seed: should be a valid integer, not 7.5"],
     ("Glass: 7", "Glass: seven"): ["r.yaml:6:10: timbres.Glass.seed: should be a valid integer, not 'seven'"],
-    ("Glass: 7", "Glass: {}"): ["r.yaml:6:10: timbres.Glass: should have one of: seed, instrument, latent"],
+    ("Glass: 7", "Glass: {}"): ["r.yaml:6:10: timbres.Glass: should have one of: seed, instrument, latent, like"],
     ("Glass: 7", "Glass: {seed: 7, instrument: Viola}"): [
-        "r.yaml:6:10: timbres.Glass: should have one of: seed, instrument, latent"
+        "r.yaml:6:10: timbres.Glass: should have one of: seed, instrument, latent, like"
     ],
     ("Glass: 7", "Glass: {instrument: 7}"): [
         "r.yaml:6:23: timbres.Glass.instrument: should be the name of an instrument"

@@ -123,6 +123,15 @@ def load(checkpoint: Checkpoint) -> GANSynth:
     """Read a checkpoint's weights and make its network.
 
     Raises:
+        InputError: as of `read`.
+    """
+    return GANSynth(*read(checkpoint))
+
+
+def read(checkpoint: Checkpoint) -> tuple[GANSynthConfig, Tensors]:
+    """A checkpoint's sizes, and its weights by name.
+
+    Raises:
         InputError: the config lacks a size or names an unknown one, or a weight is missing, of another shape or not
             finite.
     """
@@ -134,7 +143,7 @@ def load(checkpoint: Checkpoint) -> GANSynth:
     problems = shape_problems(config, tensors, checkpoint.name)
     if problems:
         raise InputError(*problems)
-    return GANSynth(config, tensors)
+    return config, tensors
 
 
 def shape_problems(config: GANSynthConfig, tensors: Tensors, name: str) -> list[Problem]:

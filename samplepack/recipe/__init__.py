@@ -2,5 +2,6 @@
 
 from samplepack.recipe.load import LoadedRecipe, json_schema, load_recipe, load_recipes, point_names
 from samplepack.recipe.model import Recipe, Sound
+from samplepack.recipe.timbres import Like
 
-__all__ = ["LoadedRecipe", "Recipe", "Sound", "json_schema", "load_recipe", "load_recipes", "point_names"]
+__all__ = ["Like", "LoadedRecipe", "Recipe", "Sound", "json_schema", "load_recipe", "load_recipes", "point_names"]

@@ -21,6 +21,7 @@ from pydantic_core import CoreSchema, core_schema
 from samplepack import library
 from samplepack.checkpoint import Checkpoint
 from samplepack.errors import did_you_mean
+from samplepack.fits import Fit
 from samplepack.problems import wrong
 
 _LONGEST_NAME = 80
@@ -34,6 +35,15 @@ class Context(TypedDict, total=False):
 
     folder: Path
     """The recipe's: paths in it are relative to this."""
+
+    file: str
+    """The recipe's, as the user named it."""
+
+    fits: Mapping[tuple[str, ...], Fit]
+    """Those that are kept beside the recipe."""
+
+    fits_needed: bool
+    """Whether a fit that is missing is a problem."""
 
     timbres: frozenset[str]
     """Every name that `toward` and `through` may give, right or wrong as its timbre may be."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,12 @@ from samplepack import library
 from samplepack.checkpoint import Checkpoint
 from samplepack.document import Document, Key, read_document
 from samplepack.errors import InputError, Problem
+from samplepack.fits import Fit, read_fits
 from samplepack.problems import problems_in
 from samplepack.process import failure
 from samplepack.recipe.fields import Context
 from samplepack.recipe.model import CheckpointField, CheckpointReference, Recipe
-from samplepack.recipe.timbres import Bank, length_problem
+from samplepack.recipe.timbres import Bank, fit_problem, length_problem
 
 _PICTURE = "overview"
 """What no instrument can be called, as the picture of each is called as the instrument is."""
@@ -50,17 +52,22 @@ class LoadedRecipe:
         checkpoint = library.opened(self.checkpoint)
         told = [_pin_problem(self.recipe.checkpoint, checkpoint)]
         # The length may be known only now: some of Magenta's checkpoints don't say it.
-        latents = {name: timbre.latent for name, timbre in self.recipe.timbres.items() if timbre.latent}
-        for name, latent in latents.items():
-            if problem := length_problem(latent, checkpoint.latent_dim):
+        for name, timbre in self.recipe.timbres.items():
+            if timbre.latent and (problem := length_problem(timbre.latent, checkpoint.latent_dim)):
                 told.append(f"timbres.{name}.latent: {problem}")
+            if timbre.like and timbre.like.fit and (problem := fit_problem(timbre.like.fit, checkpoint)):
+                told.append(f"timbres.{name}.like: {problem}; run: samplepack fit {shlex.quote(str(self.path))}")
         if problems := [Problem(message, str(self.path)) for message in told if message]:
             raise InputError(*problems)
         return checkpoint
 
 
-def load_recipe(path: Path) -> LoadedRecipe:
+def load_recipe(path: Path, fits_needed: bool = True) -> LoadedRecipe:
     """Read a recipe and check all of it, without TensorFlow and without rendering.
+
+    Args:
+        path: of the recipe.
+        fits_needed: whether a timbre that is `like` a sound must have been fitted.
 
     Raises:
         InputError: every problem in it at once, each with its file, line and column.
@@ -71,7 +78,15 @@ def load_recipe(path: Path) -> LoadedRecipe:
     problems: list[Problem] = []
     found = _find_checkpoint(document, path.parent, problems)
     rate_hz = _rate_hz(document.data, found)
-    context = Context(folder=path.parent, timbres=_timbre_names(document.data), rate_hz=rate_hz, checkpoint=found)
+    context = Context(
+        folder=path.parent,
+        file=str(path),
+        fits=_fits(path, problems),
+        fits_needed=fits_needed,
+        timbres=_timbre_names(document.data),
+        rate_hz=rate_hz,
+        checkpoint=found,
+    )
     recipe = None
     try:
         recipe = Recipe.model_validate(document.data, context=context)
@@ -139,6 +154,14 @@ def _find_checkpoint(
     if isinstance(found, Checkpoint) and (message := _pin_problem(reference, found)):
         problems.append(document.problem(("checkpoint", "sha256"), message))
     return found
+
+
+def _fits(path: Path, problems: list[Problem]) -> Mapping[tuple[str, ...], Fit]:
+    try:
+        return read_fits(path)
+    except InputError as error:
+        problems += error.problems
+        return {}
 
 
 def _pin_problem(reference: CheckpointReference, checkpoint: Checkpoint) -> str | None:

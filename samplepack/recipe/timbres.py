@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from pydantic import (
 
 from samplepack.checkpoint import Checkpoint, read_instruments
 from samplepack.errors import InputError, did_you_mean
+from samplepack.fits import Fit, sound_files, sounds_digest
 from samplepack.latent import Latent, latent_from_seed
 from samplepack.problems import wrong
 from samplepack.recipe.fields import SEED_SCHEMA, Model, Seed, Text, TimbreName, context_of, file_name
@@ -84,6 +86,52 @@ def _find_instrument(name: Any, info: ValidationInfo) -> StoredLatent | None:
     return StoredLatent(name, known[name])
 
 
+@dataclass(frozen=True, eq=False)
+class Like:
+    """Sounds that a timbre is to be like."""
+
+    written: tuple[str, ...]
+    """As the recipe names them."""
+
+    files: tuple[Path, ...]
+    digest: str
+    """Of the files, as `sounds_digest` gives it."""
+
+    fit: Fit | None
+    """What was fitted to these very sounds, for the recipe's checkpoint as far as that is known already."""
+
+
+def _find_fit(value: Any, info: ValidationInfo) -> Like:
+    written = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else ()
+    if not written or not all(isinstance(name, str) for name in written):
+        raise wrong("should be the path of a sound file or of a folder of them, or a list of such paths")
+    context = context_of(info)
+    try:
+        files = sound_files(context.get("folder", Path()), written)
+        digest = sounds_digest(files)
+    except InputError as error:
+        raise wrong(str(error)) from None
+    fit, checkpoint = context.get("fits", {}).get(written), context.get("checkpoint")
+    if fit is None:
+        why = "no latent has been fitted to it"
+    elif fit.sounds != digest:
+        why = "the sounds aren't those that a latent was fitted to"
+    elif isinstance(checkpoint, Checkpoint) and (problem := fit_problem(fit, checkpoint)):
+        why = problem
+    else:
+        return Like(written, files, digest, fit)
+    if context.get("fits_needed", True):
+        raise wrong(f"{why}; run: samplepack fit {shlex.quote(context.get('file', 'RECIPE'))}")
+    return Like(written, files, digest, None)
+
+
+def fit_problem(fit: Fit, checkpoint: Checkpoint) -> str | None:
+    """Why a fit isn't one for a checkpoint."""
+    if fit.checkpoint == checkpoint.digest and len(fit.latent) == checkpoint.latent_dim:
+        return None
+    return "its latent was fitted for another checkpoint"
+
+
 def length_problem(latent: StoredLatent, latent_dim: int) -> str | None:
     """What is wrong with the length of a latent, for a checkpoint of another one."""
     if len(latent.values) == latent_dim:
@@ -92,8 +140,8 @@ def length_problem(latent: StoredLatent, latent_dim: int) -> str | None:
 
 
 class Timbre(Model):
-    """A point in latent space: of a seed, of an instrument that the checkpoint knows, or saved; or a point on the arc
-    from there to another timbre."""
+    """A point in latent space: of a seed, of an instrument that the checkpoint knows, saved, or fitted to sounds; or
+    a point on the arc from there to another timbre."""
 
     seed: Seed | None = None
     """The latent is what NumPy's `RandomState(seed)` draws."""
@@ -112,6 +160,13 @@ class Timbre(Model):
     ] = None
     """A `.npy` file with the latent, relative to the recipe."""
 
+    like: Annotated[
+        InstanceOf[Like] | None,
+        BeforeValidator(_find_fit),
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+    ] = None
+    """A sound file, a folder of them or a list: the latent that `samplepack fit` found to be most like these notes."""
+
     toward: TimbreName | None = None
     """The timbre at the other end of the arc."""
 
@@ -120,15 +175,17 @@ class Timbre(Model):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Timbre:
-        if sum(origin is not None for origin in (self.seed, self.instrument, self.latent)) != 1:
-            raise wrong("should have one of: seed, instrument, latent")
+        if sum(origin is not None for origin in (self.seed, self.instrument, self.latent, self.like)) != 1:
+            raise wrong("should have one of: seed, instrument, latent, like")
         if (self.toward is None) != (self.at is None):
             raise wrong("'toward' and 'at' belong together")
         return self
 
     @property
     def stored(self) -> StoredLatent | None:
-        """Its own latent, unless that is a seed's."""
+        """Its own latent, unless that is a seed's, or is yet to be fitted."""
+        if self.like and self.like.fit:
+            return StoredLatent(", ".join(self.like.written), self.like.fit.values)
         return self.instrument or self.latent
 
     @property
@@ -138,13 +195,14 @@ class Timbre(Model):
             "seed": self.seed,
             "instrument": self.instrument and self.instrument.name,
             "latent": self.latent and self.latent.name,
+            "like": self.like and ", ".join(self.like.written),
             "toward": self.toward,
             "at": self.at,
         }
         return ", ".join(f"{key}: {value}" for key, value in written.items() if value is not None)
 
     def own_latent(self, latent_dim: int) -> Latent:
-        """The latent of its own seed, instrument or file, float32, shape (latent_dim,)."""
+        """The latent of its own seed, instrument, file or sounds, float32, shape (latent_dim,)."""
         if self.stored is not None:
             return self.stored.values
         assert self.seed is not None
