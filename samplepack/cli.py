@@ -283,6 +283,9 @@ def train(config: Path, output: Path | None, save_every_s: float, quiet: bool) -
       samplepack train recipes/training/starter.yaml
       samplepack train mine.yaml --output runs/second-try --save-every 60
     """
+    from samplepack.models import start_backend
+
+    start_backend()
     from samplepack.training import config as training
     from samplepack.training import run
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from samplepack import __version__, audio
 from samplepack.audio import Audio
 from samplepack.checkpoint import read_tensors, write_checkpoint
+from samplepack.datasets.one_note import OneNote
 from samplepack.errors import InputError, SamplepackError
 from samplepack.files import locked, write_aside
 from samplepack.latent import latent_from_seed
@@ -28,6 +29,7 @@ from samplepack.training import templates
 from samplepack.training.adversarial import AdversarialTrainer
 from samplepack.training.card import write_card
 from samplepack.training.config import LoadedTraining, Method, Network
+from samplepack.training.fit import fit
 from samplepack.training.pictures import draw_losses, draw_notes
 from samplepack.training.reconstruction import ReconstructionTrainer, coarse_block
 from samplepack.training.spectrograms import FLOOR_POWER, Selected, Spectrograms, analyse, analysed
@@ -91,14 +93,14 @@ def network_config(loaded: LoadedTraining) -> GANSynthConfig:
     Raises:
         InputError: the data's rate or length isn't the network's.
     """
-    contents, named = loaded.dataset.contents, loaded.dataset.instruments
+    contents = loaded.dataset.contents
+    # Without reconstruction, no instrument gets a latent of its own.
+    named = loaded.dataset.instruments if "reconstruction" in loaded.training.method else []
     if loaded.begin_with:
         config = GANSynthConfig.model_validate(loaded.begin_with.config.model_dump())
         more = [name for name in named if name not in config.instruments]
         config = config.model_copy(update={"instruments": [*config.instruments, *more]})
     else:
-        # Without reconstruction, no instrument has a latent of its own.
-        named = named if "reconstruction" in loaded.training.method else []
         config = _new_config(loaded.training.network, contents.rate_hz, contents.samples, named)
     wrong = []
     if config.sample_rate_hz != contents.rate_hz:
@@ -183,7 +185,7 @@ class _Run:
         if not len(self.chosen):
             raise InputError(
                 loaded.document.problem(
-                    ("data",), f"{loaded.dataset.folder} has no note to learn from, {low} to {high}"
+                    ("data",), f"{loaded.dataset.folder} has no note from {low} to {high} to learn from"
                 )
             )
         names = {name: i for i, name in enumerate(config.instruments)}
@@ -196,7 +198,7 @@ class _Run:
         """Train from wherever the folder has come to."""
         self._analyse()
         first, step, state = self._saved()
-        tensors = read_tensors(self.loaded.begin_with) if self.loaded.begin_with else None
+        tensors = self._begun_with() if self.loaded.begin_with and state is None else None
         config = self.config
         for number in range(first, len(self.loaded.training.method)):
             trainer = self._trainer(number)
@@ -206,6 +208,22 @@ class _Run:
         assert tensors is not None
         self._finish(config, tensors)
         return Trained(self.folder / CHECKPOINT, self.steps)
+
+    def _begun_with(self) -> dict[str, NDArray[np.float32]]:
+        """The weights to go on from; an instrument that is new to them begins with the latent that is most like it."""
+        checkpoint = self.loaded.begin_with
+        assert checkpoint is not None
+        tensors = read_tensors(checkpoint)
+        known = len(checkpoint.config.instruments)
+        latents = list(tensors["instruments"]) if known else []
+        for number in range(known, len(self.config.instruments)):
+            own = [note for note in self.chosen if self.instruments[note] == number]
+            notes = [
+                OneNote(int(self.labels[note]) + self.config.pitches[0], self.loaded.dataset.wave(int(note)))
+                for note in own
+            ]
+            latents.append(fit(checkpoint, notes).latent if notes else np.ones(self.config.latent_dim, np.float32))
+        return tensors | {"instruments": np.asarray(latents, np.float32)}
 
     def _analyse(self) -> None:
         """All notes as spectrograms, in files that the run keeps until it's finished."""
