@@ -231,31 +231,40 @@ class Generator(keras.Model):
         super().__init__(dtype="float32")
         self.config = config
         self.labels = config.pitches[1] - config.pitches[0] + 1
-        self.shares = config.shares()
         self.templates = _constant(self, tensors["templates"].transpose(0, 2, 1)) if config.templates else None
-        folded = blocks.fold(tensors, config.channels[: max(self.shares)])
+        folded = blocks.fold(tensors, config.channels[: max(config.shares())])
         self.folded = {name: _constant(self, weight) for name, weight in folded.items()}
 
     def call(self, inputs: dict[str, Any]) -> Any:
         templates = None if self.templates is None else ops.take(self.templates, inputs["label"], axis=0)
-        x = blocks.first_block(self.folded, inputs["code"], self.config.start)
-        output: Any = 0.0
-        for number in range(1, max(self.shares) + 1):
-            seen = None
-            if self.config.template_channels(number):
-                seen = blocks.narrowed(templates, self.config.start[1] * 2 ** (number - 1))
-            if number > 1:
-                x = blocks.block(self.folded, number, x, seen)
-            if number in self.shares:
-                output = output + self.shares[number] * self._widened(blocks.image(self.folded, number, x, seen))
-        return output
+        return spectrogram(self.config, self.folded, inputs["code"], templates)
 
-    def _widened(self, image: Any) -> Any:
-        """The image at the output's size, by nearest neighbours."""
-        for axis, size in ((1, self.config.frames), (2, self.config.bins)):
-            if size > image.shape[axis]:
-                image = ops.repeat(image, size // image.shape[axis], axis=axis)
-        return image
+
+def spectrogram(config: GANSynthConfig, folded: blocks.Folded, code: Any, templates: Any) -> Any:
+    """What the whole network gives, within ±1, shape (batch, frames, bins, 2).
+
+    Args:
+        config: its sizes.
+        folded: its weights, as `blocks.fold` gives them, of all blocks that speak and those below them.
+        code: normalised, shape (batch, latent_dim + labels).
+        templates: of each note's pitch, shape (batch, bins, channels); None where the network has none.
+    """
+    shares = config.shares()
+    x = blocks.first_block(folded, code, config.start)
+    output: Any = 0.0
+    for number in range(1, max(shares) + 1):
+        seen = None
+        if config.template_channels(number):
+            seen = blocks.narrowed(templates, config.start[1] * 2 ** (number - 1))
+        if number > 1:
+            x = blocks.block(folded, number, x, seen)
+        if number in shares:
+            image = blocks.image(folded, number, x, seen)
+            for axis, size in ((1, config.frames), (2, config.bins)):
+                if size > image.shape[axis]:  # by nearest neighbours
+                    image = ops.repeat(image, size // image.shape[axis], axis=axis)
+            output = output + shares[number] * image
+    return output
 
 
 class Synthesiser(keras.Model):
