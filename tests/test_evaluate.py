@@ -106,7 +106,13 @@ def test_noise_is_measured_between_partials(pitch):
     assert measures.noise_db(noise, pitch, RATE_HZ) == pytest.approx(-1.6, abs=0.3)
     share_db = 10.0 * np.log10(np.mean(noise**2) / np.mean((steady + noise) ** 2))
     assert measures.noise_db(steady + noise, pitch, RATE_HZ) == pytest.approx(share_db - 1.6, abs=1.0)
+    assert measures.noise_db(tone(pitch, samples=2048), pitch, RATE_HZ) < -1.6  # no window holds half a second
     assert measures.noise_db(np.zeros(16384, "float32"), pitch, RATE_HZ) <= 0.0
+
+
+def test_noise_of_pitches_beyond_what_spectra_resolve_is_finite():
+    for pitch, rate_hz in ((0, 44100), (127, 16000)):
+        assert np.isfinite(measures.noise_db(noise[:2048], pitch, rate_hz))
 
 
 def test_levels_are_of_full_scale():
@@ -292,9 +298,18 @@ def test_what_cannot_be_judged_is_said(tmp_path, monkeypatch, names, pitches, pr
     assert report.rows(figures)
 
 
+def test_one_instrument_is_enough(tmp_path):
+    checkpoint = write_tiny(tmp_path / "checkpoint", instruments=["Reed"], provenance={"held_out": 0.5})
+    figures = evaluate(checkpoint, write_set(tmp_path / "set", ["Reed"])).figures
+    assert figures.held_out and figures.retrieval is None and figures.smoothness.between == "random"
+    assert set(figures.diversity.means_db) == {"mixed", "random"} and figures.diversity.random_to_real is None
+    assert report.rows(figures)
+
+
 def test_what_does_not_fit_is_told_in_a_line(tmp_path, tiny, tones):
     fast = write_set(tmp_path / "fast", rate_hz=44100)
     short = write_set(tmp_path / "short", samples=2048)
+    brief = write_tiny(tmp_path / "brief", samples=2000), write_set(tmp_path / "brief set", samples=2000)
     boastful = write_tiny(tmp_path / "boastful", provenance={"held_out": "some"})
     for checkpoint, dataset, told in (
         (
@@ -307,6 +322,7 @@ def test_what_does_not_fit_is_told_in_a_line(tmp_path, tiny, tones):
             short,
             f"{tmp_path / 'short'}: its notes have 2048 samples, those of checkpoint 'tiny' 4096; prepare the set with that length",
         ),
+        (*brief, "checkpoint 'tiny': its notes have 2000 samples; to be judged they need 2048"),
         (boastful, tones, "checkpoint 'tiny': provenance.held_out is 'some', should be from 0 to 1"),
     ):
         with pytest.raises(InputError) as error:

@@ -9,6 +9,7 @@ from samplepack import models
 from samplepack.checkpoint import Checkpoint, read_tensors
 from samplepack.datasets.prepared import Dataset
 from samplepack.errors import InputError, SamplepackError
+from samplepack.evaluation import measures
 from samplepack.progress import Progress
 
 Latents = NDArray[np.float32]
@@ -28,7 +29,8 @@ class Bench:
     """What all measurements need. Imports TensorFlow.
 
     Raises:
-        InputError: the set's rate or length of notes isn't the checkpoint's, or the checkpoint's weights are damaged.
+        InputError: the set's rate or length of notes isn't the checkpoint's, its notes are too short to be measured, or
+            its weights are damaged.
     """
 
     def __init__(self, checkpoint: Checkpoint, dataset: Dataset, progress: Progress) -> None:
@@ -51,6 +53,10 @@ class Bench:
             raise InputError(
                 f"{dataset.folder}: its notes have {contents.samples} samples, those of checkpoint '{name}' "
                 f"{config.samples}; prepare the set with that length"
+            )
+        if config.samples < measures.FRAME:
+            raise InputError(
+                f"checkpoint '{name}': its notes have {config.samples} samples; to be judged they need {measures.FRAME}"
             )
         self.checkpoint, self.dataset, self.rate_hz = checkpoint, dataset, checkpoint.rate_hz
         self.progress, self._model, self._config = progress, model, config

@@ -303,7 +303,7 @@ def _diversity(bench: Bench, pitch: int, real: Indices, timbres: dict[str, Laten
         pitch=pitch,
         distances_db=distances,
         means_db=means,
-        random_to_real=means["random"] / means["real"] if "real" in means else None,
+        random_to_real=means["random"] / means["real"] if means.get("real") else None,
     )
 
 

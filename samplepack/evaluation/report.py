@@ -46,10 +46,10 @@ def rows(figures: Figures) -> list[Row]:
     means = figures.diversity.means_db
     for kind, mean in means.items():
         if kind != "real":
-            beside = f"real instruments {means['real']:.2f} dB" if "real" in means else ""
-            share = f", {_percent(mean / means['real'])} of real" if "real" in means else ""
-            what = f"distance between timbres at pitch {figures.diversity.pitch}, {kind}"
-            table.append(Row(what, f"{mean:.2f} dB{share}", beside))
+            real_mean = means.get("real")
+            share = f", {_percent(mean / real_mean)} of real" if real_mean else ""
+            beside = f"real instruments {real_mean:.2f} dB" if real_mean else ""
+            table.append(Row(f"distance between timbres, {kind}", f"{mean:.2f} dB{share}", beside))
     steps = figures.smoothness
     table.append(
         Row(
