@@ -94,10 +94,10 @@ def write_fits(recipe: Path, fits: Iterable[Fit]) -> None:
     """Keep the fits of a recipe, each once, in place of those that were kept."""
     once = {fit.like: fit.model_dump(mode="json") for fit in fits}.values()
     # A line a key, so that a latent takes one line of a diff rather than hundreds.
-    blocks = [
+    texts = [
         ",\n".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in fit.items()) for fit in once
     ]
-    text = '{"fit": 1, "fits": [\n{' + "\n}, {".join(blocks) + "}\n]}\n"
+    text = '{"fit": 1, "fits": [{\n' + "\n}, {\n".join(texts) + "\n}]}\n"
     write_aside(fits_file(recipe), text.encode("utf-8", "surrogatepass"))
 
 

@@ -22,6 +22,9 @@ from samplepack.recipe import Like, load_recipe
 if TYPE_CHECKING:
     from samplepack.training.fit import Fitted
 
+_SAMPLES = 64000
+"""Length of a note where a checkpoint doesn't say it."""
+
 OnStep = Callable[[str, int, int], None]
 """Hears what is being fitted, and how many steps of how many are done."""
 
@@ -112,7 +115,7 @@ def fit_sounds(sounds: Sequence[Path], reference: str, output: Path, on_step: On
 
 def _read_notes(files: Sequence[Sequence[Path]], checkpoint: Checkpoint) -> list[list[OneNote]]:
     """The notes of several lists of files, or the problems of all of them."""
-    samples = int(checkpoint.config.model_dump().get("samples", 0))
+    samples = int((checkpoint.config.model_extra or {}).get("samples", _SAMPLES))
     problems: list[Problem] = []
     notes: list[list[OneNote]] = []
     for of_timbre in files:

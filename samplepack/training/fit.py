@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,14 +33,18 @@ _NOTES_TO_CHOOSE_BY = 3
 _NOTES_TOGETHER = 4
 """What goes through the network at once at most: gradients through a full-size one take 250 MB a note."""
 
-_SILENT_POWER = 1e-3
-"""Mel power that counts as silence, wanted or made; the loudest place of a note has some 1e5."""
+_BANDS = 64
 
-_RANGE_NATS = 13.8155
+_SILENT_NATS = float(np.log(1e-3))
+"""Log mel power that counts as silence, wanted or made; the loudest place of a note has some 12."""
+
+_RANGE_NATS = float(6.0 * np.log(10.0))
 """60 dB of power: what lies so far below a note's loudest place counts least, of frequencies not at all."""
 
+_DB_PER_NAT = float(10.0 / np.log(10.0))
+
 _FREQUENCY_WEIGHT = 0.1
-"""Of the instantaneous frequency in the loss; the magnitude's is 1."""
+"""Of the instantaneous frequency in the loss; that of the magnitude, fine and in bands, is 1."""
 
 Images = NDArray[np.float32]
 """Shape (notes, frames, bins, 2), as networks give them."""
@@ -57,8 +61,8 @@ class Fitted:
     """The known latent that it started from: an instrument's name, or `seed 17`."""
 
     nearest_db: float
-    """How far that one is from the notes: the mean difference of log mel power, wherever either is less than 60 dB
-    below a note's loudest place, and at least as far down as that."""
+    """How far that one is from the notes: the mean difference of the levels of 64 mel bands over time, dB, no level
+    counting as lower than 60 dB below the note's loudest."""
 
     fitted_db: float
     """How far `latent` is."""
@@ -84,20 +88,20 @@ def fit(
     config, tensors = gansynth.read(checkpoint)
     known = _known_latents(config, tensors)
     of = len(known) + STEPS
-    network = _Network(config, tensors)
-    wanted = _Wanted(config, _spread(notes, _MOST_NOTES))
-    few = _Wanted(config, _spread(notes, _NOTES_TO_CHOOSE_BY))
+    network = FrozenNetwork(config, tensors)
+    wanted = Wanted(config, _spread(notes, _MOST_NOTES))
+    few = Wanted(config, _spread(notes, _NOTES_TO_CHOOSE_BY))
     distances_db = {}
     for done, (name, latent) in enumerate(known.items(), start=1):
-        distances_db[name] = few.distance_db(network.images(latent, few.pitches))
+        distances_db[name] = network.distance_db(latent, few)
         on_step(done, of)
     nearest = min(distances_db, key=lambda name: distances_db[name])
     latent = _descend(network, wanted, known[nearest], lambda done: on_step(len(known) + done, of))
-    nearest_db, fitted_db = (wanted.distance_db(network.images(z, wanted.pitches)) for z in (known[nearest], latent))
+    nearest_db, fitted_db = (network.distance_db(z, wanted) for z in (known[nearest], latent))
     return Fitted(latent, nearest, nearest_db, fitted_db)
 
 
-def _descend(network: _Network, wanted: _Wanted, start: Latent, on_step: Callable[[int], None]) -> Latent:
+def _descend(network: FrozenNetwork, wanted: Wanted, start: Latent, on_step: Callable[[int], None]) -> Latent:
     """The latent of the least loss on the way that Adam goes from `start`, its steps shrinking along half a cosine."""
     z = start.astype(np.float64)
     best, least = start, np.inf
@@ -132,11 +136,11 @@ def _on_shell(z: NDArray[Any]) -> NDArray[Any]:
 def _spread(notes: Sequence[OneNote], most: int) -> list[OneNote]:
     """So many of the notes at most, spread over their pitches."""
     by_pitch = sorted(notes, key=lambda note: note.pitch)
-    places = np.linspace(0, len(notes) - 1, min(most, len(notes)) + 2)[1:-1] if most < len(notes) else range(len(notes))
-    return [by_pitch[round(place)] for place in places]
+    most = min(most, len(notes))
+    return [by_pitch[(2 * i + 1) * len(notes) // (2 * most)] for i in range(most)]
 
 
-class _Wanted:
+class Wanted:
     """Notes as the images that a network should give.
 
     Args:
@@ -146,54 +150,60 @@ class _Wanted:
 
     def __init__(self, config: GANSynthConfig, notes: Sequence[OneNote]) -> None:
         self.pitches = np.array([note.pitch for note in notes])
-        a, b = config.normaliser.magnitude
         analysis = SoundToMel(config.frames, config.bins, config.sample_rate_hz)
         spectrogram = analysis(np.stack([note.wave for note in notes]))
         scale = np.array([config.normaliser.magnitude, config.normaliser.frequency], np.float32)
-        self.silence = float(a * np.log(_SILENT_POWER) + b)
         self.images: Images = np.asarray(spectrogram * scale[:, 0] + scale[:, 1], np.float32)
-        self.images[..., 0] = np.maximum(self.images[..., 0], self.silence)
-        self._db = 10.0 / np.log(10.0) / a
-
-    def distance_db(self, images: Images) -> float:
-        """The mean difference of log mel power, dB, where either is heard."""
-        floor = self.images[..., 0].max(axis=(1, 2), keepdims=True) - 60.0 / self._db
-        made, wanted = (np.maximum(image[..., 0], floor) for image in (images, self.images))
-        heard = (made > floor) | (wanted > floor)
-        return float(self._db * np.abs(made - wanted)[heard].mean(dtype=np.float64))
 
 
-class _Network:
-    """A generator that gives images of latents, and gradients by them, a few notes at a time."""
+class FrozenNetwork:
+    """A generator of which only the latent can change, a few notes at a time."""
 
     def __init__(self, config: GANSynthConfig, tensors: Tensors) -> None:
         self.config = config
         self._labels = np.eye(config.pitches[1] - config.pitches[0] + 1, dtype=np.float32)
         self._templates = tensors["templates"].transpose(0, 2, 1) if config.templates else None
         self._folded = blocks.fold(tensors, config.channels[: max(config.shares())])
-        self._images = backend.compiled(self._image)
-        self._loss_and_gradient = backend.compiled(self._descent)
+        self._distance = backend.compiled(self._distance_of_part)
+        self._gradient = backend.compiled(self._gradient_of_part)
 
-    def images(self, latent: Latent, pitches: NDArray[Any]) -> Images:
-        """What the network makes of a latent at some pitches."""
-        parts = [np.asarray(self._images(latent, *self._at(pitches[part]))) for part, _ in _parts(len(pitches))]
-        return np.concatenate(parts)[: len(pitches)]
+    def distance_db(self, latent: Latent, wanted: Wanted) -> float:
+        """How far what it makes of a latent is from what is wanted; see `Fitted.nearest_db`."""
+        return sum(float(self._distance(latent, *part)) for part in self._parts(wanted))
 
-    def loss_and_gradient(self, latent: Latent, wanted: _Wanted) -> tuple[float, NDArray[np.float64]]:
-        """How far what it makes is from what is wanted, a mean over notes, and that by the latent."""
+    def loss_and_gradient(self, latent: Latent, wanted: Wanted) -> tuple[float, NDArray[np.float64]]:
+        """What the fit makes small, and its gradient by the latent."""
         loss, gradient = 0.0, np.zeros(latent.shape)
-        for part, shares in _parts(len(wanted.pitches)):
-            at = self._at(wanted.pitches[part])
-            loss_, gradient_ = self._loss_and_gradient(latent, *at, wanted.images[part], wanted.silence, shares)
+        for part in self._parts(wanted):
+            loss_, gradient_ = self._gradient(latent, *part)
             loss += float(loss_)
             gradient += np.asarray(gradient_, np.float64)
         return loss, gradient
 
-    def _at(self, pitches: NDArray[Any]) -> tuple[NDArray[Any], Any, blocks.Folded]:
-        labels = pitches - self.config.pitches[0]
-        return self._labels[labels], None if self._templates is None else self._templates[labels], self._folded
+    def _parts(self, wanted: Wanted) -> Iterator[tuple[Any, ...]]:
+        """Notes in parts of one size, the last one filled up with what counts nothing: what each counts, their images,
+        labels and templates; and the weights, which a compiled function should rather be given than hold."""
+        notes = len(wanted.pitches)
+        labels = wanted.pitches - self.config.pitches[0]
+        size = -(-notes // -(-notes // _NOTES_TOGETHER))
+        for first in range(0, notes, size):
+            part = np.arange(first, first + size)
+            counts = np.where(part < notes, 1.0 / notes, 0.0).astype(np.float32)
+            part = part.clip(max=notes - 1)
+            templates = None if self._templates is None else self._templates[labels[part]]
+            yield counts, wanted.images[part], self._labels[labels[part]], templates, self._folded
 
-    def _image(self, latent: Any, labels: Any, templates: Any, folded: blocks.Folded) -> Any:
+    def _distance_of_part(self, latent: Any, counts: Any, wanted: Any, *at: Any) -> Any:
+        return ops.sum(counts * self._distances_db(self._images(latent, *at), wanted))
+
+    def _gradient_of_part(self, latent: Any, counts: Any, wanted: Any, *at: Any) -> tuple[Any, Any]:
+        def loss(tensors: blocks.Folded) -> tuple[Any, None]:
+            return ops.sum(counts * self._losses(self._images(tensors["latent"], *at), wanted)), None
+
+        value, _, gradients = backend.value_and_gradients(loss, {"latent": latent})
+        return value, gradients["latent"]
+
+    def _images(self, latent: Any, labels: Any, templates: Any, folded: blocks.Folded) -> Any:
         latent = latent * ops.rsqrt(ops.mean(ops.square(latent)))
         latents = ops.broadcast_to(latent, (labels.shape[0], self.config.latent_dim))
         x = blocks.first_block(folded, blocks.pixel_norm(ops.concatenate([latents, labels], -1)), self.config.start)
@@ -210,33 +220,33 @@ class _Network:
                 spoken = spoken + shares[number] * image
         return spoken
 
-    def _descent(
-        self, latent: Any, labels: Any, templates: Any, folded: blocks.Folded, wanted: Any, silence: Any, shares: Any
-    ) -> tuple[Any, Any]:
-        def loss(tensors: blocks.Folded) -> tuple[Any, None]:
-            made = self._image(tensors["latent"], labels, templates, folded)
-            return ops.sum(shares * self._losses(made, wanted, silence)), None
+    def _losses(self, made: Any, wanted: Any) -> Any:
+        """What is to be small for each note: fine structure, loud places counting most; frequencies, which wrap; and
+        the levels of bands, since a partial a bin beside its place is no better than none for the fine structure."""
+        (a, b), (half_turn, _) = self.config.normaliser.magnitude, self.config.normaliser.frequency
+        silence = a * _SILENT_NATS + b
+        target = ops.maximum(wanted[..., 0], silence)
+        relative = ops.clip(1.0 + (target - ops.max(target, axis=(1, 2), keepdims=True)) / (a * _RANGE_NATS), 0.0, 1.0)
+        fine = _mean(ops.abs(ops.maximum(made[..., 0], silence) - target), 0.3 + 0.7 * relative)
+        turn = 1.0 - ops.cos(float(np.pi) / half_turn * (made[..., 1] - wanted[..., 1]))
+        coarse = self._distances_db(made, wanted) * (a / _DB_PER_NAT)
+        return fine + coarse + _FREQUENCY_WEIGHT * _mean(turn, ops.square(relative))
 
-        value, _, gradients = backend.value_and_gradients(loss, {"latent": latent})
-        return value, gradients["latent"]
+    def _distances_db(self, made: Any, wanted: Any) -> Any:
+        """The mean difference of the levels of bands for each note, dB."""
+        level, target = self._levels_db(made), self._levels_db(wanted)
+        floor = ops.max(target, axis=(1, 2), keepdims=True) - _RANGE_NATS * _DB_PER_NAT
+        return ops.mean(ops.abs(ops.maximum(level, floor) - ops.maximum(target, floor)), axis=(1, 2))
 
-    def _losses(self, made: Any, wanted: Any, silence: Any) -> Any:
-        """How far images are from those that are wanted, shape (notes,). Loud places count most; frequencies wrap."""
-        per_nat, per_half_turn = self.config.normaliser.magnitude[0], self.config.normaliser.frequency[0]
-        loudest = ops.max(wanted[..., 0], axis=(1, 2), keepdims=True)
-        relative = ops.clip(1.0 + (wanted[..., 0] - loudest) / (per_nat * _RANGE_NATS), 0.0, 1.0)
-        difference = ops.abs(ops.maximum(made[..., 0], silence) - wanted[..., 0])
-        turn = 1.0 - ops.cos(np.pi / per_half_turn * (made[..., 1] - wanted[..., 1]))
-        return _mean(difference, 0.3 + 0.7 * relative) + _FREQUENCY_WEIGHT * _mean(turn, ops.square(relative))
+    def _levels_db(self, images: Any) -> Any:
+        """Levels of bands, shape (notes, frames, bands)."""
+        a, b = self.config.normaliser.magnitude
+        power = ops.exp((images[..., 0] - b) / a)
+        bands = _BANDS if self.config.bins % _BANDS == 0 else self.config.bins
+        of_bands = ops.mean(ops.reshape(power, (-1, self.config.frames, bands, self.config.bins // bands)), axis=-1)
+        return _DB_PER_NAT * ops.log(of_bands)
 
 
 def _mean(images: Any, weights: Any) -> Any:
     """The weighted mean of each image."""
     return ops.sum(images * weights, axis=(1, 2)) / (ops.sum(weights, axis=(1, 2)) + 1e-6)
-
-
-def _parts(notes: int) -> list[tuple[NDArray[Any], NDArray[np.float32]]]:
-    """Indices of notes in parts of one size, the last one filled up with what counts nothing; and what each counts."""
-    size = -(-notes // -(-notes // _NOTES_TOGETHER))
-    indices = np.arange(-(-notes // size) * size).reshape(-1, size)
-    return [(part.clip(max=notes - 1), np.where(part < notes, 1.0 / notes, 0.0).astype(np.float32)) for part in indices]

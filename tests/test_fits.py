@@ -1,0 +1,273 @@
+"""Timbres like a sound: reading the sounds, what is kept of a fit, and what is said of bad ones."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+from samplepack import fitting, library
+from samplepack.checkpoint import CONFIG, Config, write_checkpoint
+from samplepack.datasets.one_note import pitch_in_name, read_note
+from samplepack.errors import InputError
+from samplepack.fits import fits_file
+from samplepack.plan import timbre_latents
+from samplepack.recipe import load_recipe
+
+RATE_HZ = 16000
+
+
+def tone(pitch, rate_hz=RATE_HZ, seconds=1.0, harmonics=6):
+    """A steady note, float64, shape (n,)."""
+    time_s = np.arange(int(seconds * rate_hz)) / rate_hz
+    frequency_hz = 440.0 * 2.0 ** ((pitch - 69) / 12)
+    return sum(np.sin(2 * np.pi * frequency_hz * h * time_s) / h for h in range(1, harmonics + 1)) * 0.3
+
+
+# Sound files
+
+
+@pytest.mark.parametrize(
+    ("name", "pitch"),
+    [
+        ("mine_60.wav", 60),
+        ("mine 060.WAV", 60),
+        ("C#4.flac", 61),
+        ("my-Bb3.aif", 58),
+        ("a1_60.wav", 60),
+        ("mine.wav", None),
+        ("mine_300.wav", None),
+        ("sound42.wav", None),
+    ],
+)
+def test_the_pitch_stands_in_the_name(name, pitch):
+    assert pitch_in_name(name) == pitch
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 44100, 192000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_note_is_read_from_its_onset_at_any_rate(tmp_path, rate_hz, channels):
+    wave = np.concatenate([np.zeros(rate_hz // 2), tone(60, rate_hz), np.zeros(rate_hz)])
+    soundfile.write(tmp_path / "a.wav", np.repeat(wave[:, None], channels, axis=1), rate_hz)
+    note = read_note(tmp_path / "a.wav", RATE_HZ, 64000, range(24, 85))
+    assert note.pitch == 60 and note.wave.shape == (64000,) and note.wave.dtype == np.float32
+    assert np.abs(note.wave).max() == pytest.approx(0.8, abs=1e-6)
+    assert np.flatnonzero(np.abs(note.wave) > 0.02)[0] < 0.008 * RATE_HZ
+
+
+def test_a_long_note_is_cut_without_a_click(tmp_path):
+    soundfile.write(tmp_path / "a_60.wav", tone(60, seconds=6.0), RATE_HZ)
+    wave = read_note(tmp_path / "a_60.wav", RATE_HZ, 64000, range(24, 85)).wave
+    assert len(wave) == 64000 and abs(wave[-1]) < 1e-4
+
+
+def noise(n=RATE_HZ):
+    return np.random.RandomState(1).uniform(-0.5, 0.5, n)
+
+
+BAD_SOUNDS = {
+    # name and samples → what is told
+    "text_60.wav": ("not audio", "not a sound file: "),
+    "empty_60.wav": (np.zeros(0), "is silent"),
+    "silent_60.wav": (np.zeros(RATE_HZ), "is silent"),
+    "nan_60.wav": (np.where(np.arange(RATE_HZ) == 9, np.nan, tone(60)), "holds NaN or infinity"),
+    "short_60.wav": (tone(60)[:1000], "sounds for 0.06 s; a note should sound for 0.2 s at least"),
+    "long_60.wav": (np.zeros(61 * RATE_HZ), "is 61 s long; a file should hold one note, of 60 s at most"),
+    "noise.wav": (noise(), "no pitch is heard in it; put one into its name, such as noise_60.wav"),
+    "high_100.wav": (noise(), "pitch 100 is outside what the checkpoint can play, 24-84"),
+    "wrong_66.wav": (tone(60), "is called 66, but sounds at pitch 60; rename it"),
+}  # fmt: skip
+
+
+def write_sound(path, samples):
+    if isinstance(samples, str):
+        path.write_text(samples)
+    else:
+        soundfile.write(path, samples, RATE_HZ, subtype="FLOAT")
+
+
+@pytest.mark.parametrize("name", BAD_SOUNDS)
+def test_a_bad_sound_is_told(tmp_path, name):
+    samples, told = BAD_SOUNDS[name]
+    write_sound(tmp_path / name, samples)
+    with pytest.raises(InputError) as raised:
+        read_note(tmp_path / name, RATE_HZ, 64000, range(24, 85))
+    assert str(raised.value).startswith(f"{tmp_path / name}: {told}")
+
+
+def test_every_bad_sound_of_a_folder_is_told_at_once_before_anything_is_fitted(tmp_path, run, write_recipe):
+    for name, (samples, _) in BAD_SOUNDS.items():
+        write_sound(tmp_path / name, samples)
+    recipe = write_recipe(timbres="{Mine: {like: .}}")
+    ran = run("fit", recipe)
+    assert ran.code == 2 and len(ran.err.splitlines()) == len(BAD_SOUNDS) and not fits_file(recipe).exists()
+
+
+# Recipes
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Fits that take no time: every latent is made of ones. Gives what was fitted to."""
+    told = []
+
+    def fit(checkpoint, notes, on_step):
+        told.append([note.pitch for note in notes])
+        on_step(1, 1)
+        return SimpleNamespace(latent=np.ones(32, "f4"), nearest="Viola", nearest_db=9.0, fitted_db=6.0)
+
+    monkeypatch.setattr(fitting, "_fit", fit)
+    return told
+
+
+@pytest.fixture
+def mine(tmp_path, write_recipe):
+    (tmp_path / "sounds").mkdir()
+    for pitch in (60, 64):
+        soundfile.write(tmp_path / "sounds" / f"mine_{pitch}.wav", tone(pitch), RATE_HZ)
+    return write_recipe(timbres="{Mine: {like: sounds/mine_60.wav}, Both: {like: sounds, toward: Mine, at: 0.5}}")
+
+
+def problems_of(path):
+    with pytest.raises(InputError) as raised:
+        load_recipe(path)
+    return [str(problem).replace(f"{path.parent}/", "") for problem in raised.value.problems]
+
+
+def test_a_recipe_is_fitted_once_and_then_good(mine, run, at_once):
+    assert problems_of(mine) == [
+        "small.yaml:4:24: timbres.Mine.like: no latent has been fitted to it; run: samplepack fit small.yaml",
+        "small.yaml:4:58: timbres.Both.like: no latent has been fitted to it; run: samplepack fit small.yaml",
+    ]
+    ran = run("fit", mine)
+    assert ran.code == 0 and ran.err == ""
+    assert ran.out.splitlines() == [
+        "Mine: nearest is Viola, 9.0 dB away; fitted to 1 notes: 6.0 dB",
+        "Both: nearest is Viola, 9.0 dB away; fitted to 2 notes: 6.0 dB",
+    ]
+    assert at_once == [[60], [60, 64]]
+    assert run("check", mine).out == f"{mine}: good\n"
+    assert run("fit", mine).out == "everything is fitted already\n" and len(at_once) == 2
+    assert timbre_latents(load_recipe(mine).recipe, 32)["Mine"].tolist() == [1.0] * 32
+    planned = run("plan", mine).out
+    assert "(like: sounds/mine_60.wav)" in planned and "(like: sounds, toward: Mine, at: 0.5)" in planned
+
+
+def test_what_is_kept_is_a_file_that_diffs_line_by_line(mine, run, at_once):
+    assert json.loads(run("fit", mine, "--json").out)[1] == {
+        "name": "Both", "notes": 2, "nearest": "Viola", "nearest_db": 9.0, "fitted_db": 6.0,
+    }  # fmt: skip
+    kept = fits_file(mine).read_text(encoding="utf-8")
+    assert fits_file(mine).name == "small.fit.json" and str(mine.parent) not in kept and len(kept.splitlines()) == 17
+    first, second = json.loads(kept)["fits"]
+    assert first["like"] == ["sounds/mine_60.wav"] and second["like"] == ["sounds"] and first["latent"] == [1.0] * 32
+
+
+def test_a_timbre_may_be_renamed_and_another_added_without_fitting_it_again(mine, run, at_once):
+    run("fit", mine)
+    mine.write_text(
+        mine.read_text().replace("Mine", "Ours").replace("Both:", "New: {like: [sounds/mine_64.wav]}, Both:")
+    )
+    assert run("fit", mine).out.startswith("New: ") and at_once[2:] == [[64]]
+    assert run("check", mine).code == 0
+
+
+@pytest.mark.parametrize("change", ["content", "name", "more"])
+def test_other_sounds_are_fitted_anew(mine, run, at_once, change):
+    run("fit", mine)
+    sound = mine.parent / "sounds" / "mine_64.wav"
+    if change == "content":
+        soundfile.write(sound, tone(64) * 0.5, RATE_HZ)
+    elif change == "name":
+        sound.rename(sound.with_name("mine_E4.wav"))
+    else:
+        soundfile.write(sound.with_name("mine_67.wav"), tone(67), RATE_HZ)
+    assert problems_of(mine) == [
+        "small.yaml:4:58: timbres.Both.like: the sounds aren't those that a latent was fitted to; "
+        "run: samplepack fit small.yaml"
+    ]
+    assert run("fit", mine).out.count("\n") == 1 and run("check", mine).code == 0
+
+
+def test_another_checkpoint_is_fitted_anew(mine, run, at_once):
+    run("fit", mine)
+    config = json.loads((library.STARTER / CONFIG).read_text())
+    write_checkpoint(mine.parent / "own", Config.model_validate({**config, "instruments": []}), {"a": np.ones(1)})
+    mine.write_text(mine.read_text() + "checkpoint: ./own\n")
+    assert problems_of(mine)[0] == (
+        "small.yaml:4:24: timbres.Mine.like: its latent was fitted for another checkpoint; run: samplepack fit small.yaml"
+    )
+    assert len(run("fit", mine).out.splitlines()) == 2 and run("check", mine).code == 0
+
+
+BAD_LIKES = {
+    "7": "should be the path of a sound file or of a folder of them, or a list of such paths",
+    "[]": "should be the path of a sound file or of a folder of them, or a list of such paths",
+    "[7]": "should be the path of a sound file or of a folder of them, or a list of such paths",
+    "nowhere.wav": "'nowhere.wav': no such file or folder",
+    "[sounds, nowhere.wav]": "'nowhere.wav': no such file or folder",
+    '"\\0"': "'\\x00': no such file or folder",
+    "x" * 5000: f"'{'x' * 5000}': no such file or folder",
+    "empty": "'empty': holds no sound files (.wav, .aif, .aiff, .flac)",
+    "many": "201 sound files; a dozen notes are enough, 200 the most",
+    "huge": "'huge.wav': longer than 100 MB, which no note is",
+}
+
+
+@pytest.mark.parametrize("like", BAD_LIKES, ids=lambda like: like[:30])
+def test_what_cannot_be_sounds_is_told_where_it_stands(mine, like):
+    folder = mine.parent
+    for name in ("empty", "many", "huge"):
+        (folder / name).mkdir()
+    for number in range(201):
+        (folder / "many" / f"{number}.wav").touch()
+    with (folder / "huge" / "huge.wav").open("wb") as file:
+        file.truncate(100_000_001)
+    mine.write_text(
+        mine.read_text()
+        .replace("sounds/mine_60.wav", like)
+        .replace(", Both: {like: sounds, toward: Mine, at: 0.5}", "")
+    )
+    assert problems_of(mine) == [f"small.yaml:4:24: timbres.Mine.like: {BAD_LIKES[like]}"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"{", "not JSON: "),
+        (b"\xff", "not JSON: "),
+        (b"[" * 100_000, "not JSON: "),
+        (b"[]", ": Input should be"),
+        (b'{"fit": 2, "fits": []}', "fit: Input should be less than or equal to 1; delete it and fit anew"),
+        (b'{"fit": 1, "fits": [{}]}', "fits.0.like: Field required; delete it and fit anew"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_a_damaged_file_of_fits_is_told(mine, run, content, told):
+    fits_file(mine).write_bytes(content)
+    for command in ("check", "fit"):
+        ran = run(command, mine)
+        assert ran.code == 2 and any(line.startswith(f"{fits_file(mine)}: {told}") for line in ran.err.splitlines())
+
+
+def test_a_fit_with_numbers_that_are_none_is_damaged(mine, run, at_once):
+    run("fit", mine)
+    fits_file(mine).write_text(fits_file(mine).read_text().replace("1.0, 1.0]", "1.0, NaN]"))
+    assert "latent.31: Input should be a finite number" in run("check", mine).err
+
+
+def test_a_recipe_that_is_like_nothing_has_nothing_to_fit(run, write_recipe):
+    ran = run("fit", write_recipe())
+    assert ran.code == 2 and "no timbre is `like` a sound" in ran.err
+
+
+def test_fitted_sounds_without_a_good_place_to_go_are_told(tmp_path, run):
+    soundfile.write(tmp_path / "a_60.wav", tone(60), RATE_HZ)
+    ran = run("fit", tmp_path / "a_60.wav", "-o", tmp_path / "a")
+    assert ran.code == 2 and "a latent is written as .npy; call it a.npy" in ran.err
+    assert (
+        run("fit", tmp_path / "b_60.wav", "-o", tmp_path / "a.npy").err
+        == f"'{tmp_path / 'b_60.wav'}': no such file or folder\n"
+    )
+    assert not (tmp_path / "a.npy").exists()
