@@ -50,6 +50,13 @@ def fold(tensors: Mapping[str, Any], channels: tuple[int, ...]) -> Folded:
     return folded
 
 
+def code_of(latents: Any, one_hot: Any) -> Any:
+    """What block 1 sees: latents, brought onto the shell (their root mean square is 1), with one-hot pitches, both
+    normalised together; shape (batch, latent_dim + pitches)."""
+    latents = latents * ops.rsqrt(ops.mean(ops.square(latents), axis=-1, keepdims=True))
+    return pixel_norm(ops.concatenate([latents, one_hot], axis=-1))
+
+
 def first_block(folded: Folded, code: Any, start: tuple[int, int]) -> Any:
     """Block 1's features, shape (batch, *start, channels), of normalised codes, shape (batch, latent_dim + labels)."""
     x = ops.reshape(ops.matmul(code, folded["block_1/kernel0"]), (-1, *start, folded["block_1/bias0"].shape[0]))

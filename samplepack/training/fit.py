@@ -204,21 +204,8 @@ class FrozenNetwork:
         return value, gradients["latent"]
 
     def _images(self, latent: Any, labels: Any, templates: Any, folded: blocks.Folded) -> Any:
-        latent = latent * ops.rsqrt(ops.mean(ops.square(latent)))
         latents = ops.broadcast_to(latent, (labels.shape[0], self.config.latent_dim))
-        x = blocks.first_block(folded, blocks.pixel_norm(ops.concatenate([latents, labels], -1)), self.config.start)
-        shares = self.config.shares()
-        spoken: Any = 0.0
-        for number in range(1, max(shares) + 1):
-            bins = self.config.start[1] * 2 ** (number - 1)
-            seen = blocks.narrowed(templates, bins) if self.config.template_channels(number) else None
-            x = x if number == 1 else blocks.block(folded, number, x, seen)
-            if number in shares:
-                image = blocks.image(folded, number, x, seen)
-                for axis, size in ((1, self.config.frames), (2, self.config.bins)):
-                    image = ops.repeat(image, size // image.shape[axis], axis=axis)
-                spoken = spoken + shares[number] * image
-        return spoken
+        return gansynth.spectrogram(self.config, folded, blocks.code_of(latents, labels), templates)
 
     def _losses(self, made: Any, wanted: Any) -> Any:
         """What is to be small for each note: fine structure, loud places counting most; frequencies, which wrap; and

@@ -261,7 +261,7 @@ class ReconstructionTrainer:
         log_sigma = ops.take(weights["log_sigma"], batch["instrument"], axis=0)
         sigma = ops.exp(log_sigma)
         divergence = ops.mean(ops.sum(0.5 * (mean**2 + sigma**2 - 1.0) - log_sigma, axis=-1))
-        code = code_of(mean + sigma * batch["noise"], batch["one_hot"])
+        code = blocks.code_of(mean + sigma * batch["noise"], batch["one_hot"])
         coarse, x = self._coarse(weights, code, batch)
         terms = dict(
             zip(("coarse_magnitude", "coarse_frequency"), self._distance(coarse, batch["coarse"], batch), strict=True)
@@ -321,12 +321,6 @@ class ReconstructionTrainer:
 def coarse_block(config: GANSynthConfig) -> int:
     """The block whose images are a quarter of the full size, or the first one of a small network."""
     return max(len(config.channels) - 2, 1)
-
-
-def code_of(latents: Any, one_hot: Any) -> Any:
-    """Latents on the shell and one-hot pitches to normalised codes, shape (batch, latent_dim + pitches)."""
-    latents = latents * ops.rsqrt(ops.mean(ops.square(latents), axis=-1, keepdims=True))
-    return blocks.pixel_norm(ops.concatenate([latents, one_hot], axis=-1))
 
 
 def _averaged(templates: NDArray[np.float32], bins: int) -> NDArray[np.float32]:
