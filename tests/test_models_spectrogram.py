@@ -7,7 +7,12 @@ from samplepack import models
 
 models.start_backend()
 
-from samplepack.models.spectrogram import MelToSound, linear_to_mel_matrix, mel_to_linear_matrix  # noqa: E402
+from samplepack.models.spectrogram import (  # noqa: E402
+    MelToSound,
+    SoundToMel,
+    linear_to_mel_matrix,
+    mel_to_linear_matrix,
+)
 
 
 def test_mel_matrices_are_magentas_widened_bands_and_all():
@@ -39,3 +44,21 @@ def test_silence_without_a_peak_stays_silent_and_finite_when_locked_to_peaks():
     wave = np.asarray(MelToSound(8, 64, 300, 16000, "peak-locked", 0.0)(silent))
     assert np.isfinite(wave).all()
     assert np.abs(wave).max() < 1e-2
+
+
+def test_a_wave_becomes_the_spectrogram_that_magenta_makes_of_it():
+    golden = np.load(FIXTURES / "spectral.npz")
+    made, theirs = SoundToMel(128, 1024, 16000)(golden["wave"][np.newaxis])[0, golden["frames"]], golden["melspecgram"]
+    heard = theirs[..., 0] > theirs[..., 0].max() - np.log(1e6)
+    assert np.abs(made - theirs)[..., 0][heard].max() < 2e-3
+    turned = made[..., 1] - theirs[..., 1]
+    assert np.abs(turned - 2.0 * np.round(turned / 2.0))[heard].max() < 2e-3
+    np.testing.assert_allclose(made[0, :, 1], theirs[0, :, 1], atol=1e-5)  # a phase, not unwrapped
+
+
+def test_a_wave_comes_back_from_its_spectrogram_as_loud_as_it_was():
+    time_s = np.arange(64000) / 16000
+    tone = sum(0.1 * np.sin(2.0 * np.pi * 220.0 * k * time_s) for k in range(1, 8)).astype("float32")
+    back = np.asarray(MelToSound(128, 1024, 64000, 16000, "peak-locked", 0.0)(SoundToMel(128, 1024, 16000)(tone[None])))
+    middle = slice(8000, 56000)
+    assert abs(20.0 * np.log10(np.std(back[0, middle]) / np.std(tone[middle]))) < 1.0
