@@ -169,7 +169,7 @@ def test_the_loss_is_what_its_formula_says(trainer):
     trainer, _ = trainer
     random = np.random.RandomState(0)
     made, real = random.uniform(-1, 1, (2, 1, 5, 6, 2)).astype("float32")
-    batch = {"loudest": np.float32(0.9)}
+    batch = {"loudest": np.float32(0.9), "loud": np.float32(3.0)}
     a, p = 0.0661371661726, 0.8
     least = 0.9 - a * 6.5 * np.log(10)
     level = np.clip((real[..., 0] - least) / (0.9 - least), 0, 1)
@@ -184,7 +184,7 @@ def test_the_loss_is_what_its_formula_says(trainer):
 def test_the_frequency_of_silence_costs_nothing_and_divides_by_nothing(trainer):
     trainer, _ = trainer
     silence = np.full((1, 4, 4, 2), -0.9, "float32")
-    _, frequency = trainer._distance(silence * 0.5, silence, {"loudest": np.float32(0.9)})
+    _, frequency = trainer._distance(silence * 0.5, silence, {"loudest": np.float32(0.9), "loud": np.float32(3.0)})
     assert float(frequency) == 0.0
 
 

@@ -51,6 +51,13 @@ class Reconstruction(BaseModel):
     loud_weight: float = Field(3.0, ge=0)
     """Of the loudest bins, which are few, beside that of the others in the loss on magnitude."""
 
+    late_loud_weight: float = Field(20.0, ge=0)
+    """The same in the last part of the training. Peaks that are right in shape stay too low for long; once the shape
+    is there, this brings them up."""
+
+    late_share: float = Field(0.55, ge=0, le=1)
+    """How large that last part is."""
+
     square_weight: float = Field(3.0, ge=0)
     """Of the squared difference of magnitudes beside the absolute one, which alone would settle for the median: peaks
     are narrow, and most of what lies around them is silence."""
@@ -170,7 +177,7 @@ class ReconstructionTrainer:
 
     def _batch(self, step: int, full: bool) -> dict[str, NDArray[Any]]:
         """All that a step needs besides the state, as arrays."""
-        batch, n = self.settings.batch, len(self.chosen)
+        settings, batch, n = self.settings, self.settings.batch, len(self.chosen)
         rng = np.random.default_rng([self.seed, 1, step])
         places = np.arange(step * batch, (step + 1) * batch)
         order = {
@@ -188,7 +195,10 @@ class ReconstructionTrainer:
             "loudest": self.spectrograms.loudest[notes][:, None, None],
             "coarse": self.spectrograms.coarse[notes].astype("float32"),
             "rate": np.float32(warm * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * done)))),
-            "divergence": np.float32(self.settings.divergence_weight * min(1.0, done / 0.2)),
+            "loud": np.float32(
+                settings.late_loud_weight if done >= 1.0 - settings.late_share else settings.loud_weight
+            ),
+            "divergence": np.float32(settings.divergence_weight * min(1.0, done / 0.2)),
             "keep": np.float32(min(0.9988, (step + 1) / (step + 800))),
             "step": np.float32(step + 1),
         }
@@ -307,7 +317,7 @@ class ReconstructionTrainer:
         made = ops.cast(made, "float32")
         least = batch["loudest"] - a * _AUDIBLE
         level = ops.clip((real[..., 0] - least) / (a * _AUDIBLE), 0.0, 1.0)
-        weight = (0.3 + 0.7 * level + self.settings.loud_weight * level**4) * counts
+        weight = (0.3 + 0.7 * level + batch["loud"] * level**4) * counts
         apart = ops.where(
             real[..., 0] > least, ops.abs(made[..., 0] - real[..., 0]), ops.maximum(made[..., 0] - least, 0.0)
         )
