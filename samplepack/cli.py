@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from samplepack import __version__
-from samplepack.errors import InputError, SamplepackError
+from samplepack.errors import InputError, Problem, SamplepackError
 
 if TYPE_CHECKING:
     from samplepack.checkpoint import Checkpoint
+    from samplepack.datasets.prepared import Contents
     from samplepack.recipe import LoadedRecipe
 
 _RECIPES = click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -302,6 +303,8 @@ def train(config: Path, output: Path | None, save_every_s: float, quiet: bool) -
 @click.option("-o", "--output", metavar="SET", required=True, type=click.Path(path_type=Path), help="The set's folder.")
 @click.option("--rate-hz", type=click.IntRange(8000, 48000), default=16000, show_default=True, help="Of the set.")
 @click.option("--seconds", type=click.FloatRange(0.5, 30), default=4.0, show_default=True, help="Of each note.")
+@click.option("--pitches", default="24-84", show_default=True, help="Others are left out.")
+@click.option("--instrument", default="", help="One name for all.  [default: as files, folders or presets say]")
 @click.option("--title", default="", help="Of the set.  [default: what the source calls itself]")
 @click.option("--license", default="", help="Terms and notices of the sounds.  [default: what the source says]")
 @click.option(
@@ -311,41 +314,64 @@ def train(config: Path, output: Path | None, save_every_s: float, quiet: bool) -
     help="Sounds prepared side by side.  [default: all cores]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was taken and dropped as JSON.")
-def dataset(
-    source: Path,
-    output: Path,
-    rate_hz: int,
-    seconds: float,
-    title: str,
-    license: str,
-    workers: int | None,
-    as_json: bool,
-) -> None:
+def dataset(source: Path, output: Path, workers: int | None, as_json: bool, pitches: str, **about: Any) -> None:
     """Prepare a set of notes to train with.
 
-    SOURCE is a soundfont: every program of its bank 0 is rendered through FluidSynth.
+    SOURCE is a folder of sound files (the pitch in their names, in a smpl chunk, or else heard), an SFZ file or a
+    folder of them, a folder in NSynth's layout, a soundfont (its bank 0, played by FluidSynth), or one recording,
+    which is cut into its notes.
 
     \b
-    Example:
+    Examples:
+      samplepack dataset ~/Samples/cello -o sets/cello
       samplepack dataset /usr/share/sounds/sf2/FluidR3_GM.sf2 -o sets/fluid
     """
     from samplepack import parallel
-    from samplepack.datasets.prepare import prepare
+    from samplepack.datasets.prepare import parse_pitches, prepare
 
+    about["pitches"] = parse_pitches(pitches)
     map_ = parallel.threads(workers or os.cpu_count() or 1)
-    options: dict[str, Any] = {"rate_hz": rate_hz, "seconds": seconds, "title": title, "license": license}
     if sys.stderr.isatty():
         with _Bar(source.name) as bar:
-            contents = prepare(source, output, map_, **options, progress=bar)
+            contents = prepare(source, output, map_, **about, progress=bar)
     else:
-        contents = prepare(source, output, map_, **options)
+        contents = prepare(source, output, map_, **about)
     if as_json:
         click.echo(json.dumps(contents.model_dump(mode="json"), indent=1, ensure_ascii=False))
-        return
-    instruments = {note.instrument for note in contents.notes}
-    click.echo(
-        f"{output}: {len(contents.notes)} notes of {len(instruments)} instruments; {len(contents.dropped)} dropped"
-    )
+    else:
+        _print_contents(output, contents)
+
+
+def _print_contents(folder: Path, contents: Contents) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from samplepack.datasets.report import dropped_by_reason, rows
+
+    instruments = rows(contents)
+    click.echo(f"{folder}: {len(contents.notes)} notes of {len(instruments)} instruments")
+    table = Table("instrument", box=None, pad_edge=True)
+    for heading in ("notes", "pitches", "missing"):
+        table.add_column(heading, justify="right")
+    for row in instruments:
+        table.add_row(
+            Text(_printable(row.instrument)), str(row.notes), f"{row.lowest}-{row.highest}", str(row.missing or "")
+        )
+    Console().print(table)
+    if contents.dropped:
+        click.echo(f"dropped: {len(contents.dropped)}, each with its reason in {folder / 'dataset.json'}")
+    for reason, group in dropped_by_reason(contents.dropped).items():
+        click.echo(f"  {reason}: {len(group)}")
+        for one in group[:3]:
+            click.echo(_printable(f"    {one.source}: {one.why}"))
+    for remark in contents.remarks:
+        click.echo(_printable(remark))
+
+
+def _printable(text: str) -> str:
+    """Text from a user's files, without what would steer a terminal."""
+    return str(Problem(text))
 
 
 @main.command()

@@ -20,8 +20,8 @@ SHORTEST_S = 0.1
 """What is shorter is no note."""
 
 MOST_CENTS = 50.0
-"""A note that is heard to lie further from its pitch, whole octaves left out, belongs to another one, unless most of its
-energy lies where its pitch says."""
+"""A note that is heard to lie further from its pitch, whole octaves left out, belongs to another one, unless most of
+its energy lies where its pitch says."""
 
 SURE_APERIODICITY = 0.2
 """Below this, what is heard is sure enough to speak against a name."""
@@ -31,7 +31,7 @@ _GUARD_S = 0.05
 
 
 class Unusable(Exception):
-    """A sound that can't be a note; the message says why."""
+    """A sound that can't be a note; the message says why, as `Dropped.why` does."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def take(offered: Offered, rate_hz: int, samples: int, pitches: range) -> Taken 
     Args:
         offered: the sound.
         rate_hz: of the set.
-        samples: length of the note; what is longer ends in a fade of 10 ms, what is shorter in silence.
+        samples: length of the note; what is longer is cut, what is shorter goes on in silence, after a fade of 10 ms.
         pitches: what the set takes.
     """
     try:
@@ -100,30 +100,29 @@ def take(offered: Offered, rate_hz: int, samples: int, pitches: range) -> Taken 
             _demand_within(offered.pitch, pitches)
         return _take(offered, offered.load(), rate_hz, samples, pitches)
     except Unusable as problem:
-        return Dropped(source=offered.source, why=str(problem))
+        return Dropped(source=offered.source, why=str(problem), instrument=offered.instrument, pitch=offered.pitch)
 
 
 def _take(offered: Offered, audio: Audio, rate_hz: int, samples: int, pitches: range) -> Taken:
     longest = int((samples / rate_hz + _GUARD_S) * audio.rate_hz)
     mono = audio.samples[:, :longest].mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32)
     if not np.isfinite(mono).all():
-        raise Unusable("some of its samples are no numbers (NaN or infinite)")
+        raise Unusable("not a number: some of its samples are NaN or infinite")
     if audio.duration_s < SHORTEST_S:
-        raise Unusable(f"lasts {1000.0 * audio.duration_s:.0f} ms; a note needs {1000.0 * SHORTEST_S:.0f} ms or more")
+        raise Unusable(f"too short: lasts {_ms(audio.duration_s)}; a note needs {_ms(SHORTEST_S)} or more")
     wave = resample(Audio(mono, audio.rate_hz), rate_hz).samples[0]
-    if len(wave) > samples:
-        wave = wave[:samples].copy()
-        faded = min(samples, int(_FADE_S * rate_hz))
-        wave[-faded:] *= np.linspace(1.0, 0.0, faded, dtype=np.float32)
+    wave = wave[:samples].copy()
+    fade = int(_FADE_S * rate_hz)
+    wave[-fade:] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)
     peak = float(np.abs(wave).max())
     if peak < SILENT_PEAK:
-        raise Unusable(f"silent: its peak is {gain_to_db(peak):.0f} dB")
+        raise Unusable(f"silent: mixed to mono, its peak is {gain_to_db(peak):.0f} dB")
     heard = hear_pitch(Audio(wave[None] * np.float32(PEAK / peak), rate_hz))
     is_sure = heard is not None and heard.aperiodicity < SURE_APERIODICITY
     pitch = offered.pitch
     if pitch is None:
         if heard is None or not is_sure:
-            raise Unusable("no steady pitch is heard in it, and nothing says which it is")
+            raise Unusable("no pitch: none is surely heard, and neither its name nor a smpl chunk says it")
         pitch = round(heard.pitch)
         _demand_within(pitch, pitches)
     cents, octaves = None, 0
@@ -132,7 +131,7 @@ def _take(offered: Offered, audio: Audio, rate_hz: int, samples: int, pitches: r
         octaves = round(above / 1200.0)
         cents = round(above - 1200.0 * octaves, 1)
         if is_sure and abs(cents) > MOST_CENTS and _share_at(wave, rate_hz, pitch) < 0.5:
-            raise Unusable(f"said to be {key_name(pitch)} ({pitch}), but {_named(heard.pitch)} is heard")
+            raise Unusable(f"mislabelled: said to be {key_name(pitch)} ({pitch}), but {_named(heard.pitch)} is heard")
     wave = np.pad(wave, (0, samples - len(wave)))
     return Taken(offered.instrument, pitch, offered.source, wave, cents, octaves if is_sure else 0)
 
@@ -150,9 +149,13 @@ def _share_at(wave: NDArray[np.float32], rate_hz: int, pitch: int) -> float:
     return float(power[is_heard][is_near].sum() / power[is_heard].sum())
 
 
+def _ms(duration_s: float) -> str:
+    return f"{1000.0 * duration_s:.0f} ms"
+
+
 def _demand_within(pitch: int, pitches: range) -> None:
     if pitch not in pitches:
-        raise Unusable(f"its pitch, {pitch}, is outside {pitches[0]}-{pitches[-1]}")
+        raise Unusable(f"outside {pitches[0]}-{pitches[-1]}: its pitch is {pitch}")
 
 
 def _named(pitch: float) -> str:

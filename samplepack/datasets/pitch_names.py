@@ -37,7 +37,7 @@ def key_name(pitch: int) -> str:
 
 
 def key_number(text: str) -> int | None:
-    """The MIDI pitch of a key that is written as a number or a name (`60`, `c4`, `Db3`, `C-1`); None of anything else."""
+    """The MIDI pitch of a key that is written as a number or a name (`60`, `c4`, `Db3`, `C-1`); else None."""
     if re.fullmatch(r"-?\d{1,3}", text):
         return int(text)
     match = re.fullmatch(_KEY, text)

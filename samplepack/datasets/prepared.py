@@ -50,6 +50,16 @@ class Dropped(BaseModel):
 
     source: str
     why: str
+    """A few words, then a colon and what is to be said of this one."""
+
+    instrument: str | None = None
+    pitch: int | None = None
+    """MIDI. None, as the instrument, where it isn't known."""
+
+    @property
+    def reason(self) -> str:
+        """The few words."""
+        return self.why.split(": ")[0]
 
 
 class Contents(BaseModel):
@@ -73,6 +83,8 @@ class Contents(BaseModel):
 
     notes: list[Note] = []
     dropped: list[Dropped] = []
+    remarks: list[str] = []
+    """What else is to be known of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +118,20 @@ class Dataset:
 
 
 class Writer:
-    """Takes the notes of a set that is being prepared, one by one."""
+    """Takes the notes of a set that is being prepared, one by one, and what is to be said of it.
+
+    Attributes:
+        folder: of the set, until it takes its place.
+        rate_hz, samples: of each note.
+        notes: those that were added.
+        dropped, remarks: as in `Contents`; for the caller to fill.
+    """
 
     def __init__(self, folder: Path, rate_hz: int, samples: int) -> None:
-        self.rate_hz, self.samples = rate_hz, samples
+        self.folder, self.rate_hz, self.samples = folder, rate_hz, samples
         self.notes: list[Note] = []
         self.dropped: list[Dropped] = []
+        self.remarks: list[str] = []
         self._file = (folder / WAVES).open("wb")
 
     def add(self, wave: NDArray[np.float32], **about: Any) -> None:
@@ -120,10 +140,6 @@ class Writer:
         steps = np.rint(np.asarray(wave, np.float64) * (PEAK / peak * 32768.0))
         self.notes.append(Note(peak_db=round(20.0 * np.log10(peak), 2), **about))
         self._file.write(steps.clip(-32768, 32767).astype("<i2").tobytes())
-
-    def drop(self, source: str, why: str) -> None:
-        """Say that something wasn't taken."""
-        self.dropped.append(Dropped(source=source, why=why))
 
     def close(self) -> None:
         """Everything is on disk."""
@@ -153,6 +169,7 @@ def writing(folder: Path, *, title: str, source: str, license: str, rate_hz: int
             samples=samples,
             notes=writer.notes,
             dropped=writer.dropped,
+            remarks=writer.remarks,
         )
         text = json.dumps(contents.model_dump(mode="json"), indent=1, ensure_ascii=False)
         (aside / TABLE).write_text(text + "\n", encoding="utf-8")

@@ -47,7 +47,9 @@ class Preset:
 
 
 def is_soundfont(path: Path) -> bool:
-    """Whether a file is a soundfont, whatever its name."""
+    """Whether it is a soundfont, whatever its name."""
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         return riff.form(file) == b"sfbk"
 
@@ -77,10 +79,12 @@ def open_soundfont(path: Path, seconds: float, pitches: range) -> Source:
     if not main:
         banks = ", ".join(str(bank) for bank in sorted({preset.bank for preset in presets}))
         raise InputError(f"{path.name}: it has no program in bank 0, only in bank {banks}")
-    dropped = [Dropped(source=str(preset), why="only bank 0 is taken") for preset in presets if preset.bank != 0]
+    dropped = [
+        Dropped(source=str(preset), why="another bank: only bank 0 is taken") for preset in presets if preset.bank != 0
+    ]
     if len(main) == len(general_midi.NAMES):
         dropped += [
-            Dropped(source=str(preset), why="General MIDI's program of this number plays no pitch")
+            Dropped(source=str(preset), why="unpitched: General MIDI's program of this number plays no pitch")
             for preset in main
             if preset.program in general_midi.UNPITCHED
         ]

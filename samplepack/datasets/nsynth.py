@@ -1,0 +1,91 @@
+"""NSynth's own layout: `examples.json` beside a folder `audio`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+from pydantic import BaseModel, Field, ValidationError
+
+from samplepack.datasets.offered import Job, Offered, Source
+from samplepack.datasets.prepared import Dropped
+from samplepack.datasets.sound_files import distance, natural, read_stretch
+from samplepack.errors import InputError
+
+TABLE = "examples.json"
+AUDIO = "audio"
+
+LICENSE = "NSynth, Google Inc., CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/)"
+
+
+class _Example(BaseModel):
+    """What is read of an entry."""
+
+    instrument_str: str = Field(min_length=1)
+    pitch: int = Field(ge=0, le=127)
+    velocity: int = Field(ge=0, le=127)
+
+
+def is_nsynth(folder: Path) -> bool:
+    """Whether a folder is laid out as NSynth is."""
+    return (folder / TABLE).is_file()
+
+
+def open_nsynth(folder: Path) -> Source:
+    """The notes of NSynth, or of a set in its layout; of several velocities the one nearest to 100 is taken.
+
+    Raises:
+        InputError: `examples.json` can't be read, or lists nothing.
+    """
+    entries = _entries(folder / TABLE)
+    dropped, notes = [], defaultdict(list)
+    for name in sorted(entries, key=natural):
+        source = f"{AUDIO}/{name}.wav".encode("utf-8", "replace").decode()
+        if not re.fullmatch(r"[\w.+-]{1,200}", name, re.ASCII):
+            dropped.append(Dropped(source=source, why=f"outside {AUDIO}: its name in {TABLE} is no file's"))
+            continue
+        try:
+            example = _Example.model_validate(entries[name])
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "it"
+            dropped.append(Dropped(source=source, why=f"damaged entry in {TABLE}: {where}: {first['msg'].lower()}"))
+            continue
+        notes[example.instrument_str, example.pitch].append((example.velocity, name))
+    jobs = []
+    for (instrument, pitch), found in sorted(notes.items()):
+        names = [name for _, name in sorted(found, key=lambda one: (distance(one[0]), one))]
+        jobs.append(_job(folder, names, instrument, pitch))
+    return Source(
+        title=folder.resolve().name,
+        license=LICENSE,
+        jobs=jobs,
+        total=sum(len(found) for found in notes.values()),
+        dropped=dropped,
+    )
+
+
+def _entries(table: Path) -> dict[str, object]:
+    try:
+        entries = json.loads(table.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{table}: cannot read it: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{table} is not JSON: {error}") from error
+    if not isinstance(entries, dict) or not entries:
+        raise InputError(f"{table}: it should hold an object, with an entry for each note: name → pitch and so on")
+    return entries
+
+
+def _job(folder: Path, names: Sequence[str], instrument: str, pitch: int) -> Job:
+    def offers() -> Iterable[Offered]:
+        for name in names:
+            yield Offered(
+                instrument, pitch, f"{AUDIO}/{name}.wav", partial(read_stretch, folder / AUDIO / f"{name}.wav")
+            )
+
+    return offers
