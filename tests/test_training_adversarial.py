@@ -405,6 +405,7 @@ def test_a_finish_plays_instruments_own_latents_too(share, distinct):
         (AdversarialSettings, {"anchor": 1.0}),
         (FinishSettings, {"stable_images": 10}),
         (FinishSettings, {"average": 1.0}),
+        (FinishSettings, {"images": 2000, "head_start": 2000}),
         (FinishSettings, {"penalty": float("nan")}),
     ],
     ids=str,
