@@ -301,7 +301,7 @@ def _diversity(bench: Bench, pitch: int, real: Indices, timbres: dict[str, Laten
     means = {kind: float(np.mean(of_kind)) for kind, of_kind in distances.items()}
     return Diversity(
         pitch=pitch,
-        distances_db=distances,
+        distances_db={kind: [round(d, 2) for d in of_kind] for kind, of_kind in distances.items()},
         means_db=means,
         random_to_real=means["random"] / means["real"] if means.get("real") else None,
     )
