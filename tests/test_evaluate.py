@@ -13,7 +13,7 @@ from samplepack.checkpoint import Config, read_checkpoint, write_checkpoint
 from samplepack.datasets.prepared import read_dataset, writing
 from samplepack.errors import InputError, SamplepackError
 from samplepack.evaluation import evaluate as evaluating
-from samplepack.evaluation import measures, report
+from samplepack.evaluation import likeness, measures, report
 from samplepack.evaluation.bench import Bench
 from samplepack.evaluation.evaluate import evaluate
 from samplepack.progress import SILENT
@@ -36,10 +36,10 @@ def few(monkeypatch):
         "_DIVERSE": 4,
         "_WALKS": 2,
         "_RANDOM": 8,
-        "_EXAMPLES": 1,
     }.items():
         assert hasattr(evaluating, amount)
         monkeypatch.setattr(evaluating, amount, value)
+    monkeypatch.setattr(likeness, "_EXAMPLES", 1)
 
 
 @functools.cache
@@ -227,9 +227,9 @@ def perfect(monkeypatch, tones):
 
 def test_a_network_that_gives_the_real_notes_back_is_perfect(tiny, tones, perfect):
     figures = evaluate(tiny, tones).figures
-    for likeness in (figures.held_out, figures.trained):
-        assert likeness.distance_db == likeness.floor_db == likeness.loud_bins_db == 0.0
-        assert likeness.attack_error_ms == likeness.noise_error_db == 0.0
+    for judged in (figures.held_out, figures.trained):
+        assert judged.distance_db == judged.floor_db == judged.loud_bins_db == 0.0
+        assert judged.attack_error_ms == judged.noise_error_db == 0.0
     assert figures.retrieval.top_1 == 1.0
     assert all(pitch.within_50_cents == 1.0 for pitch in figures.pitch.values())
     assert figures.diversity.means_db["trained"] == pytest.approx(figures.diversity.means_db["real"])

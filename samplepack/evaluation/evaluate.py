@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,9 @@ from samplepack.datasets.prepared import Dataset
 from samplepack.errors import InputError
 from samplepack.evaluation import measures
 from samplepack.evaluation.bench import Bench, Indices, Latents, Waves
-from samplepack.evaluation.figures import Diversity, Figures, Judged, Likeness, Pitch, Retrieval, Silence, Smoothness
-from samplepack.evaluation.measures import LogMel, Wave
+from samplepack.evaluation.figures import Diversity, Figures, Judged, Pitch, Silence, Smoothness
+from samplepack.evaluation.likeness import Example, judge, notes_at, retrieval, summed_up
+from samplepack.evaluation.measures import Wave
 from samplepack.latent import slerp
 from samplepack.progress import SILENT, Progress
 
@@ -35,19 +36,8 @@ _JUDGED = 60
 _DIVERSE = 120
 _WALKS, _STEPS = 12, 10
 _RANDOM = 200
-_EXAMPLES = 6
 _NEARLY_SILENT_DB = -50.0
 _RIGHT_CENTS = 50.0
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """A real note and what becomes of it, to look at and to listen to."""
-
-    figures: Judged
-    real: Wave
-    round_trip: Wave
-    made: Wave
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,15 +84,15 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
         sum(map(len, kinds.values())) * len(pitches)
         + len(held_out)
         + len(trained)
-        + sum(len(_at(bench, pitch)) for pitch in {bench.dataset.contents.notes[i].pitch for i in held_out})
+        + sum(len(notes_at(bench, pitch)) for pitch in {bench.dataset.contents.notes[i].pitch for i in held_out})
         + sum(map(len, timbres.values()))
         + len(ends) * 2 * (_STEPS + 1)
         + len(random)
     )
 
     random_waves = bench.play(random, _same(middle, random))
-    held_out_notes, examples = _judge(bench, held_out, ranked=True)
-    trained_notes, more_examples = _judge(bench, trained, ranked=False)
+    held_out_notes, examples = judge(bench, held_out, ranked=True)
+    trained_notes, more_examples = judge(bench, trained, ranked=False)
     figures = Figures(
         checkpoint=checkpoint.name,
         digest=checkpoint.digest,
@@ -111,9 +101,9 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
         seed=seed,
         held_out_share=share,
         pitch=_pitch(bench, kinds, pitches, for_pitch),
-        held_out=_likeness(held_out_notes),
-        trained=_likeness(trained_notes),
-        retrieval=_retrieval(held_out_notes),
+        held_out=summed_up(held_out_notes),
+        trained=summed_up(trained_notes),
+        retrieval=retrieval(held_out_notes),
         diversity=_diversity(bench, middle, real, timbres, random_waves[:_DIVERSE]),
         smoothness=_smoothness(bench, middle, ends),
         silence=_silence(middle, random_waves),
@@ -170,7 +160,7 @@ def _pitch(
         all_pitches = np.tile(np.array(pitches, np.int32), len(latents))
         waves = bench.play(np.repeat(latents, len(pitches), axis=0), all_pitches)
         heard[kind] = [_heard(bench, wave, int(p)) for wave, p in zip(waves, all_pitches, strict=True)]
-    return {kind: _summed_up(of_kind) for kind, of_kind in heard.items() if of_kind}
+    return {kind: _pitch_of(of_kind) for kind, of_kind in heard.items() if of_kind}
 
 
 def _heard(bench: Bench, wave: Wave, pitch: int) -> tuple[int, float | None]:
@@ -178,7 +168,7 @@ def _heard(bench: Bench, wave: Wave, pitch: int) -> tuple[int, float | None]:
     return pitch, None if heard is None else round(heard.cents_above(pitch), 2)
 
 
-def _summed_up(heard: list[tuple[int, float | None]]) -> Pitch:
+def _pitch_of(heard: list[tuple[int, float | None]]) -> Pitch:
     errors = [abs(cents) for _, cents in heard if cents is not None]
     return Pitch(
         notes=len(heard),
@@ -188,100 +178,11 @@ def _summed_up(heard: list[tuple[int, float | None]]) -> Pitch:
     )
 
 
-def _judge(bench: Bench, indices: Indices, ranked: bool) -> tuple[list[Judged], list[Example]]:
-    """Every one of some real notes beside the one that the network makes for it."""
-    if not len(indices):
-        return [], []
-    notes = [bench.dataset.contents.notes[i] for i in indices]
-    real = np.stack([bench.dataset.wave(i) for i in indices])
-    made = bench.play(bench.trained_of(indices), np.array([note.pitch for note in notes], np.int32))
-    back = bench.round_trip(real)
-    ranks = _ranks(bench, indices, made) if ranked else [None] * len(notes)
-    judged = []
-    for note, rank, *waves in zip(notes, ranks, real, made, back, strict=True):
-        of_real, of_made, of_back = map(measures.spectra, waves)
-        judged.append(
-            Judged(
-                instrument=note.instrument,
-                pitch=note.pitch,
-                distance_db=measures.log_spectral_distance_db(of_real, of_made),
-                floor_db=measures.log_spectral_distance_db(of_real, of_back),
-                loud_bins_db=measures.loud_bins_db(of_real, of_made),
-                real_attack_ms=measures.attack_ms(waves[0], bench.rate_hz),
-                attack_ms=measures.attack_ms(waves[1], bench.rate_hz),
-                real_noise_db=measures.noise_db(waves[0], note.pitch, bench.rate_hz),
-                noise_db=measures.noise_db(waves[1], note.pitch, bench.rate_hz),
-                rank=rank,
-            )
-        )
-    shown = np.linspace(0, len(judged) - 1, min(_EXAMPLES, len(judged))).astype(int)
-    return judged, [Example(judged[i], real[i], back[i], made[i]) for i in shown]
-
-
-def _ranks(bench: Bench, indices: Indices, made: Waves) -> list[int | None]:
-    """For each made note, how many instruments' real notes at its pitch lie nearer to it than its own instrument's;
-    None where there is no other."""
-    notes = bench.dataset.contents.notes
-    ranks: dict[int, int | None] = {}
-    for pitch in sorted({notes[i].pitch for i in indices}):
-        real = []
-        for i in _at(bench, pitch):
-            real.append((notes[i].instrument, measures.log_mel(bench.dataset.wave(i), bench.rate_hz)))
-            bench.progress.done(1)
-        for row, index in enumerate(indices):
-            if notes[index].pitch == pitch:
-                own = notes[index].instrument
-                ranks[row] = _rank(own, measures.log_mel(made[row], bench.rate_hz), real)
-    return [ranks[row] for row in range(len(indices))]
-
-
-def _at(bench: Bench, pitch: int) -> list[int]:
-    """All notes of the set at a pitch."""
-    return [i for i, note in enumerate(bench.dataset.contents.notes) if note.pitch == pitch]
-
-
-def _rank(own: str, made: LogMel, real: list[tuple[str, LogMel]]) -> int | None:
-    nearest: dict[str, float] = {}
-    for instrument, note in real:
-        distance = measures.log_mel_distance_db(made, note)
-        nearest[instrument] = min(distance, nearest.get(instrument, distance))
-    return sum(distance < nearest[own] for distance in nearest.values()) if len(nearest) > 1 else None
-
-
-def _likeness(notes: list[Judged]) -> Likeness | None:
-    if not notes:
-        return None
-
-    def median(value: Callable[[Judged], float]) -> float:
-        return float(np.median([value(note) for note in notes]))
-
-    return Likeness(
-        notes=notes,
-        distance_db=float(np.mean([note.distance_db for note in notes])),
-        floor_db=float(np.mean([note.floor_db for note in notes])),
-        loud_bins_db=median(lambda note: note.loud_bins_db),
-        real_attack_ms=median(lambda note: note.real_attack_ms),
-        attack_ms=median(lambda note: note.attack_ms),
-        attack_error_ms=median(lambda note: abs(note.attack_ms - note.real_attack_ms)),
-        real_noise_db=median(lambda note: note.real_noise_db),
-        noise_db=median(lambda note: note.noise_db),
-        noise_error_db=median(lambda note: abs(note.noise_db - note.real_noise_db)),
-    )
-
-
-def _retrieval(held_out: list[Judged]) -> Retrieval | None:
-    ranks = [note.rank for note in held_out if note.rank is not None]
-    if not ranks:
-        return None
-    top_1, top_5 = (float(np.mean([rank < first for rank in ranks])) for first in (1, 5))
-    return Retrieval(notes=len(ranks), top_1=top_1, top_5=top_5)
-
-
 def _timbres(bench: Bench, pitch: int, rng: np.random.Generator) -> tuple[Indices, dict[str, Latents]]:
     """Real notes of different instruments at one pitch, of those that the checkpoint knows where it knows any, and the
     latents to compare with them."""
     notes, names = bench.dataset.contents.notes, bench.checkpoint.config.instruments
-    first_of = {notes[i].instrument: i for i in reversed(_at(bench, pitch))}
+    first_of = {notes[i].instrument: i for i in reversed(notes_at(bench, pitch))}
     both = [i for instrument, i in first_of.items() if instrument in names]
     real = _drawn(rng, both or list(first_of.values()), _DIVERSE)
     if not len(bench.trained):

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from samplepack.evaluation import measures
-from samplepack.evaluation.evaluate import Evaluation, Example
+from samplepack.evaluation.evaluate import Evaluation
 from samplepack.evaluation.figures import Diversity, Figures, Judged, Smoothness
+from samplepack.evaluation.likeness import Example
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
