@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from samplepack.checkpoint import read_checkpoint
+from samplepack.checkpoint import Checkpoint, read_checkpoint
 from samplepack.datasets.prepared import Dataset
+from samplepack.errors import SamplepackError
 from samplepack.evaluation.evaluate import evaluate
 from samplepack.evaluation.report import rows
 
@@ -16,7 +17,6 @@ def write_card(folder: Path, name: str, dataset: Dataset) -> None:
     """Measure a checkpoint against the set that it was trained on, and write what came of it beside its weights."""
     checkpoint = read_checkpoint(folder, name)
     config = checkpoint.config
-    figures = evaluate(checkpoint, dataset).figures
     lines = [
         f"# {name}",
         "",
@@ -35,6 +35,17 @@ def write_card(folder: Path, name: str, dataset: Dataset) -> None:
         "",
         "## Measured",
         "",
+        *_measured(checkpoint, dataset),
+    ]
+    (folder / CARD).write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+
+
+def _measured(checkpoint: Checkpoint, dataset: Dataset) -> list[str]:
+    try:
+        figures = evaluate(checkpoint, dataset).figures
+    except SamplepackError as error:  # a training that took hours doesn't end in vain
+        return [f"It could not be judged: {error}"]
+    return [
         f"By `samplepack evaluate`, against {figures.dataset}; {figures.held_out_share:.0%} of its pairs of instrument "
         f"and pitch were held out from training.",
         "",
@@ -44,4 +55,3 @@ def write_card(folder: Path, name: str, dataset: Dataset) -> None:
         "",
         *(f"Note: {remark}." for remark in figures.remarks),
     ]
-    (folder / CARD).write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
