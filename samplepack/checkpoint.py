@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from samplepack.errors import InputError, Problem
 from samplepack.files import folder_aside
@@ -26,6 +26,16 @@ _ABOUT = {"digest", "provenance", "license", "instruments"}
 Tensors = Mapping[str, NDArray[Any]]
 
 
+def _low_to_high(pitches: tuple[int, int]) -> tuple[int, int]:
+    if not 0 <= pitches[0] <= pitches[1] <= 127:
+        raise wrong("should be the lowest and the highest pitch, from 0 to 127")
+    return pitches
+
+
+PitchRange = Annotated[tuple[int, int], AfterValidator(_low_to_high)]
+"""The lowest and the highest pitch, MIDI."""
+
+
 class Config(BaseModel):
     """What every family of checkpoints says of itself; a family adds its own keys."""
 
@@ -37,7 +47,7 @@ class Config(BaseModel):
     latent_dim: int = Field(gt=0)
     """Length of a latent."""
 
-    pitches: tuple[int, int]
+    pitches: PitchRange
     """The lowest and the highest pitch that it was trained for, MIDI."""
 
     sample_rate_hz: int = Field(gt=0)
@@ -54,13 +64,6 @@ class Config(BaseModel):
 
     digest: str = ""
     """SHA-256 over the weights and over all in the config that changes the sound."""
-
-    @field_validator("pitches")
-    @classmethod
-    def _low_to_high(cls, pitches: tuple[int, int]) -> tuple[int, int]:
-        if not 0 <= pitches[0] <= pitches[1] <= 127:
-            raise wrong("should be the lowest and the highest pitch, from 0 to 127")
-        return pitches
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
 
 from samplepack import library
-from samplepack.checkpoint import Checkpoint
+from samplepack.checkpoint import Checkpoint, PitchRange
 from samplepack.datasets.prepared import Dataset, read_dataset
 from samplepack.document import Document, read_document
 from samplepack.errors import InputError, Problem
@@ -34,19 +34,12 @@ class Network(_Settings):
     start: tuple[PositiveInt, PositiveInt] = (2, 16)
     """Frames and bins of block 1."""
 
-    pitches: tuple[int, int] = (24, 84)
+    pitches: PitchRange = (24, 84)
     """The lowest and the highest that it can play, MIDI."""
 
     templates: bool = True
     """Whether the blocks from the last but two on are shown a harmonic tone at each pitch. It learns pitch and timbre
     sooner; the paper's network has none."""
-
-    @field_validator("pitches")
-    @classmethod
-    def _low_to_high(cls, pitches: tuple[int, int]) -> tuple[int, int]:
-        if not 0 <= pitches[0] <= pitches[1] <= 127:
-            raise wrong("should be the lowest and the highest pitch, from 0 to 127")
-        return pitches
 
 
 class Training(_Settings):
