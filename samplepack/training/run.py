@@ -27,6 +27,7 @@ from samplepack.models import backend
 from samplepack.models.gansynth import NOTES_TOGETHER, Decoder, GANSynth, GANSynthConfig, Normaliser, Templates
 from samplepack.training import templates
 from samplepack.training.adversarial import AdversarialTrainer
+from samplepack.training.calibration import calibrated
 from samplepack.training.card import write_card
 from samplepack.training.config import LoadedTraining, Method, Network
 from samplepack.training.fit import fit
@@ -335,6 +336,8 @@ class _Run:
         """Write the checkpoint, measured, and clear away what only training needs."""
         loaded, training = self.loaded, self.loaded.training
         contents = loaded.dataset.contents
+        if config.instruments:
+            config = config.model_copy(update={"normaliser": self._calibrated(config, tensors)})
         provenance = {
             "title": training.name,
             "method": " and ".join(training.method),
@@ -365,6 +368,13 @@ class _Run:
         unmeasured.rename(self.folder / CHECKPOINT)
         for name in (STATE, "spectrograms.npy", "spectrograms.npz"):
             (self.folder / name).unlink(missing_ok=True)
+
+    def _calibrated(self, config: GANSynthConfig, tensors: Mapping[str, NDArray[np.float32]]) -> Normaliser:
+        """The normaliser that makes some of the learned notes sound most like themselves."""
+        notes = self.chosen[np.linspace(0, len(self.chosen) - 1, min(48, len(self.chosen))).astype(int)]
+        latents = tensors["instruments"][self.instruments[notes]]
+        images = GANSynth(config, tensors).spectrograms(latents, self.labels[notes] + config.pitches[0])
+        return calibrated(config, self.loaded.dataset, notes, images)
 
 
 class _Log:
