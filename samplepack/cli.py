@@ -364,7 +364,7 @@ def _print_contents(folder: Path, contents: Contents) -> None:
     for reason, group in dropped_by_reason(contents.dropped).items():
         click.echo(f"  {reason}: {len(group)}")
         for one in group[:3]:
-            click.echo(_printable(f"    {one.source}: {one.why}"))
+            click.echo(_printable(f"    {one.source}: {one.why.removeprefix(f'{reason}: ')}"))
     for remark in contents.remarks:
         click.echo(_printable(remark))
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from samplepack.datasets.offered import Job, Offered, Source
 from samplepack.datasets.prepared import Dropped
-from samplepack.datasets.sound_files import distance, natural, read_stretch
+from samplepack.datasets.sound_files import distance, read_stretch
 from samplepack.errors import InputError
 
 TABLE = "examples.json"
@@ -43,7 +43,7 @@ def open_nsynth(folder: Path) -> Source:
     """
     entries = _entries(folder / TABLE)
     dropped, notes = [], defaultdict(list)
-    for name in sorted(entries, key=natural):
+    for name in sorted(entries):
         source = f"{AUDIO}/{name}.wav".encode("utf-8", "replace").decode()
         if not re.fullmatch(r"[\w.+-]{1,200}", name, re.ASCII):
             dropped.append(Dropped(source=source, why=f"outside {AUDIO}: its name in {TABLE} is no file's"))
