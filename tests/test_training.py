@@ -194,7 +194,7 @@ def test_the_loss_is_what_its_formula_says(trainer):
     trainer, _ = trainer
     random = np.random.RandomState(0)
     made, real = random.uniform(-1, 1, (2, 1, 5, 6, 2)).astype("float32")
-    batch = {"loudest": np.float32(0.9), "loud": np.float32(3.0)}
+    batch = {"loudest": np.float32(0.9)}
     a, p = 0.0661371661726, 0.8
     least = 0.9 - a * 6.5 * np.log(10)
     level = np.clip((real[..., 0] - least) / (0.9 - least), 0, 1)
@@ -209,7 +209,7 @@ def test_the_loss_is_what_its_formula_says(trainer):
 def test_the_frequency_of_silence_costs_nothing_and_divides_by_nothing(trainer):
     trainer, _ = trainer
     silence = np.full((1, 4, 4, 2), -0.9, "float32")
-    _, frequency = trainer._distance(silence * 0.5, silence, {"loudest": np.float32(0.9), "loud": np.float32(3.0)})
+    _, frequency = trainer._distance(silence * 0.5, silence, {"loudest": np.float32(0.9)})
     assert float(frequency) == 0.0
 
 
@@ -220,6 +220,19 @@ def test_the_loss_falls(trainer):
         state, terms = trainer.step(state, step)
         told.append(float(terms["magnitude"]))
     assert np.mean(told[-4:]) < 0.6 * np.mean(told[:4])
+
+
+def test_a_network_that_falls_short_of_loud_and_quiet_is_stretched_and_another_left(make_training):
+    from samplepack.training.calibration import calibrated
+    from samplepack.training.spectrograms import analysed
+
+    loaded = load_training(make_training())
+    config, notes = network_config(loaded), np.arange(4)
+    images = analysed(config, np.stack([loaded.dataset.wave(note) for note in notes]))
+    assert calibrated(config, loaded.dataset, notes, images) == config.normaliser
+    images[..., 0] = 0.35 + (images[..., 0] - 0.35) / 1.12
+    stretched = calibrated(config, loaded.dataset, notes, images)
+    assert config.normaliser.magnitude[0] / stretched.magnitude[0] == pytest.approx(1.12, abs=0.07)
 
 
 def test_jax_takes_the_same_step(trainer, tmp_path):

@@ -13,11 +13,10 @@ from typing import Any, Literal
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from samplepack.models import blocks
 from samplepack.models.gansynth import GANSynthConfig
-from samplepack.problems import wrong
 from samplepack.training.backend import Tensors, compiled, value_and_gradients
 from samplepack.training.optimiser import Adam, clipped
 from samplepack.training.spectrograms import Spectrograms
@@ -49,10 +48,9 @@ class Reconstruction(BaseModel):
     frequency_weight: float = Field(0.2, ge=0)
     """Of the loss on instantaneous frequency, beside that on magnitude."""
 
-    loud_weight: dict[float, float] = {0.0: 3.0, 0.45: 20.0, 0.85: 6.0}
-    """Share of the images seen → the weight, from there on, of the loudest bins, which are few, beside that of the
-    others in the loss on magnitude. Peaks that are right in shape stay too low for long; a large weight brings them
-    up, once the shape is there, and a smaller one then quiets what it has stirred up around them."""
+    loud_weight: float = Field(3.0, ge=0)
+    """Of the loudest bins, which are few, beside that of the others in the loss on magnitude. With 20, peaks are as
+    loud as they should be, but instruments are taken for each other."""
 
     square_weight: float = Field(3.0, ge=0)
     """Of the squared difference of magnitudes beside the absolute one, which alone would settle for the median: peaks
@@ -63,15 +61,6 @@ class Reconstruction(BaseModel):
 
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the convolutions; `bfloat16` is faster where the processor has it."""
-
-    @field_validator("loud_weight")
-    @classmethod
-    def _from_the_start(cls, weights: dict[float, float]) -> dict[float, float]:
-        if 0.0 not in weights or not all(0.0 <= share < 1.0 and weight >= 0.0 for share, weight in weights.items()):
-            raise wrong(
-                "should be weights from shares of the images on, 0 up to 1, the first one from 0: {0: 3, 0.45: 20}"
-            )
-        return weights
 
 
 def initial_weights(config: GANSynthConfig, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
@@ -200,7 +189,6 @@ class ReconstructionTrainer:
             "loudest": self.spectrograms.loudest[notes][:, None, None],
             "coarse": self.spectrograms.coarse[notes].astype("float32"),
             "rate": np.float32(warm * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * done)))),
-            "loud": np.float32([weight for share, weight in sorted(settings.loud_weight.items()) if share <= done][-1]),
             "divergence": np.float32(settings.divergence_weight * min(1.0, done / 0.2)),
             "keep": np.float32(min(0.9988, (step + 1) / (step + 800))),
             "step": np.float32(step + 1),
@@ -320,7 +308,7 @@ class ReconstructionTrainer:
         made = ops.cast(made, "float32")
         least = batch["loudest"] - a * _AUDIBLE
         level = ops.clip((real[..., 0] - least) / (a * _AUDIBLE), 0.0, 1.0)
-        weight = (0.3 + 0.7 * level + batch["loud"] * level**4) * counts
+        weight = (0.3 + 0.7 * level + self.settings.loud_weight * level**4) * counts
         apart = ops.where(
             real[..., 0] > least, ops.abs(made[..., 0] - real[..., 0]), ops.maximum(made[..., 0] - least, 0.0)
         )
