@@ -90,8 +90,9 @@ def hear_pitch(audio: Audio) -> Heard | None:
     """The pitch of a steady sound from 25 to 2400 Hz, over up to 2 s after the onset; None of silence or a mere click.
 
     Source: de Cheveigné & Kawahara, "YIN, a fundamental frequency estimator for speech and music", JASA 2002: the first
-    lag at which the difference function, divided by its mean so far, falls below 0.15, else its least value; with the
-    function at four times the rate and the parabola through its three lowest values.
+    lag at which the difference function, divided by its mean so far, falls below 0.15, and from there the dip's least
+    value (partials that are no harmonics put ripples on it), else the least of all; with the function at four times the
+    rate and the parabola through its three lowest values.
     """
     rate_hz = audio.rate_hz
     first, last = (int(s * rate_hz) for s in _HEARD_S)
@@ -118,6 +119,7 @@ def hear_pitch(audio: Audio) -> Heard | None:
         lag = int(low[0]) + shortest
         while lag + 1 < len(lags) and normalised[lag + 1] < normalised[lag]:
             lag += 1
+        lag += int(np.argmin(normalised[lag : int(1.1 * lag) + 1]))
     else:
         lag = int(np.argmin(normalised[shortest:])) + shortest
     place = lag + (_parabola(normalised[lag - 1 : lag + 2]) if lag + 1 < len(lags) else 0.0)

@@ -187,5 +187,5 @@ def _remarks(octaves: dict[str, list[int]], pitches: set[int]) -> Iterable[str]:
             plural = "s" if abs(most) > 1 else ""
             yield (
                 f"{instrument}: {count} of {len(heard)} notes are heard {abs(most)} octave{plural} "
-                f"{'above' if most > 0 else 'below'} their pitch; C4 is 60 here, and A4 is 440 Hz."
+                f"{'above' if most > 0 else 'below'} their pitch; C4 is 60 here."
             )
