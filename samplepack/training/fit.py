@@ -19,7 +19,7 @@ from samplepack.models.spectrogram import SoundToMel
 from samplepack.training import backend
 
 STEPS = 80
-_LEARNING_RATE = 0.1
+_LEARNING_RATE = 0.3
 _BETAS = (0.9, 0.99)
 
 _SEEDS = 100
@@ -35,16 +35,13 @@ _NOTES_TOGETHER = 4
 
 _BANDS = 64
 
-_SILENT_NATS = float(np.log(1e-3))
-"""Log mel power that counts as silence, wanted or made; the loudest place of a note has some 12."""
+_RANGE_DB = 60.0
+"""What lies so far below a note's loudest place counts as silence."""
 
-_RANGE_NATS = float(6.0 * np.log(10.0))
-"""60 dB of power: what lies so far below a note's loudest place counts least, of frequencies not at all."""
+_FREQUENCY_DB = 6.0
+"""What instantaneous frequencies count that are anywhere but at their places; half a turn off, twice that."""
 
 _DB_PER_NAT = float(10.0 / np.log(10.0))
-
-_FREQUENCY_WEIGHT = 0.1
-"""Of the instantaneous frequency in the loss; that of the magnitude, fine and in bands, is 1."""
 
 Images = NDArray[np.float32]
 """Shape (notes, frames, bins, 2), as networks give them."""
@@ -208,21 +205,18 @@ class FrozenNetwork:
         return gansynth.spectrogram(self.config, folded, blocks.code_of(latents, labels), templates)
 
     def _losses(self, made: Any, wanted: Any) -> Any:
-        """What is to be small for each note: fine structure, loud places counting most; frequencies, which wrap; and
-        the levels of bands, since a partial a bin beside its place is no better than none for the fine structure."""
-        (a, b), (half_turn, _) = self.config.normaliser.magnitude, self.config.normaliser.frequency
-        silence = a * _SILENT_NATS + b
-        target = ops.maximum(wanted[..., 0], silence)
-        relative = ops.clip(1.0 + (target - ops.max(target, axis=(1, 2), keepdims=True)) / (a * _RANGE_NATS), 0.0, 1.0)
-        fine = _mean(ops.abs(ops.maximum(made[..., 0], silence) - target), 0.3 + 0.7 * relative)
-        turn = 1.0 - ops.cos(float(np.pi) / half_turn * (made[..., 1] - wanted[..., 1]))
-        coarse = self._distances_db(made, wanted) * (a / _DB_PER_NAT)
-        return fine + coarse + _FREQUENCY_WEIGHT * _mean(turn, ops.square(relative))
+        """What is to be small for each note: the distance, and how wrong the frequencies of loud places are."""
+        (a, _), (half_turn, _) = self.config.normaliser.magnitude, self.config.normaliser.frequency
+        below = (wanted[..., 0] - ops.max(wanted[..., 0], axis=(1, 2), keepdims=True)) * (_DB_PER_NAT / a)
+        counts = ops.square(ops.clip(1.0 + below / _RANGE_DB, 0.0, 1.0))
+        turn = 1.0 - ops.cos(float(np.pi) / half_turn * (made[..., 1] - wanted[..., 1]))  # which wraps
+        wrong = ops.sum(turn * counts, axis=(1, 2)) / ops.sum(counts, axis=(1, 2))
+        return self._distances_db(made, wanted) + _FREQUENCY_DB * wrong
 
     def _distances_db(self, made: Any, wanted: Any) -> Any:
         """The mean difference of the levels of bands for each note, dB."""
         level, target = self._levels_db(made), self._levels_db(wanted)
-        floor = ops.max(target, axis=(1, 2), keepdims=True) - _RANGE_NATS * _DB_PER_NAT
+        floor = ops.max(target, axis=(1, 2), keepdims=True) - _RANGE_DB
         return ops.mean(ops.abs(ops.maximum(level, floor) - ops.maximum(target, floor)), axis=(1, 2))
 
     def _levels_db(self, images: Any) -> Any:
@@ -232,8 +226,3 @@ class FrozenNetwork:
         bands = _BANDS if self.config.bins % _BANDS == 0 else self.config.bins
         of_bands = ops.mean(ops.reshape(power, (-1, self.config.frames, bands, self.config.bins // bands)), axis=-1)
         return _DB_PER_NAT * ops.log(of_bands)
-
-
-def _mean(images: Any, weights: Any) -> Any:
-    """The weighted mean of each image."""
-    return ops.sum(images * weights, axis=(1, 2)) / (ops.sum(weights, axis=(1, 2)) + 1e-6)
