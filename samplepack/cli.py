@@ -276,8 +276,7 @@ def train(config: Path, output: Path | None, save_every_s: float, quiet: bool) -
 
     CONFIG is a YAML file that says on what and how; recipes/training/ has examples. The run's folder holds its log as
     CSV, the loss as a picture, real notes beside the network's as a picture and as sound, and in the end `checkpoint`,
-    which recipes can name. A run that was interrupted goes on where its state was saved last, and ends with the same
-    weights.
+    which recipes can name. A run that was interrupted goes on where its state was saved last.
 
     \b
     Examples:

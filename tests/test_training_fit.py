@@ -123,7 +123,7 @@ def test_gradients_are_those_of_the_loss(tiny, unknown):
         step = np.float32(0.002) * np.eye(6, dtype="f4")[axis]
         above, below = (network.loss_and_gradient(z + d, wanted)[0] for d in (step, -step))
         # Levels below the range count nothing, so that the loss bends here and there.
-        assert (above - below) / 0.004 == pytest.approx(gradient[axis], abs=0.05 * np.linalg.norm(gradient))
+        assert (above - below) / 0.004 == pytest.approx(gradient[axis], abs=0.08 * np.linalg.norm(gradient))
 
 
 @pytest.mark.parametrize("name", ["starter", "magenta-tiny", "magenta-tiny-transition"])

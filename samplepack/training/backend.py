@@ -38,6 +38,14 @@ def value_and_gradients(function: Function, tensors: Tensors) -> tuple[Any, Any,
     return value, told, {name: tf.convert_to_tensor(gradient) for name, gradient in gradients.items()}
 
 
+def be_deterministic() -> None:
+    """From now on TensorFlow sums in a fixed order wherever it can; now and then its threads still make last bits differ."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
 def compiled(function: Function) -> Function:
     """The function, compiled; takes and gives (nested) dicts and lists of tensors of the same shapes each time."""
     if keras.backend.backend() == "jax":

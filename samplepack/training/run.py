@@ -27,6 +27,7 @@ from samplepack.models import backend
 from samplepack.models.gansynth import NOTES_TOGETHER, Decoder, GANSynth, GANSynthConfig, Normaliser, Templates
 from samplepack.training import templates
 from samplepack.training.adversarial import AdversarialTrainer
+from samplepack.training.backend import be_deterministic
 from samplepack.training.calibration import calibrated
 from samplepack.training.card import write_card
 from samplepack.training.config import LoadedTraining, Method, Network
@@ -66,7 +67,7 @@ class Trained:
 
 
 def train(loaded: LoadedTraining, folder: Path, save_every_s: float, progress: Progress) -> Trained:
-    """Train until the end, or go on with a run that was interrupted: it ends with the same weights to the last bit.
+    """Train until the end, or go on with a run that was interrupted: it ends with the same weights, but for rounding.
 
     Args:
         loaded: what to train, on what.
@@ -78,6 +79,7 @@ def train(loaded: LoadedTraining, folder: Path, save_every_s: float, progress: P
         InputError: the folder holds something else, or the data has nothing to learn from.
         SamplepackError: the loss is no longer a number.
     """
+    be_deterministic()
     config = network_config(loaded)
     digest = _digest(loaded)
     folder.mkdir(parents=True, exist_ok=True)
