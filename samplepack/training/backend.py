@@ -39,7 +39,7 @@ def value_and_gradients(function: Function, tensors: Tensors) -> tuple[Any, Any,
 
 
 def be_deterministic() -> None:
-    """TensorFlow sums in a fixed order from now on, wherever it can; now and then its threads still change last bits."""
+    """TensorFlow sums in a fixed order from now on where it can; now and then its threads still change last bits."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
