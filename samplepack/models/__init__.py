@@ -57,12 +57,18 @@ def engine() -> str:
         raise InputError(f"KERAS_BACKEND is '{backend()}', which is not installed") from None
 
 
-def start_backend() -> None:
+def start_backend(threads_an_op: int | None = None) -> None:
     """Import Keras and what it runs on, so that its start-up notes don't reach the terminal.
 
     TensorFlow's C++ parts write to the process' standard error before any setting could silence them.
+
+    Args:
+        threads_an_op: how many threads TensorFlow shares one operation among, if this is the first call; all cores
+            where left out. With one, sums have a fixed order.
     """
     os.environ["KERAS_BACKEND"] = backend()
+    if threads_an_op is not None:
+        os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads_an_op)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     terminal = os.dup(2)

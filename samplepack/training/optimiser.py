@@ -1,7 +1,8 @@
-"""Adam over named tensors, each with its own learning rate, its slots part of the state that a run keeps."""
+"""Optimisers over named tensors, each with its own learning rate, their slots part of the state that a run keeps."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,49 @@ class Adam:
             change = (m / unbias_1) / (ops.sqrt(v / unbias_2) + self.epsilon)
             new |= {f"weights/{name}": weight - rates[name] * change, f"adam/m/{name}": m, f"adam/v/{name}": v}
         return new
+
+
+@dataclass(frozen=True)
+class Muon:
+    """For kernels: a step changes what a layer does equally in all directions, not most where gradients are largest.
+
+    A kernel learns the same in about two thirds of the images that Adam needs. Source: Jordan et al., "Muon: An
+    optimizer for hidden layers in neural networks", 2024; steps as large as Adam's by the rule of Liu et al., "Muon is
+    Scalable for LLM Training", 2025.
+    """
+
+    momentum: float = 0.95
+
+    def start(self, weights: Mapping[str, NDArray[np.float32]]) -> State:
+        """Its slots, `muon/m/…`."""
+        return {f"muon/m/{name}": np.zeros_like(weight) for name, weight in weights.items()}
+
+    def update(self, state: State, weights: Tensors, gradients: Tensors, rates: Mapping[str, Any]) -> State:
+        """New `weights/…` and slots; see `Adam.update`."""
+        new: State = {}
+        for name, weight in weights.items():
+            m = self.momentum * state[f"muon/m/{name}"] + gradients[name]
+            change = _even(gradients[name] + self.momentum * m)
+            new |= {f"weights/{name}": weight - rates[name] * change, f"muon/m/{name}": m}
+        return new
+
+
+_STEP_SIZE = 0.3
+"""Root mean square of a step at a rate of 1: what Adam's is, about."""
+
+
+def _even(kernel: Any) -> Any:
+    """A kernel, as the matrix from what it sees to its channels, with all singular values brought near to one by five
+    steps of a Newton-Schulz iteration; its root mean square is `_STEP_SIZE`."""
+    x = ops.reshape(kernel, (-1, kernel.shape[-1]))
+    is_wide = x.shape[0] < x.shape[1]
+    x = ops.transpose(x) if is_wide else x
+    x = x / (ops.sqrt(ops.sum(ops.square(x))) + 1e-12)
+    for _ in range(5):
+        square = ops.matmul(ops.transpose(x), x)
+        x = 3.4445 * x + ops.matmul(x, 2.0315 * ops.matmul(square, square) - 4.775 * square)
+    scale = _STEP_SIZE * math.sqrt(max(x.shape))
+    return ops.reshape(scale * (ops.transpose(x) if is_wide else x), kernel.shape)
 
 
 def clipped(gradients: Tensors, norm: float) -> Tensors:

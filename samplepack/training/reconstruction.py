@@ -7,6 +7,7 @@ instrument instead of a point.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -18,13 +19,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from samplepack.models import blocks
 from samplepack.models.gansynth import GANSynthConfig
 from samplepack.training.backend import Tensors, compiled, value_and_gradients
-from samplepack.training.optimiser import Adam, clipped
+from samplepack.training.optimiser import Adam, Muon, clipped
 from samplepack.training.spectrograms import Spectrograms
 from samplepack.training.templates import harmonic_templates
 from samplepack.training.trainer import State
 
 _MARGIN = 2
 """Cells around a crop that are computed but not judged, where the crop's edge isn't the image's."""
+
+_SHARDS = 2
+"""Into how many parts a batch is cut, of which TensorFlow works on each with a thread of its own: small convolutions
+gain nothing from several threads each. Not the machine's own number of cores, which would change the weights' bits."""
 
 _AUDIBLE = math.log(10.0) * 6.5
 """65 dB of power in natural logarithms: what lies further below a note's loudest bin isn't told from silence."""
@@ -112,6 +117,7 @@ class ReconstructionTrainer:
         self.chosen, self.instruments, self.labels = chosen, instruments, labels
         self.images_per_step = settings.batch
         self.steps = -(-settings.images // settings.batch)
+        self._shard = settings.batch if settings.batch % _SHARDS else settings.batch // _SHARDS
         self.coarse_block = coarse_block(config)
         size = [size * 2 ** (self.coarse_block - 1) for size in config.start]
         self._cells = (size[0], size[1])
@@ -127,7 +133,7 @@ class ReconstructionTrainer:
                 if config.template_channels(b)
             }
         )
-        self._adam = Adam(beta_1=0.9, beta_2=0.99)
+        self._adam, self._muon = Adam(beta_1=0.9, beta_2=0.99), Muon()
         self._coarse_step = compiled(lambda state, batch: self._update(state, batch, full=False))
         self._full_step = compiled(lambda state, batch: self._update(state, batch, full=True))
 
@@ -143,7 +149,8 @@ class ReconstructionTrainer:
         weights["log_sigma"] = np.full(shape, math.log(0.3), "float32")
         state = {f"weights/{name}": weight for name, weight in weights.items()}
         state |= {f"average/{name}": weight.copy() for name, weight in weights.items()}
-        return state | self._adam.start(weights)
+        kernels, others = _kernels_and_others(weights)
+        return state | self._muon.start(kernels) | self._adam.start(others)
 
     def step(self, state: State, step: int) -> tuple[State, dict[str, Any]]:
         """See `Trainer.step`."""
@@ -212,7 +219,8 @@ class ReconstructionTrainer:
         f0 = np.floor(room[1] * rng.random(n) ** 1.4).astype(int)
         frames, bins = (np.arange(size) for size in self._window)
         cells = (t0[:, None, None] + frames[:, None]) * self._cells[1] + f0[:, None, None] + bins
-        cells = cells + np.arange(n)[:, None, None] * (self._cells[0] * self._cells[1])
+        of_shard = np.arange(n) % self._shard
+        cells = cells + of_shard[:, None, None] * (self._cells[0] * self._cells[1])
         images = np.stack(
             [
                 self.spectrograms.images[
@@ -243,7 +251,11 @@ class ReconstructionTrainer:
 
     def _update(self, state: State, batch: Tensors, full: bool) -> tuple[State, dict[str, Any]]:
         weights = _part(state, "weights/")
-        _, terms, gradients = value_and_gradients(lambda w: self._loss(w, batch, full), weights)
+        parts = [
+            value_and_gradients(lambda w, shard=shard: self._loss(w, shard, full), weights)
+            for shard in self._shards(batch)
+        ]
+        terms, gradients = (_mean([part[i] for part in parts]) for i in (1, 2))
         network = [name for name in weights if name.startswith("block_")]
         gradients |= clipped({name: gradients[name] for name in network}, 1.0)
         rates = {
@@ -251,11 +263,20 @@ class ReconstructionTrainer:
             * (self.settings.learning_rate if name in network else self.settings.latent_learning_rate)
             for name in weights
         }
-        new = self._adam.update(state, weights, gradients, rates, batch["step"])
+        kernels, others = _kernels_and_others(weights)
+        new = self._muon.update(state, kernels, gradients, rates)
+        new |= self._adam.update(state, others, gradients, rates, batch["step"])
         for name in weights:
             average = state[f"average/{name}"]
             new[f"average/{name}"] = average + (1.0 - batch["keep"]) * (new[f"weights/{name}"] - average)
         return new, terms
+
+    def _shards(self, batch: Tensors) -> list[Tensors]:
+        size = self._shard
+        return [
+            {name: tensor[first : first + size] if len(tensor.shape) else tensor for name, tensor in batch.items()}
+            for first in range(0, self.settings.batch, size)
+        ]
 
     def _loss(self, weights: Tensors, batch: Tensors, full: bool) -> tuple[Any, dict[str, Any]]:
         mean = ops.take(weights["mean"], batch["instrument"], axis=0)
@@ -331,3 +352,13 @@ def _averaged(templates: NDArray[np.float32], bins: int) -> NDArray[np.float32]:
 
 def _part(state: State, prefix: str) -> Tensors:
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+
+
+def _kernels_and_others(weights: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The kernels of convolutions from features to features, and all else."""
+    kernels = {name for name in weights if re.fullmatch(r"block_\d+/conv\d/kernel", name)}
+    return {n: weights[n] for n in weights if n in kernels}, {n: weights[n] for n in weights if n not in kernels}
+
+
+def _mean(parts: list[Tensors]) -> Tensors:
+    return {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
