@@ -20,6 +20,8 @@ from samplepack.problems import wrong
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
 
+_MOST_BYTES = 4 << 30
+
 _ABOUT = {"digest", "provenance", "license", "instruments"}
 """Keys of `config.json` that tell about a checkpoint and don't change its sound."""
 
@@ -115,6 +117,8 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     except (ValueError, RecursionError) as error:
         raise InputError(f"checkpoint '{name}': {CONFIG} is not JSON: {error}") from error
     try:
+        if (size := (folder / WEIGHTS).stat().st_size) > _MOST_BYTES:
+            raise InputError(f"checkpoint '{name}': {WEIGHTS} has {size >> 30} GiB, which no network of these needs")
         digest = _digest(config, (folder / WEIGHTS).read_bytes())
     except OSError as error:
         raise InputError(f"checkpoint '{name}': cannot read {WEIGHTS}: {error.strerror}") from error

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from samplepack.checkpoint import (
     require_finite,
     write_checkpoint,
 )
+from samplepack.download import Heard, download
 from samplepack.errors import InputError, did_you_mean
 from samplepack.files import folder_aside, sha256_of_file
 from samplepack.models import magenta
@@ -32,7 +34,12 @@ from samplepack.models import magenta
 STARTER = Path(__file__).parent / "starter"
 
 PUBLISHED = ("acoustic_only", "all_instruments")
-"""Magenta's checkpoints, which a user downloads and imports under these names."""
+"""Magenta's checkpoints, which `fetch` downloads."""
+
+MIRROR_VARIABLE = "SAMPLEPACK_MIRROR"
+"""The environment variable that names another address to fetch checkpoints from."""
+
+_PUBLISHED_AT = "https://storage.googleapis.com/magentadata/models/gansynth"
 
 _CONVERSION = 1
 """Counts up whenever a conversion of the same files would give another result."""
@@ -67,6 +74,11 @@ def names() -> dict[str, Path]:
     }
 
 
+def is_path(reference: str) -> bool:
+    """Whether a recipe names a checkpoint by its path, rather than by its name."""
+    return "/" in reference or "\\" in reference or reference.endswith(".zip")
+
+
 def find(reference: str, beside: Path) -> Checkpoint | MagentaCheckpoint:
     """The checkpoint that a name or path stands for, without TensorFlow.
 
@@ -77,14 +89,13 @@ def find(reference: str, beside: Path) -> Checkpoint | MagentaCheckpoint:
     Raises:
         InputError: there is none, or it is damaged.
     """
-    if "/" not in reference and "\\" not in reference and not reference.endswith(".zip"):
+    if not is_path(reference):
         known = names()
         if reference in known:
             return read_checkpoint(known[reference], reference)
         if reference in PUBLISHED:
             raise InputError(
-                f"checkpoint '{reference}' is not on this machine: download {reference}.zip (the README says where), "
-                f"then: samplepack checkpoints import {reference}.zip {reference}"
+                f"checkpoint '{reference}' is not on this machine; run: samplepack checkpoints fetch {reference}"
             )
         raise InputError(
             f"no checkpoint is called '{reference}'{did_you_mean(reference, (*known, *PUBLISHED))} "
@@ -114,8 +125,63 @@ def opened(found: Checkpoint | MagentaCheckpoint) -> Checkpoint:
     return convert(found, found.converted, found.name)
 
 
-def convert(found: MagentaCheckpoint, folder: Path, name: str) -> Checkpoint:
+def source(checkpoint: Checkpoint) -> str:
+    """Where a checkpoint came from, as far as that is known: for the lock file."""
+    if checkpoint.folder == STARTER:
+        return "comes with samplepack"
+    return str(checkpoint.config.provenance.get("fetched_from", "not fetched by samplepack"))
+
+
+def fetch(name: str, heard: Heard, offline: bool = False) -> Checkpoint:
+    """Download one of Magenta's published checkpoints and put it into the user's library. Imports TensorFlow.
+
+    Args:
+        name: one of `PUBLISHED`.
+        heard: hears how the download goes.
+        offline: take the zip from where an earlier fetch or the user has put it, and open no connection.
+
+    Raises:
+        InputError: it isn't published, is there already, or what came isn't a checkpoint.
+        SamplepackError: the server doesn't give it.
+    """
+    if name not in PUBLISHED:
+        raise InputError(f"'{name}' isn't published{did_you_mean(name, PUBLISHED)} (known: {', '.join(PUBLISHED)})")
+    if taken := names().get(name):
+        raise InputError(f"a checkpoint is called '{name}' already, in {taken}")
+    address = f"{_mirror()}/{name}.zip"
+    file = user_folder("downloads") / f"{name}.zip"
+    if offline:
+        if not file.is_file():
+            raise InputError(f"'{name}' can't be had offline: {file} isn't there")
+    elif not file.is_file():
+        download(address, file, heard)
+    provenance = {"fetched_from": f"{address} (SHA-256 {sha256_of_file(file)})"}
+    try:
+        checkpoint = import_checkpoint(file, name, provenance)
+    except InputError:
+        file.unlink()  # whatever came, it isn't what was asked for: the next fetch begins anew
+        raise
+    file.unlink()
+    return checkpoint
+
+
+def _mirror() -> str:
+    mirror = os.environ.get(MIRROR_VARIABLE) or _PUBLISHED_AT
+    if not re.fullmatch(r"https?://[^\s?#]+", mirror):
+        raise InputError(f"{MIRROR_VARIABLE} is '{mirror}'; it should be an address that starts with https://")
+    return mirror.rstrip("/")
+
+
+def convert(
+    found: MagentaCheckpoint, folder: Path, name: str, provenance: Mapping[str, str] | None = None
+) -> Checkpoint:
     """Write a Magenta checkpoint as one of samplepack's own. Imports TensorFlow.
+
+    Args:
+        found: what to convert.
+        folder: where to write it.
+        name: of the checkpoint, for errors.
+        provenance: what else is known of where it came from.
 
     Raises:
         InputError: the weights are damaged or don't fit each other.
@@ -134,12 +200,19 @@ def convert(found: MagentaCheckpoint, folder: Path, name: str) -> Checkpoint:
     if problems:
         raise InputError(*problems)
     require_finite(tensors, found.name)
-    write_checkpoint(folder, Config.model_validate(config.model_dump()), tensors)
+    whole = Config.model_validate(config.model_dump())
+    whole = whole.model_copy(update={"provenance": {**whole.provenance, **(provenance or {})}})
+    write_checkpoint(folder, whole, tensors)
     return read_checkpoint(folder, name)
 
 
-def import_checkpoint(source: Path, name: str) -> Checkpoint:
+def import_checkpoint(source: Path, name: str, provenance: Mapping[str, str] | None = None) -> Checkpoint:
     """Put a checkpoint into the user's library, where recipes find it by name. One of Magenta's imports TensorFlow.
+
+    Args:
+        source: a folder or a zip.
+        name: what recipes will call it.
+        provenance: what else is known of where one of Magenta's came from.
 
     Raises:
         InputError: the name is taken or can't be one, or the checkpoint is damaged.
@@ -151,7 +224,7 @@ def import_checkpoint(source: Path, name: str) -> Checkpoint:
     found = find(f"./{source.name}", source.parent)
     folder = user_folder("checkpoints") / name
     if isinstance(found, MagentaCheckpoint):
-        return convert(found, folder, name)
+        return convert(found, folder, name, provenance)
     with folder_aside(folder, is_checkpoint) as aside:
         for file in (CONFIG, WEIGHTS):
             shutil.copyfile(found.folder / file, aside / file)

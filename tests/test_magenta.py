@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import stat
+import struct
 import zipfile
 
 import numpy as np
@@ -280,6 +282,15 @@ def bad_zip(tmp_path, name):
         path.write_bytes(bytes(whole))
     elif name == "empty":
         zipfile.ZipFile(path, "w").close()
+    elif name == "link":
+        with zipfile.ZipFile(zipped(TINY, path), "a") as archive:
+            link = zipfile.ZipInfo("stage_00099")
+            link.external_attr = (stat.S_IFLNK | 0o777) << 16
+            archive.writestr(link, "/etc")
+    elif name == "ten thousand files":
+        with zipfile.ZipFile(zipped(TINY, path), "a") as archive:
+            for i in range(10_001):
+                archive.writestr(f"{i}", b"")
     else:
         with zipfile.ZipFile(zipped(TINY, path), "a") as archive:
             archive.writestr(name, b"x")
@@ -296,6 +307,8 @@ def bad_zip(tmp_path, name):
         ("encrypted", "the zip is encrypted: experiment.json"),
         ("lzma", "the zip is packed in an unusual way: experiment.json"),
         ("empty", "no stage_NN folder in it"),
+        ("link", "the zip holds a link: stage_00099"),
+        ("ten thousand files", "the zip holds more than 10000 files"),
         ("../escaped", "the zip holds a path that leaves it: ../escaped"),
         ("/etc/escaped", "the zip holds a path that leaves it: /etc/escaped"),
         ("a/..\\..\\escaped", "the zip holds a path that leaves it"),
@@ -379,7 +392,13 @@ def test_weights_that_are_no_safetensors_file_or_nan_are_told(tmp_path):
     from samplepack import checkpoint
 
     folder = shutil.copytree(library.STARTER, tmp_path / "own")
-    for weights, told in ((b"\xff" * 100, "is not a safetensors file"), (nan_weights(), "holds NaN")):
+    absurd = b'{"a":{"dtype":"F32","shape":[1099511627776,1048576],"data_offsets":[0,4]}}'
+    for weights, told in (
+        (b"\xff" * 100, "is not a safetensors file"),
+        (struct.pack("<Q", 1 << 60) + b"{}", "is not a safetensors file"),
+        (struct.pack("<Q", len(absurd)) + absurd + bytes(4), "is not a safetensors file"),
+        (nan_weights(), "holds NaN"),
+    ):
         (folder / WEIGHTS).write_bytes(weights)
         config = json.loads((folder / CONFIG).read_text())
         config["digest"] = checkpoint._digest(Config.model_validate(config), weights)

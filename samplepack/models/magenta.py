@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import stat
 import tempfile
 import zipfile
 import zlib
@@ -61,6 +62,7 @@ _FULL_FRAMES, _FULL_BINS = 128, 1024
 """Size of the spectrograms in Magenta's `data_helpers`, whatever the experiment's settings."""
 
 _MOST_UNZIPPED_BYTES = 4 << 30
+_MOST_MEMBERS = 10_000
 
 _ENCRYPTED = 1
 """The bit of a zip member's flags."""
@@ -232,7 +234,11 @@ def _opened(path: Path, name: str) -> Iterator[Path | zipfile.Path]:
         return
     try:
         with zipfile.ZipFile(path) as archive:
+            if len(archive.infolist()) > _MOST_MEMBERS:
+                raise InputError(f"checkpoint '{name}': the zip holds more than {_MOST_MEMBERS} files")
             for member in archive.infolist():
+                if stat.S_ISLNK(member.external_attr >> 16):
+                    raise InputError(f"checkpoint '{name}': the zip holds a link: {member.filename}")
                 parts = PurePosixPath(member.filename.replace("\\", "/")).parts
                 if ".." in parts or member.filename.startswith("/") or ":" in member.filename:
                     raise InputError(f"checkpoint '{name}': the zip holds a path that leaves it: {member.filename}")
