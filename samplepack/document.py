@@ -17,7 +17,7 @@ _MOST_VALUES = 200_000
 _LONGEST_NUMBER = 400
 _LARGEST_INTEGER = 2**64
 
-_FILE_KEYS = {"checkpoint", "path", "latent", "like", "impulse_response_filename"}
+_FILE_KEYS = {"checkpoint", "path", "latent", "like", "impulse_response_filename", "path_to_plugin_file", "reads"}
 """Keys whose text is a file's path, which is taken as it's written: a file system may tell NFC from NFD."""
 
 _TAG = "tag:yaml.org,2002:"

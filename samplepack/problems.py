@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from samplepack.document import Document, Key
@@ -22,6 +24,27 @@ def wrong(message: str) -> PydanticCustomError:
     """What a validator raises: a problem in words, which are told as they are."""
     # Pydantic would fill in {…} in a message, so a name that a user wrote is never part of the template.
     return PydanticCustomError(_OWN_WORDS, "{text}", {"text": message})
+
+
+def readable_path(written: str, info: ValidationInfo) -> Path:
+    """The path that a document names, if the file lies in the document's own folder or in one that it may read.
+
+    The context of the validation says so: `folder`, what paths are relative to, and `readable`, the folders; without
+    them every path is good.
+
+    Raises:
+        PydanticCustomError: it lies elsewhere, be it by way of a link.
+    """
+    context = info.context or {}
+    path = Path(context.get("folder", Path()), written)
+    if "readable" in context and not lies_in(path, context["readable"]):
+        raise wrong(f"'{written}' lies outside the recipe's folder; write the folder that it lies in under reads:")
+    return path
+
+
+def lies_in(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether a path lies in one of some folders, links followed; so does what isn't there at all."""
+    return not os.path.exists(path) or any(path.resolve().is_relative_to(folder.resolve()) for folder in folders)
 
 
 def problems_in(document: Document, error: ValidationError, root: type[BaseModel]) -> list[Problem]:

@@ -21,6 +21,10 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
     ValidationInfo,
     create_model,
     model_validator,
@@ -28,7 +32,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from samplepack.audio import Audio, Samples, db_to_gain, resample
-from samplepack.problems import wrong
+from samplepack.problems import readable_path, wrong
 
 SILENCE_DB = -80.0
 """Relative to a note's peak: what lies below it at the end is silence, or the end of an effect's tail."""
@@ -53,7 +57,8 @@ _LEFT_OUT = {
     "VST3Plugin",
     "IIRFilter",
 }
-"""Pedalboard's classes that are no effects of their own: containers, bases, and what loads foreign programs."""
+"""Pedalboard's classes that are no effects of their own, but containers and bases; and `VST3Plugin`, which stands
+below."""
 
 _OF_AN_ARRAY = "sample_rate"
 """Convolution's parameter for an impulse response that is an array; a recipe gives a file, which knows its rate."""
@@ -69,8 +74,10 @@ class Effect(BaseModel):
         return _make(type(self).__name__, self.model_dump(exclude_unset=True))
 
     def files(self) -> list[Path]:
-        """The files that it reads."""
-        return [value for _, value in self if isinstance(value, Path)]
+        """The files that it reads; of a folder, all in it."""
+        paths = [value for _, value in self if isinstance(value, Path)]
+        within = [file for path in paths for file in sorted(path.rglob("*")) if file.is_file()]
+        return [path for path in paths if not path.is_dir()] + within
 
 
 def _make(name: str, parameters: dict[str, Any]) -> Any:
@@ -146,7 +153,9 @@ def _accepted(name: str, parameter: str, value: float, info: ValidationInfo) -> 
         raise wrong(f"{value} is not below half the rate, {rate_hz / 2} Hz")
     try:
         _make(name, {parameter: value})
-    except (ValueError, TypeError) as error:
+    except TypeError:
+        pass  # it needs other parameters as well; `failure` tries it with all of them
+    except ValueError as error:
         raise wrong(f"{value}: {error}") from error
     return value
 
@@ -154,13 +163,35 @@ def _accepted(name: str, parameter: str, value: float, info: ValidationInfo) -> 
 def _sound_file(value: str, info: ValidationInfo) -> Path:
     import soundfile
 
-    path = Path((info.context or {}).get("folder", "."), value)
+    path = readable_path(value, info)
     try:
         soundfile.info(str(path))
     except (soundfile.SoundFileError, OSError, ValueError) as error:
         reason = "not a sound file that can be read" if os.path.isfile(path) else "no such file"
         raise wrong(f"'{value}': {reason}") from error
     return path
+
+
+def _plugin(value: str, info: ValidationInfo) -> Path:
+    if not (info.context or {}).get("allow_plugins"):
+        raise wrong(f"'{value}' is a program that would run; if you trust it, build with --allow-plugins")
+    path = Path((info.context or {}).get("folder", "."), value)
+    if not os.path.exists(path):
+        raise wrong(f"'{value}': no such file or folder")
+    return path
+
+
+class VST3Plugin(Effect):
+    """A plugin from somewhere else: a program, which runs only where the user allows it."""
+
+    path_to_plugin_file: Annotated[str, AfterValidator(_plugin)]
+    """Relative to the recipe; often a folder that ends in `.vst3`."""
+
+    parameter_values: dict[str, StrictBool | StrictFloat | StrictInt | StrictStr] = {}
+    """The plugin's own names and values, as Pedalboard shows them."""
+
+    plugin_name: StrictStr | None = None
+    """Which one, where a file holds several."""
 
 
 def _effect_models() -> dict[str, type[Effect]]:
@@ -171,7 +202,7 @@ def _effect_models() -> dict[str, type[Effect]]:
         if is_effect and name not in _LEFT_OUT and not name.startswith("_"):
             fields: Any = {p: _field(name, p, d) for p, d in _signature(effect).items()}
             models[name] = create_model(name, __base__=Effect, **fields)
-    return dict(sorted(models.items()))
+    return dict(sorted({**models, "VST3Plugin": VST3Plugin}.items()))
 
 
 EFFECTS = _effect_models()
@@ -228,7 +259,7 @@ def failure(effects: Sequence[Effect], rate_hz: int) -> str | None:
     noise = np.random.RandomState(0).uniform(-0.5, 0.5, (1, rate_hz // 20)).astype(np.float32)
     try:
         played = apply(effects, Audio(noise, rate_hz))
-    except (ValueError, TypeError, RuntimeError) as error:
+    except (ValueError, TypeError, RuntimeError, ImportError) as error:
         return " ".join(str(error).split())
     if not np.isfinite(played.samples).all():
         return "it turns sound into NaN or infinity"

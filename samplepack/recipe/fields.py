@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
@@ -35,6 +35,12 @@ class Context(TypedDict, total=False):
 
     folder: Path
     """The recipe's: paths in it are relative to this."""
+
+    readable: Sequence[Path]
+    """Folders that the recipe's files may lie in."""
+
+    allow_plugins: bool
+    """Whether effects may be programs from elsewhere."""
 
     file: str
     """The recipe's, as the user named it."""

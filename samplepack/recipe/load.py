@@ -15,7 +15,7 @@ from samplepack.checkpoint import Checkpoint
 from samplepack.document import Document, Key, read_document
 from samplepack.errors import InputError, Problem
 from samplepack.fits import Fit, read_fits
-from samplepack.problems import problems_in
+from samplepack.problems import lies_in, problems_in
 from samplepack.process import failure
 from samplepack.recipe.fields import Context
 from samplepack.recipe.model import CheckpointField, CheckpointReference, Recipe
@@ -62,11 +62,12 @@ class LoadedRecipe:
         return checkpoint
 
 
-def load_recipe(path: Path, fits_needed: bool = True) -> LoadedRecipe:
+def load_recipe(path: Path, allow_plugins: bool = False, fits_needed: bool = True) -> LoadedRecipe:
     """Read a recipe and check all of it, without TensorFlow and without rendering.
 
     Args:
         path: of the recipe.
+        allow_plugins: whether effects may be programs from elsewhere.
         fits_needed: whether a timbre that is `like` a sound must have been fitted.
 
     Raises:
@@ -76,10 +77,13 @@ def load_recipe(path: Path, fits_needed: bool = True) -> LoadedRecipe:
     if not isinstance(document.data, dict):
         raise InputError(document.problem((), "a recipe is a mapping that starts with: recipe: 1"))
     problems: list[Problem] = []
-    found = _find_checkpoint(document, path.parent, problems)
+    readable = _readable(document.data, path.parent)
+    found = _find_checkpoint(document, path.parent, readable, problems)
     rate_hz = _rate_hz(document.data, found)
     context = Context(
         folder=path.parent,
+        readable=readable,
+        allow_plugins=allow_plugins,
         file=str(path),
         fits=_fits(path, problems),
         fits_needed=fits_needed,
@@ -103,8 +107,12 @@ def load_recipe(path: Path, fits_needed: bool = True) -> LoadedRecipe:
     return LoadedRecipe(path, document.content, recipe, found)
 
 
-def load_recipes(paths: Iterable[Path]) -> list[LoadedRecipe]:
+def load_recipes(paths: Iterable[Path], allow_plugins: bool = False) -> list[LoadedRecipe]:
     """Read several recipes that are built together.
+
+    Args:
+        paths: of the recipes.
+        allow_plugins: whether effects may be programs from elsewhere.
 
     Raises:
         InputError: every problem in any of them, and packs that would take each other's place.
@@ -114,7 +122,7 @@ def load_recipes(paths: Iterable[Path]) -> list[LoadedRecipe]:
     packs: dict[str, Path] = {}
     for path in paths:
         try:
-            one = load_recipe(path)
+            one = load_recipe(path, allow_plugins)
         except InputError as error:
             problems += error.problems
             continue
@@ -138,21 +146,35 @@ def json_schema() -> dict[str, Any]:
     }
 
 
+def _readable(data: Mapping[str, Any], folder: Path) -> list[Path]:
+    """The folders that a recipe's files may lie in: its own, and those that it says."""
+    reads = data.get("reads")
+    return (
+        [folder, *(folder / name for name in reads if isinstance(name, str) and "\0" not in name)]
+        if isinstance(reads, list)
+        else [folder]
+    )
+
+
 def _find_checkpoint(
-    document: Document, folder: Path, problems: list[Problem]
+    document: Document, folder: Path, readable: list[Path], problems: list[Problem]
 ) -> Checkpoint | library.MagentaCheckpoint | None:
     written = document.data.get("checkpoint", "starter")
     try:
         reference: CheckpointReference = TypeAdapter(CheckpointField).validate_python(written)
     except ValidationError:
         return None  # the recipe's own validation tells it
+    if library.is_path(reference.path) and not lies_in(folder / reference.path, readable):
+        message = f"checkpoint '{reference.path}' lies outside the recipe's folder; write its folder under reads:"
+        problems.append(document.problem(("checkpoint", "path"), message))
+        return None
     try:
         found = library.find(reference.path, folder)
     except InputError as error:
         problems += [document.problem(("checkpoint", "path"), p.message) for p in error.problems]
         return None
-    if isinstance(found, Checkpoint) and (message := _pin_problem(reference, found)):
-        problems.append(document.problem(("checkpoint", "sha256"), message))
+    if isinstance(found, Checkpoint) and (pinned := _pin_problem(reference, found)):
+        problems.append(document.problem(("checkpoint", "sha256"), pinned))
     return found
 
 

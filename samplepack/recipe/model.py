@@ -156,6 +156,9 @@ class Recipe(Model):
     license: Text = ""
     """What users of the pack may do with its sounds; written into the pack."""
 
+    reads: tuple[Text, ...] = ()
+    """Folders outside the recipe's own that files named in it may lie in, relative to it."""
+
     checkpoint: CheckpointField = CheckpointReference(path="starter")
     pitches: Pitches = Field(_DEFAULT_PITCHES, validate_default=True)
     timbres: dict[Name, Annotated[Timbre, ShortFor("seed", SEED_SCHEMA)]] = {}

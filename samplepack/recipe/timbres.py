@@ -23,10 +23,12 @@ from samplepack.checkpoint import Checkpoint, read_instruments
 from samplepack.errors import InputError, did_you_mean
 from samplepack.fits import Fit, sound_files, sounds_digest
 from samplepack.latent import Latent, latent_from_seed
-from samplepack.problems import wrong
+from samplepack.problems import readable_path, wrong
 from samplepack.recipe.fields import SEED_SCHEMA, Model, Seed, Text, TimbreName, context_of, file_name
 
 _MOST_SEEDS = 10_000
+
+_MOST_LATENT_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +45,11 @@ class StoredLatent:
 def _read_latent(path: Any, info: ValidationInfo) -> StoredLatent:
     if not isinstance(path, str):
         raise wrong("should be the path of a .npy file")
-    file = context_of(info).get("folder", Path()) / path
+    file = readable_path(path, info)
     if not os.path.exists(file):  # unlike Path.exists, False for a name that is too long to be one
         raise wrong(f"'{path}': no such file")
+    if os.path.getsize(file) > _MOST_LATENT_BYTES:
+        raise wrong(f"'{path}': longer than any latent is")
     try:
         with file.open("rb") as opened:
             stored = np.lib.format.read_array(opened, allow_pickle=False)
@@ -106,6 +110,8 @@ def _find_fit(value: Any, info: ValidationInfo) -> Like:
     if not written or not all(isinstance(name, str) for name in written):
         raise wrong("should be the path of a sound file or of a folder of them, or a list of such paths")
     context = context_of(info)
+    for name in written:
+        readable_path(name, info)
     try:
         files = sound_files(context.get("folder", Path()), written)
         digest = sounds_digest(files)
