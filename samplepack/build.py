@@ -11,9 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from samplepack import models, pack, picture, process
+from samplepack.agreement import fingerprint
 from samplepack.audio import Audio
 from samplepack.cache import Cache
 from samplepack.checkpoint import Checkpoint
@@ -71,30 +70,36 @@ def build(
     rendered = render(notes, checkpoint, cache, batch_size, progress.loading)
     by_key = ([next(rendered) for _ in key] for key in keys)
     with (
-        folder_aside(folder, pack.is_replaceable) as aside,
+        folder_aside(folder, pack.is_replaceable, progress.waiting) as aside,
         tempfile.TemporaryDirectory(dir=aside, prefix=".spool") as spool,
         closing(map_(_finisher(loaded.recipe, checkpoint, Path(spool)), enumerate(by_key))) as finished,
     ):
         instruments, images = [], {}
         for planned in plan:
-            spooled: list[pack.SpooledNote] = []
-            columns = []
-            for layers, column in islice(finished, len(planned.keys)):
-                spooled += layers
-                columns.append(column)
+            done = []
+            for key in islice(finished, len(planned.keys)):
+                done.append(key)
                 progress.done(len(planned.keys[0]))
-            instruments.append((planned, spooled))
-            images[planned.name] = picture.keyboard_image(columns)
+            instruments.append((planned, [key.spooled for key in done]))
+            images[planned.name] = picture.keyboard_image([key.column for key in done])
         about = pack.write_instruments(aside, instruments, loaded.recipe, map_)
         shutil.rmtree(spool)
         picture.draw(aside, loaded.recipe.name, about, images)
         pack.write_about(aside, loaded, checkpoint, inputs, engine, about)
+    cache.trim()
     return Built(folder, about, unchanged=False)
+
+
+@dataclass(frozen=True)
+class _Finished:
+    spooled: pack.SpooledKey
+    column: picture.Column
+    """How the last layer looks."""
 
 
 def _finisher(
     recipe: Recipe, checkpoint: Checkpoint, spool: Path
-) -> Callable[[tuple[int, list[tuple[Note, Audio]]]], tuple[list[pack.SpooledNote], picture.Column]]:
+) -> Callable[[tuple[int, list[tuple[Note, Audio]]]], _Finished]:
     """What finishes a numbered key, puts its layers aside until all levels are known, and looks at it."""
     rate_hz = recipe.sound.rate_for(checkpoint.rate_hz)
     how = Finishing(
@@ -107,15 +112,16 @@ def _finisher(
         2 if recipe.sound.channels == "stereo" else 1,
     )
 
-    def finish_key(numbered: tuple[int, list[tuple[Note, Audio]]]) -> tuple[list[pack.SpooledNote], picture.Column]:
+    def finish_key(numbered: tuple[int, list[tuple[Note, Audio]]]) -> _Finished:
         number, rendered = numbered
         done = finish([raw for _, raw in rendered], rendered[0][0].pitch, how)
-        spooled = []
+        layers = []
         for note in done:
-            file = spool / f"{number}-{note.layer}.npy"
-            np.save(file, note.looped.audio.samples)
-            spooled.append(pack.SpooledNote(note.without_samples(), file))
-        return spooled, picture.spectrogram(done[-1].looped.audio)
+            file = spool / f"{number}-{note.layer}"
+            file.write_bytes(note.looped.audio.samples.astype("<f4").tobytes())
+            layers.append(pack.SpooledNote(note.without_samples(), file))
+        prints = [fingerprint(raw.samples[0]) for _, raw in rendered]
+        return _Finished(pack.SpooledKey(tuple(layers), " ".join(prints)), picture.spectrogram(done[-1].looped.audio))
 
     return finish_key
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -19,8 +20,12 @@ from samplepack.errors import InputError, Problem, SamplepackError
 if TYPE_CHECKING:
     from samplepack.checkpoint import Checkpoint
     from samplepack.datasets.prepared import Contents
+    from samplepack.lock import Lock
     from samplepack.recipe import LoadedRecipe
 
+_ALLOW_PLUGINS = click.option(
+    "--allow-plugins", is_flag=True, help="Let recipes load VST3 plugins, which are programs."
+)
 _RECIPES = click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
@@ -28,6 +33,7 @@ class _Commands(click.Group):
     """A group whose commands end in an exit code and a line a problem, never in a traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             super().main(*args, **{**kwargs, "standalone_mode": False})
             code = 0
@@ -91,34 +97,54 @@ def main() -> None:
     default=None,
     help="Notes processed side by side.  [default: all cores]",
 )
+@click.option("--locked", is_flag=True, help="Build nothing but what the lock files say, and compare every byte.")
+@_ALLOW_PLUGINS
 @click.option("--quiet", is_flag=True, help="Print nothing but problems.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was built as JSON.")
-def build(recipes: tuple[Path, ...], output: Path, workers: int | None, quiet: bool, as_json: bool) -> None:
+def build(
+    recipes: tuple[Path, ...],
+    output: Path,
+    workers: int | None,
+    locked: bool,
+    allow_plugins: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Make the packs of recipes.
 
     Every recipe is checked before the first one is built. A pack that is there already, from the same recipe and
     versions, is left as it is; notes that were rendered before come from a cache.
 
+    Beside each recipe its lock file is written, which says by digests what went in and what came out. Commit it:
+    with --locked, a build elsewhere refuses other inputs and says whether every byte agrees.
+
     \b
     Examples:
       samplepack build recipes/first-light.yaml
       samplepack build recipes/*.yaml --output ~/Samples --workers 4
+      samplepack build recipes/first-light.yaml --locked
     """
     from samplepack import build as building
-    from samplepack import parallel
+    from samplepack import lock, parallel
     from samplepack.cache import Cache, user_folder
     from samplepack.pack import summary
 
-    loaded = _load_all(recipes)
+    loaded = _load_all(recipes, allow_plugins)
+    locks = lock.required(loaded) if locked else []
     map_ = parallel.threads(workers or os.cpu_count() or 1)
     cache = Cache(user_folder("notes"))
-    results = []
-    for one in loaded:
+    results: list[dict[str, Any]] = []
+    disagreeing: list[str] = []
+    for i, one in enumerate(loaded):
         if sys.stderr.isatty() and not quiet:
             with _Bar(one.recipe.name) as bar:
                 built = building.build(one, output, cache, map_, bar)
         else:
             built = building.build(one, output, cache, map_)
+        made = lock.lock_of(one, built.folder)
+        judgement = lock.judge(made, locks[i]) if locked else None
+        if judgement is None:
+            _write_lock(lock.lock_file(one.path), made)
         notes = sum(len(instrument["notes"]) for instrument in built.instruments)
         results.append(
             {
@@ -127,20 +153,39 @@ def build(recipes: tuple[Path, ...], output: Path, workers: int | None, quiet: b
                 "instruments": len(built.instruments),
                 "notes": notes,
                 "unchanged": built.unchanged,
+                **({} if judgement is None else {"agrees": judgement.good, "differing": judgement.differing}),
             }
         )
+        if judgement and not judgement.good:
+            disagreeing += [f"{one.path}: {line}" for line in judgement.lines()]
         if not quiet and not as_json:
             unchanged = "unchanged: " if built.unchanged else ""
             click.echo(f"{built.folder}: {unchanged}{len(built.instruments)} instruments, {notes} notes")
             for instrument in built.instruments:
                 click.echo(f"  {instrument['name']}: {summary(instrument['notes'])}")
+            for line in judgement.lines() if judgement and judgement.good else ():
+                click.echo(f"  {line}")
+    if cache.trouble:
+        _complain(0, f"samplepack: built without keeping all notes in the cache: {cache.trouble}")
     if as_json:
         click.echo(json.dumps(results, indent=1))
+    if disagreeing:
+        raise SamplepackError("\n".join(disagreeing))
+
+
+def _write_lock(path: Path, made: Lock) -> None:
+    from samplepack.lock import write_lock
+
+    try:
+        write_lock(path, made)
+    except OSError as error:  # the pack is there, and counts
+        _complain(0, f"samplepack: {path} can't be written: {error.strerror}")
 
 
 @main.command()
 @_RECIPES
-def check(recipes: tuple[Path, ...]) -> None:
+@_ALLOW_PLUGINS
+def check(recipes: tuple[Path, ...], allow_plugins: bool) -> None:
     """Check recipes: every problem, each with file:line:column.
 
     Renders nothing. Exit code 2 if anything is wrong.
@@ -149,14 +194,15 @@ def check(recipes: tuple[Path, ...]) -> None:
     Example:
       samplepack check recipes/*.yaml
     """
-    for one in _load_all(recipes):
+    for one in _load_all(recipes, allow_plugins):
         click.echo(f"{one.path}: good")
 
 
 @main.command()
 @click.argument("recipe", type=click.Path(path_type=Path))
+@_ALLOW_PLUGINS
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
-def plan(recipe: Path, as_json: bool) -> None:
+def plan(recipe: Path, allow_plugins: bool, as_json: bool) -> None:
     """Show what a build would make: instruments, notes, and what the cache holds already.
 
     \b
@@ -166,7 +212,7 @@ def plan(recipe: Path, as_json: bool) -> None:
     from samplepack.build import describe_plan
     from samplepack.cache import Cache, user_folder
 
-    (loaded,) = _load_all((recipe,))
+    (loaded,) = _load_all((recipe,), allow_plugins)
     described = describe_plan(loaded, Cache(user_folder("notes")))
     if as_json:
         click.echo(json.dumps(described, indent=1, ensure_ascii=False))
@@ -176,6 +222,100 @@ def plan(recipe: Path, as_json: bool) -> None:
         notes, cached = instrument["notes"], instrument["cached"]
         click.echo(f"  {instrument['name']}: {notes} notes, {cached} of them in the cache ({instrument['origin']})")
     click.echo(f"to render: {described['to_render']} notes")
+
+
+@main.command()
+@click.argument("one", metavar="A")
+@click.argument("two", metavar="B")
+@click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON.")
+def diff(one: str, two: str, as_json: bool) -> None:
+    """Say what changed from A to B, in a musician's words.
+
+    A and B are recipes, lock files, folders of packs, or any of these in a revision of git: REVISION:PATH, with the
+    path from the top of the repository, or from here where it starts with ./
+
+    \b
+    Examples:
+      samplepack diff HEAD~1:recipes/first-light.yaml recipes/first-light.yaml
+      samplepack diff recipes/first-light.lock output/first-light
+    """
+    from samplepack.compare import changes, opened
+
+    with opened(one) as before, opened(two) as after:
+        found = changes(before, after)
+    if as_json:
+        click.echo(json.dumps(vars(found), indent=1, ensure_ascii=False))
+        return
+    for heading in ("instruments", "effects", "settings", "files"):
+        lines: list[str] = getattr(found, heading)
+        if lines:
+            click.echo(f"{heading}:")
+        for line in lines:
+            click.echo(_printable(f"  {line}"))
+    if not any((found.instruments, found.effects, found.settings, found.files)):
+        click.echo("nothing differs")
+    click.echo(f"notes: {found.to_render} to render anew, {found.notes - found.to_render} as before")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def init(folder: Path) -> None:
+    """Make a folder for recipes in git.
+
+    A first recipe, the schema that editors complete it with, what git should ignore and how it should treat sounds,
+    and a GitHub workflow that checks every recipe and rebuilds every pack from its lock file. What is there already
+    stays as it is.
+
+    \b
+    Example:
+      samplepack init my-instruments
+    """
+    from samplepack.scaffold import write_repository
+
+    for path in write_repository(folder):
+        click.echo(str(path))
+    click.echo(f"next: cd {folder}; samplepack build recipes/first.yaml")
+
+
+@main.group()
+def cache() -> None:
+    """See and clear the cache of rendered notes."""
+
+
+@cache.command("info")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def cache_info(as_json: bool) -> None:
+    """Say where the cache is, what it holds and how large it may grow.
+
+    The environment variable SAMPLEPACK_CACHE_GB sets the limit; what wasn't used for longest goes first.
+
+    \b
+    Example:
+      samplepack cache info
+    """
+    from samplepack.cache import Cache, user_folder
+
+    held = Cache(user_folder("notes")).info()
+    if as_json:
+        click.echo(json.dumps({**vars(held), "folder": str(held.folder)}, indent=1))
+    else:
+        click.echo(f"{held.folder}: {held.notes} notes, {held.size_bytes / 1e6:.1f} of {held.limit_bytes / 1e6:.0f} MB")
+
+
+@cache.command("clear")
+def cache_clear() -> None:
+    """Drop all rendered notes; what is needed is rendered again.
+
+    \b
+    Example:
+      samplepack cache clear
+    """
+    from samplepack.cache import Cache, user_folder
+
+    notes = Cache(user_folder("notes"))
+    held = notes.info()
+    notes.clear()
+    click.echo(f"{held.folder}: {held.notes} notes dropped, {held.size_bytes / 1e6:.1f} MB")
 
 
 @main.command()
@@ -285,7 +425,7 @@ def train(config: Path, output: Path | None, save_every_s: float, quiet: bool) -
     """
     from samplepack.models import start_backend
 
-    start_backend()
+    start_backend(threads_an_op=1)
     from samplepack.training import config as training
     from samplepack.training import run
 
@@ -494,6 +634,28 @@ def info(name: str, as_json: bool) -> None:
         click.echo(f"  {key}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
 
 
+@checkpoints.command()
+@click.argument("name")
+@click.option("--offline", is_flag=True, help="Open no connection: take the zip that was downloaded before.")
+def fetch(name: str, offline: bool) -> None:
+    """Download one of Magenta's checkpoints: acoustic_only or all_instruments.
+
+    A download that breaks off goes on where it was. The environment variable SAMPLEPACK_MIRROR names another address
+    that the zips lie at. No other command opens a connection.
+
+    \b
+    Examples:
+      samplepack checkpoints fetch acoustic_only
+      SAMPLEPACK_MIRROR=https://mirror.example/gansynth samplepack checkpoints fetch all_instruments
+    """
+    from samplepack import library
+
+    with _DownloadBar(name) as bar:
+        checkpoint = library.fetch(name, bar.heard, offline)
+    click.echo(f"{name}: {_summary(checkpoint)}")
+    click.echo(f"in a recipe: checkpoint: {name}")
+
+
 @checkpoints.command("import")
 @click.argument("source", metavar="FOLDER_OR_ZIP", type=click.Path(path_type=Path))
 @click.argument("name")
@@ -521,11 +683,41 @@ def _summary(checkpoint: Checkpoint) -> str:
     )
 
 
-def _load_all(recipes: tuple[Path, ...]) -> list[LoadedRecipe]:
+def _load_all(recipes: tuple[Path, ...], allow_plugins: bool) -> list[LoadedRecipe]:
     """Every recipe, or the problems of all of them."""
     from samplepack.recipe import load_recipes
 
-    return load_recipes(recipes)
+    return load_recipes(recipes, allow_plugins)
+
+
+class _DownloadBar:
+    """A progress bar on stderr: bytes, bytes a second, time left; none where stderr is no terminal."""
+
+    def __init__(self, name: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import TransferSpeedColumn as SpeedColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            SpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._bar.add_task(name, total=None)
+
+    def __enter__(self) -> _DownloadBar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def heard(self, received: int, of: int | None) -> None:
+        self._bar.update(self._task, completed=received, total=of)
 
 
 class _FitBar:
@@ -579,6 +771,9 @@ class _Bar:
 
     def started(self, notes: int | None) -> None:
         self._bar.update(self._task, total=notes, description=self._name)
+
+    def waiting(self) -> None:
+        self._bar.update(self._task, description=f"{self._name} (another build of it is under way)")
 
     def loading(self) -> None:
         self._bar.update(self._task, description=f"{self._name} (loading the network)")

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from samplepack.errors import InputError
@@ -27,7 +27,9 @@ def write_aside(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def folder_aside(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
+def folder_aside(
+    folder: Path, is_ours: Callable[[Path], bool], on_wait: Callable[[], None] = lambda: None
+) -> Iterator[Path]:
     """A new, empty folder that takes the place of `folder` when the block ends well; the earlier one stays else.
 
     While the block runs, another process that wants to replace the same folder waits; a crash leaves no lock behind.
@@ -37,6 +39,7 @@ def folder_aside(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path
     Args:
         folder: what to replace.
         is_ours: whether the folder that stands there may be replaced.
+        on_wait: called if another process is replacing the same folder, before waiting for it.
 
     Raises:
         InputError: something stands there that isn't ours to replace.
@@ -44,7 +47,7 @@ def folder_aside(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path
     building = folder.with_name(f".{folder.name}.building")
     previous = folder.with_name(f".{folder.name}.previous")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
+    with locked(folder, on_wait):
         if previous.exists() and not folder.exists():
             previous.rename(folder)  # killed between the two renames below
         if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and is_ours(folder))):
@@ -66,15 +69,29 @@ def folder_aside(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path
         shutil.rmtree(previous, ignore_errors=True)
 
 
-def locked(folder: Path) -> AbstractContextManager[object]:
+@contextmanager
+def locked(folder: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
     """A folder of one's own while the block runs.
 
     Held by one process at a time for each folder; the operating system gives it back when that process ends.
+
+    Args:
+        folder: which one.
+        on_wait: called if another process holds it, before waiting for that.
     """
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     name = hashlib.sha256(str(folder.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    return FileLock(Path(tempfile.gettempdir()) / f"samplepack-{name}.lock", mode=0o666)
+    lock = FileLock(Path(tempfile.gettempdir()) / f"samplepack-{name}.lock", mode=0o666)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        on_wait()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def sha256_of_file(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,14 +23,10 @@ from samplepack.finish import FinishedNote
 from samplepack.formats import WRITERS
 from samplepack.instrument import Instrument, Loop, Range, Zone, key_ranges, velocity_ranges, wheel_ranges
 from samplepack.levels import even_gains_db, matched_gains_db
+from samplepack.manifest import MANIFEST, VERSION, listed_files, read_manifest
 from samplepack.parallel import Map
 from samplepack.plan import Axis, PlannedInstrument
 from samplepack.recipe import LoadedRecipe, Recipe, Sound
-
-VERSION = 1
-"""Of the layout of `pack.json`."""
-
-MANIFEST = "pack.json"
 
 IN_TUNE_CENTS = 3.0
 """A key within this of its pitch is in tune."""
@@ -98,22 +95,12 @@ def read_built(folder: Path, inputs: str) -> list[dict[str, Any]] | None:
 
 def is_replaceable(folder: Path) -> bool:
     """Whether a folder is a pack with nothing in it but what a build made, and files that a system hides."""
-    manifest = read_manifest(folder)
-    if manifest is None:
+    listed = listed_files(folder)
+    if listed is None:
         return False
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     hidden = {file for file in there if file.rpartition("/")[2].startswith(".")}
-    return there - hidden <= {*manifest["files"], MANIFEST}
-
-
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """What a pack's `pack.json` says; None where there is none that can be read."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    whole = isinstance(manifest, dict) and {"inputs", "files", "instruments"} <= manifest.keys()
-    return manifest if whole else None
+    return there - hidden <= listed
 
 
 @dataclass(frozen=True)
@@ -124,27 +111,38 @@ class SpooledNote:
     """Without its samples."""
 
     file: Path
-    """Its samples, float32, shape (channels, n)."""
+    """Its samples, float32, channel by channel, without a header: NumPy's own files are read by Python's parser, which
+    in Python 3.11 isn't safe in threads."""
+
+
+@dataclass(frozen=True)
+class SpooledKey:
+    """What became of the notes of one key."""
+
+    layers: tuple[SpooledNote, ...]
+    rendered: str
+    """Fingerprints of the notes as the network made them, before all else."""
 
 
 def write_instruments(
-    folder: Path, instruments: Sequence[tuple[PlannedInstrument, Sequence[SpooledNote]]], recipe: Recipe, map_: Map
+    folder: Path, instruments: Sequence[tuple[PlannedInstrument, Sequence[SpooledKey]]], recipe: Recipe, map_: Map
 ) -> list[dict[str, Any]]:
     """Write the sound files of all instruments once, at their final level, and their maps once for each format.
 
     Args:
         folder: of the pack.
-        instruments: each with its notes, from the lowest, a key's layers beside each other.
+        instruments: each with its keys, from the lowest.
         recipe: how to write them.
         map_: what to write them with.
 
     Returns:
         What `pack.json` says of each.
     """
-    gains = _gains_db([notes for _, notes in instruments], recipe.sound)
+    all_spooled = [[note for key in keys for note in key.layers] for _, keys in instruments]
+    gains = _gains_db(all_spooled, recipe.sound)
     (folder / "Instruments").mkdir()
     about = []
-    for (planned, spooled), gains_db in zip(instruments, gains, strict=True):
+    for (planned, keys), spooled, gains_db in zip(instruments, all_spooled, gains, strict=True):
         (folder / "Samples" / planned.name).mkdir(parents=True)
         write = partial(_write_note, folder, planned.name, recipe.sound, _layers(spooled))
         notes = list(map_(write, zip(spooled, gains_db, strict=True)))
@@ -153,7 +151,16 @@ def write_instruments(
             suffix, write_map = WRITERS[name]
             (folder / "Instruments" / f"{planned.name}{suffix}").write_bytes(write_map(instrument, folder))
         latents = [[float(str(value)) for value in z] for z in planned.layers]
-        about.append({"name": planned.name, "axis": planned.axis, "latents": latents, "notes": notes})
+        about.append(
+            {
+                "name": planned.name,
+                "origin": planned.origin,
+                "axis": planned.axis,
+                "latents": latents,
+                "rendered": {str(key.layers[0].finished.pitch): key.rendered for key in keys},
+                "notes": notes,
+            }
+        )
     return about
 
 
@@ -211,7 +218,8 @@ def _write_note(
 ) -> dict[str, Any]:
     spooled, gain_db = leveled
     note, looped = spooled.finished, spooled.finished.looped
-    audio = Audio(np.load(spooled.file) * np.float32(db_to_gain(gain_db)), looped.audio.rate_hz)
+    samples = np.fromfile(spooled.file, "<f4").reshape(looped.audio.samples.shape[0], -1)
+    audio = Audio(samples * np.float32(db_to_gain(gain_db)), looped.audio.rate_hz)
     layer = f"_{note.layer + 1}" if layers > 1 else ""
     file = f"Samples/{instrument}/{instrument}_{note.pitch:03d}{layer}.{sound.file}"
     sampler_note = SamplerNote(note.pitch, (looped.loop.start, looped.loop.end) if looped.loop else None)
@@ -273,12 +281,23 @@ def write_about(
         },
         "inputs": inputs,
         "rate_hz": recipe.sound.rate_for(checkpoint.rate_hz),
+        "process": described_effects(recipe, loaded.path.parent),
         "sound": recipe.sound.model_dump(mode="json"),
+        "formats": list(recipe.formats),
         "instruments": instruments,
         "files": {file: hashed.get(file) or sha256_of_file(folder / file) for file in files},
     }
     text = json.dumps(manifest, indent=1, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def described_effects(recipe: Recipe, folder: Path) -> list[dict[str, dict[str, Any]]]:
+    """A recipe's effects with all of their parameters, as plain data; files by their path from a folder."""
+
+    def plain(value: Any) -> Any:
+        return Path(os.path.relpath(value, folder)).as_posix() if isinstance(value, Path) else value
+
+    return [{type(effect).__name__: {key: plain(value) for key, value in effect}} for effect in recipe.effects]
 
 
 def _readme(recipe: Recipe, instruments: Sequence[Any]) -> str:

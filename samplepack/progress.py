@@ -11,6 +11,9 @@ class Progress(Protocol):
     def started(self, notes: int) -> None:
         """The work begins, with so many notes to make."""
 
+    def waiting(self) -> None:
+        """Another process is making the same; this one begins when that is done."""
+
     def loading(self) -> None:
         """The network is being loaded."""
 
@@ -22,6 +25,8 @@ class Silent:
     """A `Progress` that keeps it to itself."""
 
     def started(self, notes: int) -> None: ...
+
+    def waiting(self) -> None: ...
 
     def loading(self) -> None: ...
 

@@ -21,6 +21,7 @@ from samplepack.errors import InputError, SamplepackError
 from samplepack.files import sha256_of_file
 from samplepack.levels import NEIGHBOURS_DB, loudness_lufs, true_peak_db
 from samplepack.loop import FLUX_GATE, STEP_GATE, SWING_GATE_DB, Seam, measure_played_seam, measure_seam
+from samplepack.manifest import MANIFEST, read_manifest
 from samplepack.parallel import Map
 from samplepack.tune import STEADY_CENTS, measure_cents
 
@@ -59,9 +60,9 @@ def verify(folder: Path, map_: Map, with_player: bool = False) -> list[Report]:
         InputError: the folder is no pack.
         SamplepackError: sfizz is asked for and not installed.
     """
-    manifest = pack.read_manifest(folder)
-    if manifest is None or "sound" not in manifest:
-        raise InputError(f"{folder} is no pack: it has no {pack.MANIFEST} that can be read")
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise InputError(f"{folder} is no pack of this version: it has no {MANIFEST} that can be read")
     reports = []
     for instrument in manifest["instruments"]:
         measured = list(map_(partial(_measure_note, folder, manifest["sound"]), instrument["notes"]))
@@ -107,7 +108,9 @@ def _measure_note(
     if note["loudness_lufs"] is None:
         problems.append(f"{key}: silent")
     loop = stated["loop"]
-    if loop:
+    if loop and loop["frames"][1] >= audio.samples.shape[1]:
+        problems.append(f"{key}: its loop lies beyond its end")
+    elif loop:
         start, end = loop["frames"]
         seam = measure_seam(audio.samples[:, start : end + 1], audio.rate_hz)
         note["loop"] = loop | {"step": seam.step, "flux": seam.flux, "swing_db": seam.swing_db}

@@ -160,7 +160,9 @@ def test_changing_an_effect_renders_nothing(write_recipe, tmp_path):
 
 def test_a_damaged_cache_entry_is_rendered_again(write_recipe, tmp_path):
     first = build(write_recipe(), tmp_path / "a", tmp_path / "cache")
-    for entry in (tmp_path / "cache").rglob("*.note"):
+    entries = list((tmp_path / "cache").rglob("*.wave"))
+    assert len(entries) == 3
+    for entry in entries:
         entry.write_bytes(entry.read_bytes()[:-1] + b"\x01")
     assert contents(build(write_recipe(), tmp_path / "b", tmp_path / "cache").folder) == contents(first.folder)
 

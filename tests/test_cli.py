@@ -45,7 +45,7 @@ def test_every_command_in_the_readme_is_one():
     blocks = "\n".join(re.findall(r"^```\n(.*?)^```", readme, re.MULTILINE | re.DOTALL))
     for line in re.findall(r"^(?:\$ )?(samplepack .*)$", blocks, re.MULTILINE):
         words = shlex.split(line, comments=True)
-        name = " ".join(words[:3]) if words[1] == "checkpoints" else " ".join(words[:2])
+        name = " ".join(words[:3]) if words[1] in ("checkpoints", "cache") else " ".join(words[:2])
         assert name in known or words[1].startswith("-"), line
         options = {option for parameter in known[name].params for option in parameter.opts} if name in known else set()
         assert {word.rstrip(",") for word in words if word.startswith("--")} <= options | {"--help", "--version"}, line

@@ -6,9 +6,10 @@ from pathlib import Path
 import samplepack
 
 ORDER = [
-    "errors", "files", "progress", "audio", "latent", "document", "problems", "process", "analysis", "partials",
-    "instrument", "tune", "loop", "align", "levels", "finish", "checkpoint", "cache", "models", "library", "formats",
-    "fits", "recipe", "parallel", "plan", "render", "picture", "pack", "verify", "build", "datasets", "evaluation",
+    "errors", "agreement", "files", "progress", "audio", "latent", "document", "problems", "process", "analysis", "partials",
+    "instrument", "tune", "loop", "align", "levels", "finish", "checkpoint", "cache", "models", "download", "library", "formats",
+    "fits", "recipe", "parallel", "plan", "render", "picture", "manifest", "pack", "verify", "build", "lock", "compare",
+    "scaffold", "datasets", "evaluation",
     "training", "fitting", "cli",
 ]  # fmt: skip
 """Each module may import those before it, and its own package's."""

@@ -1,0 +1,337 @@
+"""The lock file beside a recipe: what a pack was made from and what came of it, digest by digest."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import platform
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from samplepack import library, models, pack
+from samplepack.agreement import agreement_db
+from samplepack.errors import InputError, Problem
+from samplepack.files import sha256_of_file, write_aside
+from samplepack.fits import fits_file
+from samplepack.latent import Latent
+from samplepack.manifest import MANIFEST, Fingerprints, Sha256, read_manifest
+from samplepack.plan import Axis, make_plan
+from samplepack.recipe import LoadedRecipe
+
+AGREEMENT_DB = 60.0
+"""On a machine whose sums round otherwise, a note's difference from the locked one must lie this far below it."""
+
+_MOST_BYTES = 256 << 20
+
+
+def _latent(text: str) -> str:
+    if not len(base64.b64decode(text, validate=True)) % 4 == 0:
+        raise ValueError("should be float32 numbers in base 64")
+    return text
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LockedCheckpoint(_Model):
+    """What rendered."""
+
+    name: str
+    digest: Sha256
+    source: str
+    """Where it came from, in words or as an address."""
+
+
+class LockedInstrument(_Model):
+    """An instrument, and how its notes came out of the network."""
+
+    origin: str
+    """Where it lies, as the recipe says it."""
+
+    axis: Axis
+    latents: tuple[Annotated[str, AfterValidator(_latent)], ...]
+    """One for each layer, float32, little-endian, in base 64."""
+
+    rendered: dict[str, Fingerprints] = {}
+    """Pitch → fingerprints of its notes, before all processing; empty of what was never built."""
+
+    def values(self) -> list[Latent]:
+        """The latents, float32, shape (latent_dim,) each."""
+        return [np.frombuffer(base64.b64decode(latent), "<f4") for latent in self.latents]
+
+
+class Lock(_Model):
+    """What a lock file says."""
+
+    lock: Literal[1] = 1
+    """Version of this format."""
+
+    name: str
+    """Of the pack."""
+
+    checkpoint: LockedCheckpoint
+    made_by: dict[str, str]
+    """Everything else that decides bytes: versions, and the machine's kind."""
+
+    inputs: dict[str, Sha256]
+    """The recipe and every file that it names, by their paths from its folder."""
+
+    pitches: list[int]
+    process: list[dict[str, dict[str, Any]]]
+    sound: dict[str, Any]
+    formats: list[str]
+    instruments: dict[str, LockedInstrument]
+    files: dict[str, Sha256] = {}
+    """Every file of the pack; empty of what was never built."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How a pack agrees with a lock file."""
+
+    files: int
+    """Of the lock."""
+
+    differing: list[str]
+    """Those that the pack lacks or has otherwise, and those that the lock doesn't know."""
+
+    foreign: list[str]
+    """What rendered or processed otherwise than when the lock was written: then bytes needn't agree."""
+
+    least_agreement_db: float
+    """Of all notes as the network made them, that which agrees least; infinite where all are the same."""
+
+    @property
+    def good(self) -> bool:
+        """Whether the pack is what it should be on this machine."""
+        return not self.differing or (bool(self.foreign) and self.least_agreement_db >= AGREEMENT_DB)
+
+    def lines(self) -> list[str]:
+        """What was found, in words."""
+        if not self.differing:
+            return [f"every byte agrees with the lock file ({self.files} files)"]
+        count = f"{len(self.differing)} of {self.files} files differ from the lock file"
+        some = ", ".join(self.differing[:3]) + (", …" if len(self.differing) > 3 else "")
+        if not self.foreign:
+            return [f"{count}, though the same versions made them on the same kind of machine: {some}"]
+        notes = (
+            f"the network's notes agree to within {self.least_agreement_db:.0f} dB"
+            if self.least_agreement_db > 0
+            else "the network's notes are others"
+        )
+        verdict = (
+            "which is rounding" if self.good else f"which is less than the {AGREEMENT_DB:.0f} dB that rounding leaves"
+        )
+        return [
+            f"{count}, and they need not agree, since what made them differs: {'; '.join(self.foreign)}",
+            f"{notes}, {verdict}; what is made of them (tuning, loops, effects) was not compared",
+        ]
+
+
+def lock_file(recipe: Path) -> Path:
+    """Where the lock of a recipe lies: `glass-choir.lock` beside `glass-choir.yaml`."""
+    return recipe.with_suffix(".lock")
+
+
+def outline(loaded: LoadedRecipe) -> Lock:
+    """What a lock file would say of a recipe before it is built.
+
+    Raises:
+        InputError: the checkpoint is damaged, or an input file can't be read.
+    """
+    checkpoint, recipe = loaded.opened_checkpoint(), loaded.recipe
+    engine = models.engine()
+    plan = make_plan(recipe, checkpoint.latent_dim, checkpoint.digest, engine)
+    return Lock(
+        name=recipe.name,
+        checkpoint=LockedCheckpoint(
+            name=recipe.checkpoint.path, digest=checkpoint.digest, source=library.source(checkpoint)
+        ),
+        made_by={**pack.versions(engine), "machine": _machine()},
+        inputs=_inputs(loaded),
+        pitches=list(recipe.pitches),
+        process=pack.described_effects(recipe, loaded.path.parent),
+        sound=recipe.sound.model_dump(mode="json"),
+        formats=list(recipe.formats),
+        instruments={
+            planned.name: LockedInstrument(
+                origin=planned.origin, axis=planned.axis, latents=tuple(map(_encoded, planned.layers))
+            )
+            for planned in plan
+        },
+    )
+
+
+def lock_of(loaded: LoadedRecipe, folder: Path) -> Lock:
+    """The lock of a recipe and of the pack that was just built from it.
+
+    Raises:
+        InputError: the folder holds no pack.
+    """
+    whole, built = outline(loaded), lock_of_pack(folder)
+    instruments = {
+        name: instrument.model_copy(update={"rendered": built.instruments[name].rendered})
+        for name, instrument in whole.instruments.items()
+    }
+    return whole.model_copy(update={"instruments": instruments, "files": built.files})
+
+
+def lock_of_pack(folder: Path) -> Lock:
+    """What a pack says of itself: all that its lock would say but the inputs and the machine.
+
+    Raises:
+        InputError: the folder holds no pack.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise InputError(f"{folder} is no pack of this version: it has no {MANIFEST} that can be read")
+    about = manifest["checkpoint"]
+    first = manifest["instruments"][0]
+    return Lock(
+        name=manifest["name"],
+        checkpoint=LockedCheckpoint(name=about["name"], digest=about["digest"], source=""),
+        made_by=manifest["versions"],
+        inputs={},
+        pitches=[int(pitch) for pitch in first["rendered"]],
+        process=manifest["process"],
+        sound=manifest["sound"],
+        formats=manifest["formats"],
+        instruments={
+            one["name"]: LockedInstrument(
+                origin=one["origin"],
+                axis=one["axis"],
+                latents=tuple(_encoded(np.array(z, np.float32)) for z in one["latents"]),
+                rendered=one["rendered"],
+            )
+            for one in manifest["instruments"]
+        },
+        files={**manifest["files"], MANIFEST: sha256_of_file(folder / MANIFEST)},
+    )
+
+
+def read_lock(path: Path) -> Lock:
+    """Read a lock file.
+
+    Raises:
+        InputError: it isn't there, or isn't one.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise InputError(Problem("longer than 256 MiB, which no lock file is", str(path)))
+        return Lock.model_validate(json.loads(content))
+    except OSError as error:
+        raise InputError(Problem(f"cannot read the lock file: {error.strerror}", str(path))) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(Problem(f"no lock file of this version: {place}: {first['msg']}", str(path))) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(Problem(f"no lock file, not even JSON: {error}", str(path))) from error
+
+
+def write_lock(path: Path, lock: Lock) -> None:
+    """Write a lock file, whole or not at all, unless it is there already."""
+    text = json.dumps(lock.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+    content = text.encode("utf-8", "surrogatepass")
+    if not path.is_file() or path.read_bytes() != content:
+        write_aside(path, content)
+
+
+def required(loaded: Sequence[LoadedRecipe]) -> list[Lock]:
+    """The lock files of recipes that may be built from nothing else.
+
+    Raises:
+        InputError: one isn't there, or was written for something else than its recipe and files are now.
+    """
+    locks, problems = [], list[Problem]()
+    for one in loaded:
+        path = lock_file(one.path)
+        try:
+            locks.append(read_lock(path))
+        except InputError as error:
+            problems += error.problems
+        else:
+            told = _refusals(outline(one), locks[-1])
+            compare = f"; compare them: samplepack diff {shlex.quote(str(path))} {shlex.quote(str(one.path))}"
+            problems += [Problem(message + compare, str(path)) for message in told]
+    if problems:
+        raise InputError(*problems)
+    return locks
+
+
+def _refusals(planned: Lock, lock: Lock) -> list[str]:
+    """Why a recipe isn't the one that was locked: nothing where it is."""
+    told = []
+    for name in sorted({*planned.inputs, *lock.inputs}):
+        if name not in lock.inputs:
+            told.append(f"the lock knows no {name}")
+        elif name not in planned.inputs:
+            told.append(f"{name} is no longer used")
+        elif planned.inputs[name] != lock.inputs[name]:
+            told.append(f"{name} has changed")
+    if planned.checkpoint.digest != lock.checkpoint.digest:
+        locked, found = lock.checkpoint, planned.checkpoint
+        told.append(f"checkpoint '{found.name}' has the digest {found.digest}, the locked one {locked.digest}")
+    return told
+
+
+def judge(made: Lock, lock: Lock) -> Judgement:
+    """How what was made agrees with what is locked."""
+    differing = [name for name in sorted({*made.files, *lock.files}) if made.files.get(name) != lock.files.get(name)]
+    foreign = [
+        f"{what}: {made.made_by.get(what, 'none')} here, {lock.made_by.get(what, 'none')} in the lock"
+        for what in sorted({*made.made_by, *lock.made_by})
+        if made.made_by.get(what) != lock.made_by.get(what)
+    ]
+    return Judgement(len(lock.files), differing, foreign, _least_agreement_db(made, lock))
+
+
+def _least_agreement_db(made: Lock, lock: Lock) -> float:
+    least = float("inf")
+    for name, locked in lock.instruments.items():
+        rendered = made.instruments[name].rendered if name in made.instruments else {}
+        for pitch, line in locked.rendered.items():
+            one, two = _split(line), _split(rendered.get(pitch, ""))
+            if len(one) != len(two):
+                return float("-inf")
+            least = min([least, *(agreement_db(a, b) for a, b in zip(one, two, strict=True))])
+    return least
+
+
+def _split(line: str) -> list[str]:
+    words = line.split()
+    return [" ".join(words[i : i + 2]) for i in range(0, len(words), 2)]
+
+
+def _encoded(latent: NDArray[np.float32]) -> str:
+    return base64.b64encode(latent.astype("<f4").tobytes()).decode()
+
+
+def _inputs(loaded: LoadedRecipe) -> dict[str, str]:
+    folder, timbres = loaded.path.parent, loaded.recipe.timbres.values()
+    files = [loaded.path, *loaded.input_files()]
+    files += [folder / timbre.latent.name for timbre in timbres if timbre.latent]
+    files += [file for timbre in timbres if timbre.like for file in timbre.like.files]
+    if any(timbre.like for timbre in timbres):
+        files.append(fits_file(loaded.path))
+    try:
+        return {Path(os.path.relpath(file, folder)).as_posix(): sha256_of_file(file) for file in sorted(files)}
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def _machine() -> str:
+    """The kind of processor, as far as its rounding goes: its architecture and the widest vectors that it has."""
+    found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
+    return " ".join([platform.machine(), *found[-1:]])

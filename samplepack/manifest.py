@@ -1,0 +1,119 @@
+"""`pack.json`: what a pack says of itself, read back from a folder that anyone may have edited."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+
+from samplepack.agreement import is_fingerprint
+from samplepack.plan import Axis
+from samplepack.recipe import Sound
+
+MANIFEST = "pack.json"
+
+VERSION = 2
+"""Of the layout of `pack.json`."""
+
+_MOST_BYTES = 512 << 20
+
+
+def _relative(path: str) -> str:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path or path != pure.as_posix():
+        raise ValueError("should be a path within the pack")
+    return path
+
+
+def _printed(text: str) -> str:
+    words = text.split(" ")
+    if not all(is_fingerprint(" ".join(words[i : i + 2])) for i in range(0, len(words), 2)):
+        raise ValueError("should be fingerprints of notes")
+    return text
+
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+RelativePath = Annotated[str, AfterValidator(_relative)]
+Fingerprints = Annotated[str, AfterValidator(_printed)]
+"""Of the notes that a key was made from, one after another."""
+
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Tuning(BaseModel):
+    state: str
+
+
+class _Loop(BaseModel):
+    frames: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
+    step: _Number | None
+    flux: _Number
+    swing_db: _Number
+
+
+class _Note(BaseModel):
+    pitch: Annotated[int, Field(ge=0, le=127)]
+    layer: Annotated[int, Field(ge=0)]
+    file: RelativePath
+    sha256: Sha256
+    tuning: _Tuning | None
+    cents: _Number | None
+    loop: _Loop | None
+    why_no_loop: str | None
+    true_peak_db: _Number
+    loudness_lufs: _Number | None
+
+
+class _Instrument(BaseModel):
+    name: RelativePath
+    origin: str
+    axis: Axis
+    latents: Annotated[list[list[_Number]], Field(min_length=1)]
+    rendered: dict[Annotated[str, Field(pattern=r"^\d{1,3}$")], Fingerprints]
+    notes: Annotated[list[_Note], Field(min_length=1)]
+
+
+class _Checkpoint(BaseModel):
+    name: str
+    digest: Sha256
+
+
+class _Manifest(BaseModel):
+    pack: Literal[2]
+    name: str
+    versions: dict[str, str]
+    checkpoint: _Checkpoint
+    inputs: Sha256
+    process: list[dict[str, dict[str, Any]]]
+    sound: Sound
+    formats: list[str]
+    instruments: Annotated[list[_Instrument], Field(min_length=1)]
+    files: dict[RelativePath, Sha256]
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """What a pack's `pack.json` says, as plain data; None where there is none of this version, or a damaged one."""
+    manifest = _json(folder)
+    try:
+        _Manifest.model_validate(manifest)
+    except ValidationError:
+        return None
+    assert isinstance(manifest, dict)
+    return manifest
+
+
+def listed_files(folder: Path) -> set[str] | None:
+    """The files that a pack of any version says are its own; None where a folder is no pack."""
+    manifest = _json(folder)
+    files = manifest.get("files") if isinstance(manifest, dict) else None
+    return {*files, MANIFEST} if isinstance(files, dict) else None
+
+
+def _json(folder: Path) -> Any:
+    try:
+        with (folder / MANIFEST).open("rb") as file:
+            return json.loads(file.read(_MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return None

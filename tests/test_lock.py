@@ -1,0 +1,130 @@
+"""The lock file beside a recipe: what it says, what --locked refuses, and how it judges."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from samplepack.lock import read_lock
+
+RECIPE = "velocity: {layers: 2, toward: Choir}\nprocess: [{Reverb: {room_size: 0.3}}]\n"
+
+
+@pytest.fixture
+def locked(run, write_recipe, tmp_path):
+    """A recipe that was built, with its lock file and its pack."""
+    recipe = write_recipe(RECIPE, timbres="{Glass: 7, Choir: 9}", pitches="[48, 60]")
+    assert run("build", recipe, "--output", tmp_path / "output").code == 0
+    return recipe
+
+
+def rewrite(lock, change):
+    says = json.loads(lock.read_text(encoding="utf-8"))
+    change(says)
+    lock.write_text(json.dumps(says), encoding="utf-8")
+
+
+def rebuilt(run, recipe, output):
+    return run("build", recipe, "--output", output, "--locked")
+
+
+def test_a_build_writes_it_and_the_same_build_writes_the_same(run, locked, tmp_path):
+    lock = locked.with_suffix(".lock")
+    first = lock.read_bytes()
+    lock.unlink()
+    assert run("build", locked, "--output", tmp_path / "elsewhere").code == 0
+    assert lock.read_bytes() == first
+    says = read_lock(lock)
+    pack = tmp_path / "output" / "small"
+    assert says.files.keys() == {p.relative_to(pack).as_posix() for p in pack.rglob("*") if p.is_file()}
+    assert says.inputs.keys() == {"small.yaml"} and says.pitches == [48, 60]
+    assert [list(i.rendered) for i in says.instruments.values()] == [["48", "60"]] * 2
+    assert str(tmp_path) not in lock.read_text(encoding="utf-8")
+
+
+def test_a_locked_build_says_that_every_byte_agrees(run, locked, tmp_path, home):
+    before = locked.with_suffix(".lock").read_bytes()
+    for path in home.rglob("*.wave"):
+        path.unlink()
+    again = rebuilt(run, locked, tmp_path / "elsewhere")
+    assert again.code == 0 and "every byte agrees" in again.out
+    assert locked.with_suffix(".lock").read_bytes() == before
+
+
+def test_a_locked_build_refuses_what_was_not_locked(run, locked, tmp_path):
+    text = locked.read_text()
+    lock = locked.with_suffix(".lock")
+    whole = lock.read_bytes()
+    for change, told in (
+        (lambda: locked.write_text(text + "# a remark\n"), "small.yaml has changed"),
+        (lambda: lock.unlink(), "cannot read the lock file"),
+        (lambda: lock.write_text("{"), "not even JSON"),
+        (lambda: lock.write_text('{"lock": 2}'), "no lock file of this version"),
+        (lambda: lock.write_bytes(b"\xff\x00"), "not even JSON"),
+        (lambda: rewrite(lock, lambda says: says["checkpoint"].update(digest="0" * 64)), "has the digest 1"),
+        (lambda: rewrite(lock, lambda says: says["inputs"].update({"kept.npy": "0" * 64})), "is no longer used"),
+        (lambda: rewrite(lock, lambda says: says["inputs"].clear()), "the lock knows no small.yaml"),
+        (lambda: rewrite(lock, lambda says: says["instruments"]["Glass"].update(latents=["?"])), "latents"),
+        (lambda: rewrite(lock, lambda says: says["instruments"]["Glass"].update(rendered={"48": "x"})), "fingerprints"),
+    ):
+        change()
+        refused = rebuilt(run, locked, tmp_path / "new")
+        assert (refused.code, refused.out) == (2, ""), refused
+        assert told.replace("digest 1", "digest") in refused.err and "small.lock" in refused.err
+        assert not (tmp_path / "new").exists()
+        locked.write_text(text)
+        lock.write_bytes(whole)
+
+
+def test_every_input_file_counts(run, write_recipe, tmp_path):
+    np.save(tmp_path / "kept.npy", np.random.RandomState(7).standard_normal(32))
+    soundfile.write(tmp_path / "hall.wav", np.hanning(64), 48000)
+    recipe = write_recipe(
+        "process: [{Convolution: {impulse_response_filename: hall.wav, mix: 0.5}}]\n",
+        timbres="{Kept: {latent: kept.npy}}",
+        pitches="60",
+    )
+    assert run("build", recipe, "--output", tmp_path / "output").code == 0
+    assert read_lock(tmp_path / "small.lock").inputs.keys() == {"small.yaml", "kept.npy", "hall.wav"}
+    soundfile.write(tmp_path / "hall.wav", np.hanning(65), 48000)
+    refused = rebuilt(run, recipe, tmp_path / "output")
+    assert refused.code == 2 and "hall.wav has changed" in refused.err
+
+
+def off_by(line, below_db):
+    """Fingerprints of which the first one's wave differs by so much."""
+    _, sketch, *others = line.split()
+    sums = np.frombuffer(base64.b64decode(sketch), "<f4")
+    noise = np.random.default_rng(0).standard_normal(15) * np.sqrt(sums[15] / 15) * 10 ** (-below_db / 20)
+    changed = np.append(sums[:15] + noise, sums[15]).astype("<f4")
+    return " ".join(["0" * 64, base64.b64encode(changed.tobytes()).decode(), *others])
+
+
+def test_other_bytes_from_the_same_machine_are_a_failure(run, locked, tmp_path):
+    rewrite(locked.with_suffix(".lock"), lambda says: says["files"].update({"README.md": "0" * 64}))
+    judged = rebuilt(run, locked, tmp_path / "output")
+    assert judged.code == 1 and "1 of 17 files differ" in judged.err and "README.md" in judged.err
+
+
+@pytest.mark.parametrize(("below_db", "code", "told"), [(100, 0, "which is rounding"), (40, 1, "less than the 60 dB")])
+def test_on_another_machine_notes_must_agree_but_not_bytes(run, locked, tmp_path, below_db, code, told):
+    def elsewhere(says):
+        says["made_by"]["machine"] = "arm64 ASIMD"
+        says["files"]["Samples/Glass/Glass_048_2.wav"] = "0" * 64
+        rendered = says["instruments"]["Choir"]["rendered"]
+        rendered["60"] = off_by(rendered["60"], below_db)
+
+    rewrite(locked.with_suffix(".lock"), elsewhere)
+    judged = rebuilt(run, locked, tmp_path / "output")
+    assert judged.code == code and told in judged.out + judged.err
+    assert "arm64 ASIMD in the lock" in judged.out + judged.err
+
+
+def test_a_lock_that_cannot_be_written_costs_a_word_but_not_the_pack(run, write_recipe, tmp_path):
+    recipe = write_recipe(pitches="60")
+    (tmp_path / "small.lock").mkdir()
+    built = run("build", recipe, "--output", tmp_path / "output")
+    assert built.code == 0 and "small.lock can't be written" in built.err
+    assert (tmp_path / "output" / "small" / "pack.json").is_file()
