@@ -44,8 +44,8 @@ class Bench:
         model = models.load(checkpoint)
         import keras
 
-        from samplepack.models.gansynth import GANSynth
-        from samplepack.models.spectrogram import MelToSound, SoundToMel
+        from samplepack.models.gansynth import GANSynth, mel_to_sound
+        from samplepack.models.spectrogram import SoundToMel
 
         assert isinstance(model, GANSynth)
         config = model.config
@@ -60,10 +60,8 @@ class Bench:
             )
         self.checkpoint, self.dataset, self.rate_hz = checkpoint, dataset, checkpoint.rate_hz
         self.progress, self._model, self._config = progress, model, config
-        size = (config.frames, config.bins)
-        self._to_mel = SoundToMel(*size, self.rate_hz)
-        decoder = MelToSound(*size, config.samples, self.rate_hz, config.decoder.phase, config.decoder.floor_power)
-        self._to_sound = keras.Sequential([decoder])  # as a model it is compiled
+        self._to_mel = SoundToMel(config.frames, config.bins, self.rate_hz)
+        self._to_sound = keras.Sequential([mel_to_sound(config)])  # as a model it is compiled
         self.trained = np.zeros((0, checkpoint.latent_dim), np.float32)
         """Latents of the instruments that the checkpoint names; none where it names none."""
         if checkpoint.config.instruments:

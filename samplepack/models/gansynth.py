@@ -275,18 +275,23 @@ class Synthesiser(keras.Model):
         self.generator = generator
         normaliser = np.array([config.normaliser.magnitude, config.normaliser.frequency], "float32")
         self.a, self.b = normaliser[:, 0], normaliser[:, 1]
-        self.decoder = MelToSound(
-            config.frames,
-            config.bins,
-            config.samples,
-            config.sample_rate_hz,
-            config.decoder.phase,
-            config.decoder.floor_power,
-            dtype="float32",
-        )
+        self.decoder = mel_to_sound(config)
 
     def call(self, inputs: dict[str, Any]) -> Any:
         return self.decoder((self.generator(inputs) - self.b) / self.a)
+
+
+def mel_to_sound(config: GANSynthConfig) -> MelToSound:
+    """What makes a network's spectrograms, denormalised, into waves."""
+    return MelToSound(
+        config.frames,
+        config.bins,
+        config.samples,
+        config.sample_rate_hz,
+        config.decoder.phase,
+        config.decoder.floor_power,
+        dtype="float32",
+    )
 
 
 def _constant(layer: keras.layers.Layer, value: Any) -> Any:

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from samplepack.datasets.prepared import Dataset
 from samplepack.evaluation.measures import log_spectral_distance_db, loud_bins_db, spectra
-from samplepack.models.gansynth import GANSynthConfig, Normaliser
-from samplepack.models.spectrogram import MelToSound
+from samplepack.models.gansynth import GANSynthConfig, Normaliser, mel_to_sound
 
 _SLOPES = (1.06, 1.12, 1.18)
 _PIVOTS = (0.2, 0.35, 0.5)
@@ -38,15 +37,7 @@ def calibrated(
         The normaliser with the magnitude's a and b replaced, of a few stretches that were tried.
     """
     real = [spectra(dataset.wave(int(note))) for note in notes]
-    decoder = MelToSound(
-        config.frames,
-        config.bins,
-        config.samples,
-        config.sample_rate_hz,
-        config.decoder.phase,
-        config.decoder.floor_power,
-    )
-    decode = keras.Sequential([decoder])  # as a model it is compiled
+    decode = keras.Sequential([mel_to_sound(config)])  # as a model it is compiled
     a, b = config.normaliser.magnitude
     tried = {}
     for slope, pivot in [(1.0, 0.0), *itertools.product(_SLOPES, _PIVOTS)]:
