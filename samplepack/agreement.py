@@ -37,7 +37,9 @@ def fingerprint(wave: NDArray[np.float32]) -> str:
 
 def is_fingerprint(text: str) -> bool:
     """Whether a text has the form of a fingerprint."""
-    return _FINGERPRINT.fullmatch(text) is not None
+    if not _FINGERPRINT.fullmatch(text):
+        return False
+    return bool(np.isfinite(np.frombuffer(base64.b64decode(text.split()[1]), "<f4")).all())
 
 
 def agreement_db(reference: str, other: str) -> float:

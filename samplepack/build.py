@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -16,10 +16,11 @@ from samplepack.agreement import fingerprint
 from samplepack.audio import Audio
 from samplepack.cache import Cache
 from samplepack.checkpoint import Checkpoint
-from samplepack.files import folder_aside
+from samplepack.files import aside_of, locked, settle
 from samplepack.finish import Finishing, finish
+from samplepack.manifest import Manifest
 from samplepack.parallel import Map
-from samplepack.plan import Note, make_plan
+from samplepack.plan import Note, PlannedInstrument, make_plan
 from samplepack.progress import SILENT, Progress
 from samplepack.recipe import LoadedRecipe, Recipe
 from samplepack.render import BATCH_SIZE, render
@@ -32,8 +33,8 @@ class Built:
     folder: Path
     """The pack."""
 
-    instruments: list[dict[str, Any]]
-    """What `pack.json` says of each."""
+    manifest: Manifest
+    """What its `pack.json` says."""
 
     unchanged: bool
     """The pack was there already, whole, from the same inputs."""
@@ -62,15 +63,35 @@ def build(
     plan = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, engine)
     folder = output / loaded.recipe.slug
     inputs = pack.inputs_digest(loaded, checkpoint, engine)
-    if (built := pack.read_built(folder, inputs)) is not None:
-        return Built(folder, built, unchanged=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder, progress.waiting):
+        settle(folder)
+        if (there := pack.read_built(folder, inputs)) is not None:
+            return Built(folder, there, unchanged=True)
+        manifest = _build(loaded, checkpoint, plan, folder, inputs, cache, map_, progress, engine, batch_size)
+    cache.trim()
+    return Built(folder, manifest, unchanged=False)
+
+
+def _build(
+    loaded: LoadedRecipe,
+    checkpoint: Checkpoint,
+    plan: Sequence[PlannedInstrument],
+    folder: Path,
+    inputs: str,
+    cache: Cache,
+    map_: Map,
+    progress: Progress,
+    engine: str,
+    batch_size: int,
+) -> Manifest:
     keys = [key for planned in plan for key in planned.keys]
     progress.started(sum(len(key) for key in keys))
     notes = (note for key in keys for note in key)
     rendered = render(notes, checkpoint, cache, batch_size, progress.loading)
     by_key = ([next(rendered) for _ in key] for key in keys)
     with (
-        folder_aside(folder, pack.is_replaceable, progress.waiting) as aside,
+        aside_of(folder, pack.is_replaceable) as aside,
         tempfile.TemporaryDirectory(dir=aside, prefix=".spool") as spool,
         closing(map_(_finisher(loaded.recipe, checkpoint, Path(spool)), enumerate(by_key))) as finished,
     ):
@@ -85,9 +106,7 @@ def build(
         about = pack.write_instruments(aside, instruments, loaded.recipe, map_)
         shutil.rmtree(spool)
         picture.draw(aside, loaded.recipe.name, about, images)
-        pack.write_about(aside, loaded, checkpoint, inputs, engine, about)
-    cache.trim()
-    return Built(folder, about, unchanged=False)
+        return pack.write_about(aside, loaded, checkpoint, inputs, engine, about)
 
 
 @dataclass(frozen=True)

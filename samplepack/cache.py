@@ -58,7 +58,7 @@ class Cache:
         self._puts = 0
 
     def __contains__(self, key: str) -> bool:
-        return self._path(key).is_file()
+        return os.path.isfile(self._path(key))
 
     def get(self, key: str) -> NDArray[np.float32] | None:
         """The wave of a key, float32, shape (samples,); `None` where there is none, or a damaged one."""

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from samplepack.errors import InputError, Problem
-from samplepack.files import folder_aside
+from samplepack.files import folder_aside, read_regular
 from samplepack.problems import wrong
 
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
 
-_MOST_BYTES = 4 << 30
+_MOST_BYTES, _MOST_CONFIG_BYTES = 4 << 30, 16 << 20
 
 _ABOUT = {"digest", "provenance", "license", "instruments"}
 """Keys of `config.json` that tell about a checkpoint and don't change its sound."""
@@ -108,8 +108,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         InputError: no such folder, a config that isn't one, or weights that aren't those that the config names.
     """
     try:
-        text = (folder / CONFIG).read_text(encoding="utf-8")
-        config = Config.model_validate(json.loads(text))
+        config = Config.model_validate(json.loads(read_regular(folder / CONFIG, _MOST_CONFIG_BYTES)))
     except OSError as error:
         raise InputError(f"checkpoint '{name}': cannot read {CONFIG}: {error.strerror}") from error
     except ValidationError as error:
@@ -117,9 +116,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     except (ValueError, RecursionError) as error:
         raise InputError(f"checkpoint '{name}': {CONFIG} is not JSON: {error}") from error
     try:
-        if (size := (folder / WEIGHTS).stat().st_size) > _MOST_BYTES:
-            raise InputError(f"checkpoint '{name}': {WEIGHTS} has {size >> 30} GiB, which no network of these needs")
-        digest = _digest(config, (folder / WEIGHTS).read_bytes())
+        digest = _digest(config, read_regular(folder / WEIGHTS, _MOST_BYTES))
     except OSError as error:
         raise InputError(f"checkpoint '{name}': cannot read {WEIGHTS}: {error.strerror}") from error
     if digest != config.digest:

@@ -130,7 +130,8 @@ def build(
     from samplepack.pack import summary
 
     loaded = _load_all(recipes, allow_plugins)
-    locks = lock.required(loaded) if locked else []
+    planned = [lock.outline(one) for one in loaded]
+    locks = lock.required(loaded, planned) if locked else []
     map_ = parallel.threads(workers or os.cpu_count() or 1)
     cache = Cache(user_folder("notes"))
     results: list[dict[str, Any]] = []
@@ -141,16 +142,17 @@ def build(
                 built = building.build(one, output, cache, map_, bar)
         else:
             built = building.build(one, output, cache, map_)
-        made = lock.lock_of(one, built.folder)
+        made = lock.completed(planned[i], built.manifest)
         judgement = lock.judge(made, locks[i]) if locked else None
         if judgement is None:
             _write_lock(lock.lock_file(one.path), made)
-        notes = sum(len(instrument["notes"]) for instrument in built.instruments)
+        instruments = built.manifest.says["instruments"]
+        notes = sum(len(instrument["notes"]) for instrument in instruments)
         results.append(
             {
                 "recipe": str(one.path),
                 "pack": str(built.folder),
-                "instruments": len(built.instruments),
+                "instruments": len(instruments),
                 "notes": notes,
                 "unchanged": built.unchanged,
                 **({} if judgement is None else {"agrees": judgement.good, "differing": judgement.differing}),
@@ -160,8 +162,8 @@ def build(
             disagreeing += [f"{one.path}: {line}" for line in judgement.lines()]
         if not quiet and not as_json:
             unchanged = "unchanged: " if built.unchanged else ""
-            click.echo(f"{built.folder}: {unchanged}{len(built.instruments)} instruments, {notes} notes")
-            for instrument in built.instruments:
+            click.echo(f"{built.folder}: {unchanged}{len(instruments)} instruments, {notes} notes")
+            for instrument in instruments:
                 click.echo(f"  {instrument['name']}: {summary(instrument['notes'])}")
             for line in judgement.lines() if judgement and judgement.good else ():
                 click.echo(f"  {line}")
@@ -227,8 +229,9 @@ def plan(recipe: Path, allow_plugins: bool, as_json: bool) -> None:
 @main.command()
 @click.argument("one", metavar="A")
 @click.argument("two", metavar="B")
+@_ALLOW_PLUGINS
 @click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON.")
-def diff(one: str, two: str, as_json: bool) -> None:
+def diff(one: str, two: str, allow_plugins: bool, as_json: bool) -> None:
     """Say what changed from A to B, in a musician's words.
 
     A and B are recipes, lock files, folders of packs, or any of these in a revision of git: REVISION:PATH, with the
@@ -239,10 +242,9 @@ def diff(one: str, two: str, as_json: bool) -> None:
       samplepack diff HEAD~1:recipes/first-light.yaml recipes/first-light.yaml
       samplepack diff recipes/first-light.lock output/first-light
     """
-    from samplepack.compare import changes, opened
+    from samplepack.compare import changes, read
 
-    with opened(one) as before, opened(two) as after:
-        found = changes(before, after)
+    found = changes(read(one, allow_plugins), read(two, allow_plugins))
     if as_json:
         click.echo(json.dumps(vars(found), indent=1, ensure_ascii=False))
         return
@@ -328,8 +330,9 @@ def cache_clear() -> None:
     default=None,
     help="The .npy to write, where sounds are given.",
 )
+@_ALLOW_PLUGINS
 @click.option("--json", "as_json", is_flag=True, help="Print what was fitted as JSON.")
-def fit(sources: tuple[Path, ...], checkpoint: str, output: Path | None, as_json: bool) -> None:
+def fit(sources: tuple[Path, ...], checkpoint: str, output: Path | None, allow_plugins: bool, as_json: bool) -> None:
     """Find the latents that sound most like given sounds.
 
     With a recipe: fits every timbre that says `like` and has no latent for its sounds yet, and keeps the latents in
@@ -351,7 +354,7 @@ def fit(sources: tuple[Path, ...], checkpoint: str, output: Path | None, as_json
         if output is not None:
             reports = [fit_sounds(sources, checkpoint, output, bar.heard)]
         else:
-            reports = [report for recipe in sources for report in fit_recipe(recipe, bar.heard)]
+            reports = [report for recipe in sources for report in fit_recipe(recipe, bar.heard, allow_plugins)]
     if as_json:
         click.echo(json.dumps([vars(report) for report in reports], indent=1, ensure_ascii=False))
         return
@@ -636,7 +639,7 @@ def info(name: str, as_json: bool) -> None:
 
 @checkpoints.command()
 @click.argument("name")
-@click.option("--offline", is_flag=True, help="Open no connection: take the zip that was downloaded before.")
+@click.option("--offline", is_flag=True, help="Open no connection: take the zip from the downloads folder.")
 def fetch(name: str, offline: bool) -> None:
     """Download one of Magenta's checkpoints: acoustic_only or all_instruments.
 

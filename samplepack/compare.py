@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from samplepack.errors import InputError, SamplepackError
+from samplepack.errors import InputError, Problem, SamplepackError
 from samplepack.latent import Latent
 from samplepack.lock import Lock, LockedInstrument, lock_of_pack, outline, read_lock
 from samplepack.recipe import load_recipe
 
 _STILL_DEGREES = 0.05
 """A latent that moved by less stayed where it was."""
+
+
+_AXES = {"none": "one layer", "velocity": "velocity layers", "wheel": "layers along the mod wheel"}
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,12 @@ class Changes:
     """Of them, those that the first one doesn't have: another latent or pitch, or another network."""
 
 
-@contextmanager
-def opened(what: str) -> Iterator[Lock]:
+def read(what: str, allow_plugins: bool = False) -> Lock:
     """What a path or a revision of git says.
 
     Args:
         what: a recipe, a lock file, the folder of a pack, or `REVISION:PATH`, as git takes it: `HEAD~1:recipes/x.yaml`.
+        allow_plugins: whether effects may be programs from elsewhere.
 
     Raises:
         InputError: it isn't there, or something is wrong with it.
@@ -55,15 +57,17 @@ def opened(what: str) -> Iterator[Lock]:
     """
     revision, colon, path = what.partition(":")
     if not colon or Path(what).exists():
-        yield _read(Path(what))
-        return
+        return _read(Path(what), allow_plugins)
+    if Path(path).is_absolute():
+        raise InputError(f"'{what}': a path in a revision begins at the top of the repository, or with ./")
     with tempfile.TemporaryDirectory() as scratch:
         prefix = _git("rev-parse", "--show-prefix").decode().strip() if path.startswith(("./", "../")) else ""
         _check_out(revision, Path(scratch))
         try:
-            yield _read(Path(scratch, prefix, path))
+            return _read(Path(scratch, prefix, path), allow_plugins)
         except InputError as error:
-            raise InputError(str(error).replace(f"{scratch}/", f"{revision}:")) from None
+            told = (Problem(str(problem).replace(f"{scratch}/", f"{revision}:")) for problem in error.problems)
+            raise InputError(*told) from None
 
 
 def changes(one: Lock, two: Lock) -> Changes:
@@ -81,10 +85,10 @@ def changes(one: Lock, two: Lock) -> Changes:
     )
 
 
-def _read(path: Path) -> Lock:
+def _read(path: Path, allow_plugins: bool) -> Lock:
     if path.is_dir():
         return lock_of_pack(path)
-    return read_lock(path) if path.suffix == ".lock" else outline(load_recipe(path))
+    return read_lock(path) if path.suffix == ".lock" else outline(load_recipe(path, allow_plugins))
 
 
 def _git(*arguments: str, folder: str | None = None) -> bytes:
@@ -102,11 +106,11 @@ def _check_out(revision: str, folder: Path) -> None:
     if not revision or revision.startswith("-"):
         raise InputError(f"'{revision}' is no revision of git")
     top = _git("rev-parse", "--show-toplevel").decode().strip()
-    tar = folder / "revision.tar"
-    _git("archive", "--format=tar", f"--output={tar}", revision, folder=top)
-    with tarfile.open(tar) as archive:
-        archive.extractall(folder, filter="data")
-    tar.unlink()
+    packed = folder / "revision.zip"  # unlike tar, unpacked without links and special files
+    _git("archive", "--format=zip", f"--output={packed}", revision, folder=top)
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(folder)
+    packed.unlink()
 
 
 def _engine(lock: Lock) -> str:
@@ -137,7 +141,9 @@ def _instruments(one: Lock, two: Lock) -> list[str]:
 def _moved(one: LockedInstrument, two: LockedInstrument) -> str:
     from_, to = one.values(), two.values()
     origin = "" if one.origin == two.origin else f" ({one.origin} → {two.origin})"
-    if len(from_) != len(to) or one.axis != two.axis:
+    if one.axis != two.axis:
+        return f"has {_AXES[two.axis]}, not {_AXES[one.axis]}{origin}"
+    if len(from_) != len(to):
         return f"has {len(to)} layers, not {len(from_)}{origin}"
     if len(from_[0]) != len(to[0]):
         return f"lies in another latent space{origin}"
@@ -176,7 +182,9 @@ def _settings(one: Lock, two: Lock) -> list[str]:
     if one.checkpoint.digest != two.checkpoint.digest:
         a, b = (f"{lock.checkpoint.name} ({lock.checkpoint.digest[:12]})" for lock in (one, two))
         told.append(f"checkpoint: {a} → {b}")
+    told += _values(one.about, two.about)
     told += [f"sound.{line}" for line in _values(one.sound, two.sound)]
+    told += [f"velocity.{line}" for line in _values(one.velocity or {}, two.velocity or {})]
     told += [f"formats: {', '.join(one.formats)} → {', '.join(two.formats)}"] * (one.formats != two.formats)
     told += [f"pitches: {_range(one.pitches)} → {_range(two.pitches)}"] * (one.pitches != two.pitches)
     shared = one.made_by.keys() & two.made_by.keys()

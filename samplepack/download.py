@@ -159,11 +159,13 @@ def _receive(url: str, answer: requests.Response, part: _Part, heard: Heard) -> 
     announced = answer.headers.get("Content-Length", "")
     length = int(announced) if announced.isdecimal() else None
     start = part.size
-    if answer.status_code == 200 or not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-        if answer.status_code == 206:
+    if answer.status_code == 206:
+        is_next = answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        if not is_next or _validator(answer) not in ("", part.validator):
             part.forget()
             part.validator = ""
             raise _Broken("the server sends another part than was asked for")
+    else:
         part.begin(_validator(answer))
         start = 0
     whole = None if length is None else start + length

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -26,47 +27,75 @@ def write_aside(path: Path, content: bytes) -> None:
         raise
 
 
+def read_regular(path: Path, most_bytes: int) -> bytes:
+    """What stands in a file.
+
+    Raises:
+        OSError: it isn't there, is no regular file (a device has no end), or holds more.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"longer than {most_bytes >> 20} MiB", str(path))
+    return content
+
+
 @contextmanager
-def folder_aside(
-    folder: Path, is_ours: Callable[[Path], bool], on_wait: Callable[[], None] = lambda: None
-) -> Iterator[Path]:
+def folder_aside(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
     """A new, empty folder that takes the place of `folder` when the block ends well; the earlier one stays else.
 
     While the block runs, another process that wants to replace the same folder waits; a crash leaves no lock behind.
-    Both hidden neighbours that this uses, `.NAME.building` and `.NAME.previous`, are its own: what a killed run left in
-    them is cleared, or put back, at the next.
 
     Args:
         folder: what to replace.
         is_ours: whether the folder that stands there may be replaced.
-        on_wait: called if another process is replacing the same folder, before waiting for it.
 
     Raises:
         InputError: something stands there that isn't ours to replace.
     """
-    building = folder.with_name(f".{folder.name}.building")
-    previous = folder.with_name(f".{folder.name}.previous")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with locked(folder, on_wait):
+    with locked(folder):
+        settle(folder)
+        with aside_of(folder, is_ours) as aside:
+            yield aside
+
+
+def settle(folder: Path) -> None:
+    """Clear what a killed run left beside a folder, or put it back. The folder must be `locked`."""
+    building, previous = _neighbours(folder)
+    if previous.exists() and not folder.exists():
+        previous.rename(folder)  # killed between the two renames of `aside_of`
+    for left in (building, previous):
+        if left.exists():
+            shutil.rmtree(left)
+
+
+@contextmanager
+def aside_of(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
+    """`folder_aside` for a folder that is `locked` and has been `settle`d.
+
+    Both hidden neighbours that this uses, `.NAME.building` and `.NAME.previous`, are its own.
+    """
+    building, previous = _neighbours(folder)
+    if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and is_ours(folder))):
+        raise InputError(f"{folder} holds something that samplepack didn't make; move it away, or choose elsewhere")
+    building.mkdir(parents=True)
+    try:
+        yield building
+        if folder.exists():
+            folder.rename(previous)
+        building.rename(folder)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
         if previous.exists() and not folder.exists():
-            previous.rename(folder)  # killed between the two renames below
-        if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and is_ours(folder))):
-            raise InputError(f"{folder} holds something that samplepack didn't make; move it away, or choose elsewhere")
-        for left in (building, previous):
-            if left.exists():
-                shutil.rmtree(left)
-        building.mkdir()
-        try:
-            yield building
-            if folder.exists():
-                folder.rename(previous)
-            building.rename(folder)
-        except BaseException:
-            shutil.rmtree(building, ignore_errors=True)
-            if previous.exists() and not folder.exists():
-                previous.rename(folder)
-            raise
-        shutil.rmtree(previous, ignore_errors=True)
+            previous.rename(folder)
+        raise
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _neighbours(folder: Path) -> tuple[Path, Path]:
+    return folder.with_name(f".{folder.name}.building"), folder.with_name(f".{folder.name}.previous")
 
 
 @contextmanager
@@ -81,7 +110,8 @@ def locked(folder: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator
     """
     from filelock import FileLock, Timeout
 
-    name = hashlib.sha256(str(folder.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    place = folder.parent.resolve() / folder.name
+    name = hashlib.sha256(str(place).encode("utf-8", "surrogateescape")).hexdigest()[:32]
     lock = FileLock(Path(tempfile.gettempdir()) / f"samplepack-{name}.lock", mode=0o666)
     try:
         lock.acquire(timeout=0)

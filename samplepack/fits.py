@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from samplepack.errors import InputError, Problem
-from samplepack.files import sha256_of_file, write_aside
+from samplepack.files import read_regular, sha256_of_file, write_aside
 from samplepack.latent import Latent
 
 SUFFIXES = (".wav", ".aif", ".aiff", ".flac")
@@ -76,7 +76,7 @@ def read_fits(recipe: Path) -> dict[tuple[str, ...], Fit]:
     """
     file = fits_file(recipe)
     try:
-        contents = _Contents.model_validate(json.loads(file.read_bytes()))
+        contents = _Contents.model_validate(json.loads(read_regular(file, _MOST_BYTES)))
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -140,6 +140,8 @@ def sounds_digest(files: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for file in files:
         try:
+            if not file.is_file():
+                raise InputError(f"'{file.name}': no file")
             if file.stat().st_size > _MOST_BYTES:
                 raise InputError(f"'{file.name}': longer than {_MOST_BYTES // 1_000_000} MB, which no note is")
             digest.update(f"{file.name}\n{sha256_of_file(file)}\n".encode("utf-8", "surrogateescape"))

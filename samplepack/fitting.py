@@ -53,7 +53,7 @@ def _unheard(name: str, done: int, of: int) -> None:
     """Nobody wants to hear how it goes."""
 
 
-def fit_recipe(path: Path, on_step: OnStep = _unheard) -> list[Report]:
+def fit_recipe(path: Path, on_step: OnStep = _unheard, allow_plugins: bool = False) -> list[Report]:
     """Fit the timbres of a recipe that are `like` a sound and have no latent for it, and keep their latents beside it.
 
     What is fitted already to these sounds, for this checkpoint, stays as it is.
@@ -61,8 +61,8 @@ def fit_recipe(path: Path, on_step: OnStep = _unheard) -> list[Report]:
     Raises:
         InputError: what is wrong with the recipe, the sounds or the checkpoint.
     """
-    library.opened(load_recipe(path, fits_needed=False).checkpoint)  # from here on it's of samplepack's own format
-    loaded = load_recipe(path, fits_needed=False)
+    library.opened(load_recipe(path, allow_plugins, fits_needed=False).checkpoint)  # from here on it's our format
+    loaded = load_recipe(path, allow_plugins, fits_needed=False)
     checkpoint = loaded.opened_checkpoint()
     likes = {name: timbre.like for name, timbre in loaded.recipe.timbres.items() if timbre.like}
     if not likes:

@@ -28,13 +28,13 @@ from samplepack.checkpoint import (
 )
 from samplepack.download import Heard, download
 from samplepack.errors import InputError, did_you_mean
-from samplepack.files import folder_aside, sha256_of_file
+from samplepack.files import folder_aside, locked, sha256_of_file
 from samplepack.models import magenta
 
 STARTER = Path(__file__).parent / "starter"
 
-PUBLISHED = ("acoustic_only", "all_instruments")
-"""Magenta's checkpoints, which `fetch` downloads."""
+PUBLISHED: dict[str, str | None] = {"acoustic_only": None, "all_instruments": None}
+"""Magenta's checkpoints, which `fetch` downloads → the SHA-256 of the zip, where it is known."""
 
 MIRROR_VARIABLE = "SAMPLEPACK_MIRROR"
 """The environment variable that names another address to fetch checkpoints from."""
@@ -67,7 +67,7 @@ class MagentaCheckpoint:
 def names() -> dict[str, Path]:
     """Every checkpoint that a recipe can name, and its folder."""
     library = user_folder("checkpoints")
-    imported = sorted(f for f in library.iterdir() if (f / CONFIG).is_file()) if library.is_dir() else []
+    imported = sorted(f for f in library.iterdir() if (f / CONFIG).is_file()) if os.path.isdir(library) else []
     return {
         "starter": STARTER,
         **{folder.name: folder for folder in imported if not folder.name.startswith(".")},
@@ -122,6 +122,9 @@ def opened(found: Checkpoint | MagentaCheckpoint) -> Checkpoint:
     """
     if isinstance(found, Checkpoint):
         return found
+    if found.converted.is_dir():
+        with contextlib.suppress(InputError):  # a cache: what is damaged in it is made anew
+            return read_checkpoint(found.converted, found.name)
     return convert(found, found.converted, found.name)
 
 
@@ -138,7 +141,7 @@ def fetch(name: str, heard: Heard, offline: bool = False) -> Checkpoint:
     Args:
         name: one of `PUBLISHED`.
         heard: hears how the download goes.
-        offline: take the zip from where an earlier fetch or the user has put it, and open no connection.
+        offline: take the zip from the folder of downloads, where the user has put it, and open no connection.
 
     Raises:
         InputError: it isn't published, is there already, or what came isn't a checkpoint.
@@ -153,21 +156,23 @@ def fetch(name: str, heard: Heard, offline: bool = False) -> Checkpoint:
     if offline:
         if not file.is_file():
             raise InputError(f"'{name}' can't be had offline: {file} isn't there")
-    elif not file.is_file():
-        download(address, file, heard)
-    provenance = {"fetched_from": f"{address} (SHA-256 {sha256_of_file(file)})"}
-    try:
-        checkpoint = import_checkpoint(file, name, provenance)
-    except InputError:
-        file.unlink()  # whatever came, it isn't what was asked for: the next fetch begins anew
-        raise
-    file.unlink()
-    return checkpoint
+        return import_checkpoint(file, name, {"fetched_from": f"{file.name} (SHA-256 {sha256_of_file(file)})"})
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with locked(file):
+        if not file.is_file():  # it is there where only the import was interrupted
+            download(address, file, heard, PUBLISHED[name])
+        try:
+            checkpoint = import_checkpoint(file, name, {"fetched_from": f"{address} (SHA-256 {sha256_of_file(file)})"})
+        except InputError:
+            file.unlink()  # whatever came, it isn't what was asked for: the next fetch begins anew
+            raise
+        file.unlink()
+        return checkpoint
 
 
 def _mirror() -> str:
     mirror = os.environ.get(MIRROR_VARIABLE) or _PUBLISHED_AT
-    if not re.fullmatch(r"https?://[^\s?#]+", mirror):
+    if not re.fullmatch(r"https?://[^\s?#@]+", mirror):
         raise InputError(f"{MIRROR_VARIABLE} is '{mirror}'; it should be an address that starts with https://")
     return mirror.rstrip("/")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import errno
+import hashlib
 import json
 import os
 import platform
@@ -14,15 +16,15 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from samplepack import library, models, pack
 from samplepack.agreement import agreement_db
 from samplepack.errors import InputError, Problem
-from samplepack.files import sha256_of_file, write_aside
+from samplepack.files import read_regular, sha256_of_file, write_aside
 from samplepack.fits import fits_file
 from samplepack.latent import Latent
-from samplepack.manifest import MANIFEST, Fingerprints, Sha256, read_manifest
+from samplepack.manifest import MANIFEST, Fingerprints, Manifest, Sha256, Steps, read_manifest
 from samplepack.plan import Axis, make_plan
 from samplepack.recipe import LoadedRecipe
 
@@ -30,6 +32,8 @@ AGREEMENT_DB = 60.0
 """On a machine whose sums round otherwise, a note's difference from the locked one must lie this far below it."""
 
 _MOST_BYTES = 256 << 20
+
+_BEGINNING = b'{\n "lock": '
 
 
 def _latent(text: str) -> str:
@@ -58,7 +62,7 @@ class LockedInstrument(_Model):
     """Where it lies, as the recipe says it."""
 
     axis: Axis
-    latents: tuple[Annotated[str, AfterValidator(_latent)], ...]
+    latents: Annotated[tuple[Annotated[str, AfterValidator(_latent)], ...], Field(min_length=1)]
     """One for each layer, float32, little-endian, in base 64."""
 
     rendered: dict[str, Fingerprints] = {}
@@ -85,8 +89,12 @@ class Lock(_Model):
     inputs: dict[str, Sha256]
     """The recipe and every file that it names, by their paths from its folder."""
 
+    about: dict[str, str]
+    """Description, author and licence."""
+
     pitches: list[int]
-    process: list[dict[str, dict[str, Any]]]
+    velocity: dict[str, Any] | None
+    process: Steps
     sound: dict[str, Any]
     formats: list[str]
     instruments: dict[str, LockedInstrument]
@@ -123,17 +131,14 @@ class Judgement:
         some = ", ".join(self.differing[:3]) + (", …" if len(self.differing) > 3 else "")
         if not self.foreign:
             return [f"{count}, though the same versions made them on the same kind of machine: {some}"]
-        notes = (
-            f"the network's notes agree to within {self.least_agreement_db:.0f} dB"
-            if self.least_agreement_db > 0
-            else "the network's notes are others"
-        )
-        verdict = (
-            "which is rounding" if self.good else f"which is less than the {AGREEMENT_DB:.0f} dB that rounding leaves"
-        )
+        if np.isinf(self.least_agreement_db):
+            notes = "the network's notes are the same" if self.good else "the network's notes are others"
+        else:
+            verdict = "which is rounding" if self.good else f"less than the {AGREEMENT_DB:.0f} dB that rounding leaves"
+            notes = f"the network's notes agree to within {self.least_agreement_db:.0f} dB, {verdict}"
         return [
             f"{count}, and they need not agree, since what made them differs: {'; '.join(self.foreign)}",
-            f"{notes}, {verdict}; what is made of them (tuning, loops, effects) was not compared",
+            f"{notes}; what is made of them (tuning, loops, effects) was not compared",
         ]
 
 
@@ -158,7 +163,9 @@ def outline(loaded: LoadedRecipe) -> Lock:
         ),
         made_by={**pack.versions(engine), "machine": _machine()},
         inputs=_inputs(loaded),
+        about={"description": recipe.description, "author": recipe.author, "license": recipe.license},
         pitches=list(recipe.pitches),
+        velocity=recipe.velocity and recipe.velocity.model_dump(mode="json"),
         process=pack.described_effects(recipe, loaded.path.parent),
         sound=recipe.sound.model_dump(mode="json"),
         formats=list(recipe.formats),
@@ -171,18 +178,14 @@ def outline(loaded: LoadedRecipe) -> Lock:
     )
 
 
-def lock_of(loaded: LoadedRecipe, folder: Path) -> Lock:
-    """The lock of a recipe and of the pack that was just built from it.
-
-    Raises:
-        InputError: the folder holds no pack.
-    """
-    whole, built = outline(loaded), lock_of_pack(folder)
+def completed(planned: Lock, manifest: Manifest) -> Lock:
+    """The lock of what was planned (see `outline`) and of the pack that was built from it."""
+    built = _lock_of_manifest(manifest)
     instruments = {
         name: instrument.model_copy(update={"rendered": built.instruments[name].rendered})
-        for name, instrument in whole.instruments.items()
+        for name, instrument in planned.instruments.items()
     }
-    return whole.model_copy(update={"instruments": instruments, "files": built.files})
+    return planned.model_copy(update={"instruments": instruments, "files": built.files})
 
 
 def lock_of_pack(folder: Path) -> Lock:
@@ -191,9 +194,14 @@ def lock_of_pack(folder: Path) -> Lock:
     Raises:
         InputError: the folder holds no pack.
     """
-    manifest = read_manifest(folder)
-    if manifest is None:
+    found = read_manifest(folder)
+    if found is None:
         raise InputError(f"{folder} is no pack of this version: it has no {MANIFEST} that can be read")
+    return _lock_of_manifest(found)
+
+
+def _lock_of_manifest(found: Manifest) -> Lock:
+    manifest = found.says
     about = manifest["checkpoint"]
     first = manifest["instruments"][0]
     return Lock(
@@ -201,7 +209,9 @@ def lock_of_pack(folder: Path) -> Lock:
         checkpoint=LockedCheckpoint(name=about["name"], digest=about["digest"], source=""),
         made_by=manifest["versions"],
         inputs={},
+        about={key: manifest[key] for key in ("description", "author", "license")},
         pitches=[int(pitch) for pitch in first["rendered"]],
+        velocity=manifest["velocity"],
         process=manifest["process"],
         sound=manifest["sound"],
         formats=manifest["formats"],
@@ -214,7 +224,7 @@ def lock_of_pack(folder: Path) -> Lock:
             )
             for one in manifest["instruments"]
         },
-        files={**manifest["files"], MANIFEST: sha256_of_file(folder / MANIFEST)},
+        files={**manifest["files"], MANIFEST: found.sha256},
     )
 
 
@@ -225,11 +235,7 @@ def read_lock(path: Path) -> Lock:
         InputError: it isn't there, or isn't one.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise InputError(Problem("longer than 256 MiB, which no lock file is", str(path)))
-        return Lock.model_validate(json.loads(content))
+        return Lock.model_validate(json.loads(read_regular(path, _MOST_BYTES)))
     except OSError as error:
         raise InputError(Problem(f"cannot read the lock file: {error.strerror}", str(path))) from error
     except ValidationError as error:
@@ -241,28 +247,35 @@ def read_lock(path: Path) -> Lock:
 
 
 def write_lock(path: Path, lock: Lock) -> None:
-    """Write a lock file, whole or not at all, unless it is there already."""
+    """Write a lock file, whole or not at all, unless it is there already.
+
+    Raises:
+        OSError: it can't be written, or something stands there that is no lock file.
+    """
     text = json.dumps(lock.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
     content = text.encode("utf-8", "surrogatepass")
-    if not path.is_file() or path.read_bytes() != content:
+    there = path.read_bytes() if path.exists() else None
+    if there is not None and not there.startswith(_BEGINNING):
+        raise OSError(errno.EEXIST, "something else is called so, which is left alone", str(path))
+    if there != content:
         write_aside(path, content)
 
 
-def required(loaded: Sequence[LoadedRecipe]) -> list[Lock]:
-    """The lock files of recipes that may be built from nothing else.
+def required(loaded: Sequence[LoadedRecipe], planned: Sequence[Lock]) -> list[Lock]:
+    """The lock files of recipes that may be built from nothing else; `planned` is what `outline` says of each.
 
     Raises:
         InputError: one isn't there, or was written for something else than its recipe and files are now.
     """
     locks, problems = [], list[Problem]()
-    for one in loaded:
+    for one, now in zip(loaded, planned, strict=True):
         path = lock_file(one.path)
         try:
             locks.append(read_lock(path))
         except InputError as error:
             problems += error.problems
         else:
-            told = _refusals(outline(one), locks[-1])
+            told = _refusals(now, locks[-1])
             compare = f"; compare them: samplepack diff {shlex.quote(str(path))} {shlex.quote(str(one.path))}"
             problems += [Problem(message + compare, str(path)) for message in told]
     if problems:
@@ -320,15 +333,16 @@ def _encoded(latent: NDArray[np.float32]) -> str:
 
 def _inputs(loaded: LoadedRecipe) -> dict[str, str]:
     folder, timbres = loaded.path.parent, loaded.recipe.timbres.values()
-    files = [loaded.path, *loaded.input_files()]
+    files = loaded.input_files()
     files += [folder / timbre.latent.name for timbre in timbres if timbre.latent]
     files += [file for timbre in timbres if timbre.like for file in timbre.like.files]
     if any(timbre.like for timbre in timbres):
         files.append(fits_file(loaded.path))
     try:
-        return {Path(os.path.relpath(file, folder)).as_posix(): sha256_of_file(file) for file in sorted(files)}
+        digests = {Path(os.path.relpath(file, folder)).as_posix(): sha256_of_file(file) for file in sorted(files)}
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    return {loaded.path.name: hashlib.sha256(loaded.text).hexdigest(), **digests}
 
 
 def _machine() -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from samplepack.agreement import is_fingerprint
+from samplepack.files import read_regular
 from samplepack.plan import Axis
 from samplepack.recipe import Sound
 
@@ -38,6 +41,9 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 RelativePath = Annotated[str, AfterValidator(_relative)]
 Fingerprints = Annotated[str, AfterValidator(_printed)]
 """Of the notes that a key was made from, one after another."""
+
+Steps = list[Annotated[dict[str, dict[str, Any]], Field(min_length=1, max_length=1)]]
+"""Effects: each its name and its parameters."""
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -80,40 +86,66 @@ class _Checkpoint(BaseModel):
     digest: Sha256
 
 
-class _Manifest(BaseModel):
+class _Form(BaseModel):
     pack: Literal[2]
     name: str
     versions: dict[str, str]
     checkpoint: _Checkpoint
     inputs: Sha256
-    process: list[dict[str, dict[str, Any]]]
+    description: str
+    author: str
+    license: str
+    velocity: dict[str, Any] | None
+    process: Steps
     sound: Sound
     formats: list[str]
     instruments: Annotated[list[_Instrument], Field(min_length=1)]
     files: dict[RelativePath, Sha256]
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Manifest:
+    """A `pack.json`, known to have its form."""
+
+    says: dict[str, Any]
+    sha256: str
+    """Of the file."""
+
+
+def read_manifest(folder: Path) -> Manifest | None:
     """What a pack's `pack.json` says, as plain data; None where there is none of this version, or a damaged one."""
-    manifest = _json(folder)
+    content = _content(folder)
+    says = _json(content)
     try:
-        _Manifest.model_validate(manifest)
+        _Form.model_validate(says)
     except ValidationError:
         return None
-    assert isinstance(manifest, dict)
-    return manifest
+    return Manifest(says, hashlib.sha256(content).hexdigest())
+
+
+def write_manifest(folder: Path, says: dict[str, Any]) -> Manifest:
+    """Write a pack's `pack.json`."""
+    content = (json.dumps(says, indent=1, ensure_ascii=False) + "\n").encode()
+    (folder / MANIFEST).write_bytes(content)
+    return Manifest(says, hashlib.sha256(content).hexdigest())
 
 
 def listed_files(folder: Path) -> set[str] | None:
     """The files that a pack of any version says are its own; None where a folder is no pack."""
-    manifest = _json(folder)
+    manifest = _json(_content(folder))
     files = manifest.get("files") if isinstance(manifest, dict) else None
     return {*files, MANIFEST} if isinstance(files, dict) else None
 
 
-def _json(folder: Path) -> Any:
+def _content(folder: Path) -> bytes:
     try:
-        with (folder / MANIFEST).open("rb") as file:
-            return json.loads(file.read(_MOST_BYTES))
-    except (OSError, ValueError, RecursionError):
+        return read_regular(folder / MANIFEST, _MOST_BYTES)
+    except OSError:
+        return b""
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
         return None

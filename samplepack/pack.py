@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from samplepack.finish import FinishedNote
 from samplepack.formats import WRITERS
 from samplepack.instrument import Instrument, Loop, Range, Zone, key_ranges, velocity_ranges, wheel_ranges
 from samplepack.levels import even_gains_db, matched_gains_db
-from samplepack.manifest import MANIFEST, VERSION, listed_files, read_manifest
+from samplepack.manifest import MANIFEST, VERSION, Manifest, listed_files, read_manifest, write_manifest
 from samplepack.parallel import Map
 from samplepack.plan import Axis, PlannedInstrument
 from samplepack.recipe import LoadedRecipe, Recipe, Sound
@@ -80,17 +80,16 @@ def middle_loudness(notes: Sequence[dict[str, Any]]) -> float | None:
     return median(heard) if heard else None
 
 
-def read_built(folder: Path, inputs: str) -> list[dict[str, Any]] | None:
-    """What `pack.json` says of each instrument, if a folder holds, whole and untouched, the pack of these inputs."""
+def read_built(folder: Path, inputs: str) -> Manifest | None:
+    """What `pack.json` says, if a folder holds, whole and untouched, the pack of these inputs."""
     manifest = read_manifest(folder)
-    if manifest is None or manifest["inputs"] != inputs:
+    if manifest is None or manifest.says["inputs"] != inputs:
         return None
     try:
-        whole = all(sha256_of_file(folder / file) == digest for file, digest in manifest["files"].items())
+        whole = all(sha256_of_file(folder / file) == digest for file, digest in manifest.says["files"].items())
     except OSError:
         return None
-    instruments: list[dict[str, Any]] = manifest["instruments"]
-    return instruments if whole else None
+    return manifest if whole else None
 
 
 def is_replaceable(folder: Path) -> bool:
@@ -259,7 +258,7 @@ def write_about(
     inputs: str,
     engine: str,
     instruments: Sequence[Any],
-) -> None:
+) -> Manifest:
     """Write what tells about a pack; `pack.json` last, over all that stands in the folder."""
     recipe = loaded.recipe
     (folder / "recipe.yaml").write_bytes(loaded.text)
@@ -267,7 +266,7 @@ def write_about(
     (folder / "LICENSE.txt").write_text(_license(recipe, checkpoint), encoding="utf-8")
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     hashed = {note["file"]: note["sha256"] for instrument in instruments for note in instrument["notes"]}
-    manifest: Mapping[str, Any] = {
+    says = {
         "pack": VERSION,
         "name": recipe.name,
         "description": recipe.description,
@@ -281,14 +280,14 @@ def write_about(
         },
         "inputs": inputs,
         "rate_hz": recipe.sound.rate_for(checkpoint.rate_hz),
+        "velocity": recipe.velocity and recipe.velocity.model_dump(mode="json"),
         "process": described_effects(recipe, loaded.path.parent),
         "sound": recipe.sound.model_dump(mode="json"),
         "formats": list(recipe.formats),
         "instruments": instruments,
         "files": {file: hashed.get(file) or sha256_of_file(folder / file) for file in files},
     }
-    text = json.dumps(manifest, indent=1, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    return write_manifest(folder, says)
 
 
 def described_effects(recipe: Recipe, folder: Path) -> list[dict[str, dict[str, Any]]]:

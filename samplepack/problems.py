@@ -44,7 +44,10 @@ def readable_path(written: str, info: ValidationInfo) -> Path:
 
 def lies_in(path: Path, folders: Iterable[Path]) -> bool:
     """Whether a path lies in one of some folders, links followed; so does what isn't there at all."""
-    return not os.path.exists(path) or any(path.resolve().is_relative_to(folder.resolve()) for folder in folders)
+    if not os.path.exists(path):
+        return True
+    real = Path(os.path.realpath(path))
+    return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
 
 
 def problems_in(document: Document, error: ValidationError, root: type[BaseModel]) -> list[Problem]:

@@ -165,6 +165,8 @@ def _sound_file(value: str, info: ValidationInfo) -> Path:
 
     path = readable_path(value, info)
     try:
+        if not os.path.isfile(path):
+            raise OSError
         soundfile.info(str(path))
     except (soundfile.SoundFileError, OSError, ValueError) as error:
         reason = "not a sound file that can be read" if os.path.isfile(path) else "no such file"

@@ -60,10 +60,10 @@ def verify(folder: Path, map_: Map, with_player: bool = False) -> list[Report]:
         InputError: the folder is no pack.
         SamplepackError: sfizz is asked for and not installed.
     """
-    manifest = read_manifest(folder)
-    if manifest is None:
+    found = read_manifest(folder)
+    if found is None:
         raise InputError(f"{folder} is no pack of this version: it has no {MANIFEST} that can be read")
-    reports = []
+    manifest, reports = found.says, []
     for instrument in manifest["instruments"]:
         measured = list(map_(partial(_measure_note, folder, manifest["sound"]), instrument["notes"]))
         notes = [note for note, _ in measured if note]

@@ -62,7 +62,7 @@ def recipe(write_recipe):
 def test_a_build_makes_exactly_these_files(recipe, tmp_path):
     built = build(recipe, tmp_path / "output", tmp_path / "cache")
     names = ["Glass", "Choir", "Way 1", "Way 2", "Way 3"]
-    assert built.folder == tmp_path / "output" / "small" and len(built.instruments) == 5
+    assert built.folder == tmp_path / "output" / "small" and len(built.manifest.says["instruments"]) == 5
     assert files(built.folder) == sorted(
         [f"Instruments/{name}.sfz" for name in names]
         + [f"Samples/{name}/{name}_{pitch:03d}.wav" for name in names for pitch in (36, 60, 84)]

@@ -161,14 +161,15 @@ def test_progress_goes_to_a_terminal_only_and_tells_notes_and_time(write_recipe,
     assert b"Small" in shown and b"3/3" in shown and b"a second" in shown and b"left" in shown
 
 
-def test_an_interrupted_build_says_so_in_a_line_and_leaves_nothing(write_recipe, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_says_so_in_a_line_and_leaves_nothing(write_recipe, tmp_path, how):
     recipe = write_recipe("bank: {seeds: 1-40}\n", pitches="36-84")
     output = tmp_path / "output"
     process = subprocess.Popen(samplepack("build", recipe, "--output", output), stderr=subprocess.PIPE, text=True)
-    while not list(output.glob(".small.building/.spool*/*.npy")):
+    while not list(output.glob(".small.building/.spool*/*")):
         time.sleep(0.05)
         assert process.poll() is None
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     _, told = process.communicate(timeout=30)
     assert process.returncode == 130
     assert told.strip() == "samplepack: interrupted; nothing is half-written"

@@ -104,6 +104,24 @@ def test_recipes_locks_and_packs_can_be_compared_with_each_other(run, repository
     assert "Air is gone" in told.out and "files:" in told.out and "other bytes" in told.out
 
 
+def test_layers_and_texts_count_too(run, repository):
+    recipe = repository / "recipes" / "small.yaml"
+    recipe.write_text(AFTER + "velocity: 2\nlicense: CC0-1.0\n")
+    told = run("diff", "HEAD:recipes/small.yaml", "recipes/small.yaml").out
+    assert "Glass has velocity layers, not one layer" in told and "license:  → CC0-1.0" in told
+    commit(repository, "commit", "--all", "--message=layers")
+    recipe.write_text(recipe.read_text().replace("velocity: 2", "velocity: 4"))
+    told = run("diff", "HEAD:recipes/small.yaml", "recipes/small.yaml").out
+    assert "velocity.layers: 2 → 4" in told and "0 to render anew" in told
+
+
+def test_a_link_in_the_repository_is_no_trouble(run, repository):
+    (repository / "elsewhere").symlink_to("/etc")
+    commit(repository, "add", "--all")
+    commit(repository, "commit", "--message=a link")
+    assert run("diff", "HEAD:recipes/small.yaml", "recipes/small.yaml").code == 0
+
+
 @pytest.mark.parametrize(
     ("what", "told"),
     [
@@ -111,6 +129,7 @@ def test_recipes_locks_and_packs_can_be_compared_with_each_other(run, repository
         ("nowhere.lock", "cannot read the lock file"),
         ("recipes", "is no pack"),
         ("nothing:recipes/small.yaml", "git archive"),
+        ("HEAD:/recipes/small.yaml", "begins at the top of the repository"),
         ("HEAD:recipes/nowhere.yaml", "HEAD:recipes/nowhere.yaml: cannot read it"),
         ("--output=x:recipes/small.yaml", "is no revision"),
         (":recipes/small.yaml", "is no revision"),

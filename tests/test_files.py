@@ -4,7 +4,7 @@ import time
 import pytest
 
 from samplepack.errors import InputError
-from samplepack.files import folder_aside
+from samplepack.files import folder_aside, locked
 
 
 def ours(folder):
@@ -59,6 +59,23 @@ def test_what_is_not_ours_is_never_replaced(tmp_path):
         with pytest.raises(InputError, match="didn't make"), folder_aside(tmp_path / name, ours):
             pass
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_is_the_same_however_its_path_is_written(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "sub").mkdir()
+    for same in (tmp_path / "link" / "pack", tmp_path / "sub" / ".." / "pack"):
+        waits = threading.Event()
+
+        def wait(folder=same, waits=waits):
+            with locked(folder, waits.set):
+                pass
+
+        with locked(tmp_path / "pack"):
+            thread = threading.Thread(target=wait)
+            thread.start()
+            assert waits.wait(5)
+        thread.join()
 
 
 def test_two_at_once_wait_for_each_other_and_both_end_whole(tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from samplepack import build as building
-from samplepack import checkpoint, library, lock, parallel, verify
+from samplepack import checkpoint, compare, library, lock, parallel, verify
 from samplepack.cache import Cache
 from samplepack.errors import InputError
 from samplepack.recipe import load_recipe
@@ -62,6 +62,29 @@ def test_a_recipe_reaches_no_file_outside_its_folder(tmp_path, secret, text, way
         load_recipe(recipe)
     except InputError as error:
         assert "outside" not in str(error)
+
+
+def test_no_file_leads_outside_from_within_a_folder(tmp_path, secret):
+    folder = tmp_path / "recipes"
+    (folder / "sounds").mkdir(parents=True)
+    (folder / "sounds" / "x_60.wav").symlink_to(secret / "hall_60.wav")
+    (folder / "loop").symlink_to(folder / "loop")
+    recipe = folder / "r.yaml"
+    recipe.write_text("recipe: 1\nname: R\npitches: 60\ntimbres: {Glass: {like: sounds}}\nreads: [loop]\n")
+    assert any("lies outside the recipe's folder" in problem for problem in problems(recipe))
+
+
+@pytest.mark.parametrize("name", ["c/config.json", "c/weights.safetensors", "r.fit.json", "kept.npy", "hall.wav"])
+def test_a_device_that_never_ends_is_not_read(tmp_path, name):
+    shutil.copytree(library.STARTER, tmp_path / "c")
+    (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / name).symlink_to("/dev/zero")
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "recipe: 1\nname: R\npitches: 60\ncheckpoint: ./c\nreads: [/dev]\ntimbres: {Glass: {latent: kept.npy}}\n"
+        "process: [{Convolution: {impulse_response_filename: hall.wav}}]\n"
+    )
+    assert problems(recipe)
 
 
 def test_a_recipe_runs_no_program_unless_it_is_allowed(tmp_path, run):
@@ -190,11 +213,13 @@ def test_any_recipe_comes_back_from_what_was_understood(tmp_path, data):
 def built(tmp_path_factory):
     """A small pack and its lock file."""
     folder = tmp_path_factory.mktemp("built")
-    (folder / "small.yaml").write_text("recipe: 1\nname: Small\npitches: 60\ntimbres: {Glass: 7}\n")
+    (folder / "small.yaml").write_text(
+        "recipe: 1\nname: Small\npitches: 60\ntimbres: {Glass: 7}\nprocess: [Reverb]\nvelocity: 2\n"
+    )
     loaded = load_recipe(folder / "small.yaml")
-    pack = building.build(loaded, folder, Cache(folder / "cache"), parallel.threads(1)).folder
-    lock.write_lock(folder / "small.lock", lock.lock_of(loaded, pack))
-    return pack
+    pack = building.build(loaded, folder, Cache(folder / "cache"), parallel.threads(1))
+    lock.write_lock(folder / "small.lock", lock.completed(lock.outline(loaded), pack.manifest))
+    return pack.folder
 
 
 def edits(data, path=()):
@@ -212,6 +237,7 @@ def test_an_edited_pack_or_lock_is_read_or_told(built, data):
         (manifest, lambda: verify.verify(built, parallel.threads(1), with_player=False)),
         (manifest, lambda: lock.lock_of_pack(built)),
         (locked, lambda: lock.judge(lock.read_lock(locked), lock.lock_of_pack(built)).lines()),
+        (locked, lambda: compare.changes(lock.read_lock(locked), lock.lock_of_pack(built))),
     ):
         whole = path.read_bytes()
         says = json.loads(whole)

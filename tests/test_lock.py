@@ -1,12 +1,14 @@
 """The lock file beside a recipe: what it says, what --locked refuses, and how it judges."""
 
 import base64
+import hashlib
 import json
 
 import numpy as np
 import pytest
 import soundfile
 
+from samplepack import build as building
 from samplepack.lock import read_lock
 
 RECIPE = "velocity: {layers: 2, toward: Choir}\nprocess: [{Reverb: {room_size: 0.3}}]\n"
@@ -128,3 +130,35 @@ def test_a_lock_that_cannot_be_written_costs_a_word_but_not_the_pack(run, write_
     built = run("build", recipe, "--output", tmp_path / "output")
     assert built.code == 0 and "small.lock can't be written" in built.err
     assert (tmp_path / "output" / "small" / "pack.json").is_file()
+
+
+def test_a_file_of_somebody_else_is_not_overwritten(run, write_recipe, tmp_path):
+    (tmp_path / "small.lock").write_text("poetry's own")
+    built = run("build", write_recipe(pitches="60"), "--output", tmp_path / "output")
+    assert built.code == 0 and "something else is called so" in built.err
+    assert (tmp_path / "small.lock").read_text() == "poetry's own"
+
+
+def test_the_lock_is_of_what_was_read_whatever_is_saved_meanwhile(run, write_recipe, tmp_path, monkeypatch):
+    recipe = write_recipe(pitches="60")
+    text = recipe.read_bytes()
+    really = building.build
+
+    def build_while_someone_saves(*arguments, **keywords):
+        built = really(*arguments, **keywords)
+        recipe.write_bytes(text + b"# saved meanwhile\n")
+        return built
+
+    monkeypatch.setattr(building, "build", build_while_someone_saves)
+    assert run("build", recipe, "--output", tmp_path / "output").code == 0
+    assert read_lock(tmp_path / "small.lock").inputs == {"small.yaml": hashlib.sha256(text).hexdigest()}
+
+
+def test_other_versions_with_the_same_notes(run, locked, tmp_path):
+    def elsewhere(says):
+        says["made_by"]["soxr"] = "0.0.1"
+        says["files"]["Samples/Glass/Glass_048_2.wav"] = "0" * 64
+
+    rewrite(locked.with_suffix(".lock"), elsewhere)
+    judged = rebuilt(run, locked, tmp_path / "output")
+    assert judged.code == 0 and "the network's notes are the same" in judged.out and "soxr: " in judged.out

@@ -282,6 +282,10 @@ def bad_zip(tmp_path, name):
         path.write_bytes(bytes(whole))
     elif name == "empty":
         zipfile.ZipFile(path, "w").close()
+    elif name == "bomb":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("experiment.json", b" " * (17 << 20))
+            archive.writestr("stage_00000/checkpoint", b"")
     elif name == "link":
         with zipfile.ZipFile(zipped(TINY, path), "a") as archive:
             link = zipfile.ZipInfo("stage_00099")
@@ -307,6 +311,7 @@ def bad_zip(tmp_path, name):
         ("encrypted", "the zip is encrypted: experiment.json"),
         ("lzma", "the zip is packed in an unusual way: experiment.json"),
         ("empty", "no stage_NN folder in it"),
+        ("bomb", "experiment.json is longer than 16 MiB"),
         ("link", "the zip holds a link: stage_00099"),
         ("ten thousand files", "the zip holds more than 10000 files"),
         ("../escaped", "the zip holds a path that leaves it: ../escaped"),

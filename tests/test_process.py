@@ -22,10 +22,10 @@ def test_every_built_in_effect_of_pedalboard_is_there():
         "LowpassFilter", "MP3Compressor", "NoiseGate", "PeakFilter", "Phaser", "PitchShift", "Resample", "Reverb",
     }  # fmt: skip
     assert expected <= set(process.EFFECTS)
-    assert not {"VST3Plugin", "ExternalPlugin", "Chain", "Plugin"} & set(process.EFFECTS)
+    assert not {"ExternalPlugin", "Chain", "Plugin"} & set(process.EFFECTS)
 
 
-@pytest.mark.parametrize("name", sorted(set(process.EFFECTS) - {"Convolution"}))
+@pytest.mark.parametrize("name", sorted(set(process.EFFECTS) - {"Convolution", "VST3Plugin"}))
 def test_an_effects_defaults_are_pedalboards_own(name):
     ours, theirs = effect(name), getattr(pedalboard, name)()
     played = process.apply([ours], noise(48000))

@@ -216,8 +216,7 @@ BAD = {
     ("starter", "./nowhere"): ["r.yaml:3:13: checkpoint './nowhere': no such file or folder"],
     ("starter", "./" + "x" * 5000): [f"r.yaml:3:13: checkpoint './{'x' * 5000}': no such file or folder"],
     ("starter", "acoustic_only"): [
-        "r.yaml:3:13: checkpoint 'acoustic_only' is not on this machine: download acoustic_only.zip (the README says "
-        "where), then: samplepack checkpoints import acoustic_only.zip acoustic_only"
+        "r.yaml:3:13: checkpoint 'acoustic_only' is not on this machine; run: samplepack checkpoints fetch acoustic_only"
     ],
     ("starter", "{path: starter, sha256: abc}"): [
         "r.yaml:3:37: checkpoint.sha256: should match pattern '^[0-9a-fA-F]{64}$', not 'abc'"
@@ -249,7 +248,8 @@ BAD = {
         "r.yaml:9:42: process[0].LowpassFilter.cutoff_frequency_hz: 24000.0 is not below half the rate, 24000.0 Hz"
     ],
     ("Reverb: {room_size: 0.4}", "VST3Plugin: {path_to_plugin_file: x.vst3}"): [
-        "r.yaml:9:5: process[0]: Pedalboard has no effect 'VST3Plugin' (known: " + "…"
+        "r.yaml:9:39: process[0].VST3Plugin.path_to_plugin_file: 'x.vst3' is a program that would run; if you trust it, "
+        "build with --allow-plugins"
     ],
     ("- Reverb: {room_size: 0.4}", "- {Reverb: {}, Chorus: {}}"): [
         "r.yaml:9:5: process[0]: a step is one effect and its parameters; write one step a line"
@@ -374,6 +374,7 @@ def test_a_checkpoint_without_instruments_says_so(tmp_path):
     path = tmp_path / "r.yaml"
     path.write_text(
         GOOD.replace("Glass: 7", "Glass: {instrument: Viola}").replace("starter", str(FIXTURES / "magenta-tiny"))
+        + f"reads: [{FIXTURES}]\n"
     )
     (problem,) = problems_of(path)
     assert problem.startswith("r.yaml:6:23: timbres.Glass.instrument: checkpoint '")

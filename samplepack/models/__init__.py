@@ -16,7 +16,7 @@ from samplepack.errors import InputError, did_you_mean
 FAMILIES = {"gansynth": "samplepack.models.gansynth"}
 """Family → the module that reads its checkpoints; its `load(checkpoint)` gives a `Model`."""
 
-ENGINE_REVISION = 1
+ENGINE_REVISION = 2
 """Counts up whenever any family's arithmetic changes: cached notes of another revision aren't used."""
 
 
@@ -69,7 +69,7 @@ def start_backend(threads_an_op: int | None = None) -> None:
     os.environ["KERAS_BACKEND"] = backend()
     if threads_an_op is not None:
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads_an_op)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # JAX, where it is imported first, sets it to 1
     sys.stderr.flush()
     terminal = os.dup(2)
     try:

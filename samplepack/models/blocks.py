@@ -19,6 +19,13 @@ Folded = dict[str, Any]
 
 NORM_EPSILON = 1e-8
 
+_TAPS = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], "float32")
+"""Of a large image's three neighbouring pixels, which fall on each of two small ones; seen from the first large pixel
+of a small one, and from the second."""
+
+_ROWS = np.array([[0, 1, 1], [1, 1, 1], [1, 1, 0]], "float32")
+"""Which of a kernel's rows lie on the image at its first row, at inner ones and at the last."""
+
 
 def fold(tensors: Mapping[str, Any], channels: tuple[int, ...]) -> Folded:
     """A generator's weights, ready to be applied.
@@ -147,14 +154,12 @@ def _fold_upsampling(kernel: Any) -> Any:
     Returns:
         shape (2, 2, in, 4·out): for the upper left, upper right, lower left and lower right pixel of each four. Of
         three neighbouring large pixels two fall on the same small one: their taps are summed.
+
+    A product with constants, since TensorFlow adds more than two gradients of one tensor in an order that changes from
+    run to run.
     """
-    sums = ((kernel[0], kernel[1] + kernel[2]), (kernel[0] + kernel[1], kernel[2]))
-    four = []
-    for rows in sums:
-        for left in (True, False):
-            two = [(r[0], r[1] + r[2]) if left else (r[0] + r[1], r[2]) for r in rows]
-            four.append(ops.stack([ops.stack(pair) for pair in two]))
-    return ops.concatenate(four, axis=-1)
+    four = ops.einsum("pai,qbj,ijkl->abkpql", _TAPS, _TAPS, kernel)
+    return ops.reshape(four, (2, 2, kernel.shape[2], -1))
 
 
 def _convolution_of_equal_rows(kernel: Any) -> Any:
@@ -166,8 +171,8 @@ def _convolution_of_equal_rows(kernel: Any) -> Any:
     Returns:
         shape (3, in, 3·out): for the first row (which has zeros above it), the inner rows and the last.
     """
-    first, middle, last = kernel[0], kernel[1], kernel[2]
-    return ops.concatenate([middle + last, first + middle + last, first + middle], axis=-1)
+    three = ops.einsum("ri,ijkl->jkrl", _ROWS, kernel)
+    return ops.reshape(three, (3, kernel.shape[2], -1))
 
 
 def _upsample_and_convolve(x: Any, kernel: Any, channels: int) -> Any:

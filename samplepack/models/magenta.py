@@ -62,6 +62,7 @@ _FULL_FRAMES, _FULL_BINS = 128, 1024
 """Size of the spectrograms in Magenta's `data_helpers`, whatever the experiment's settings."""
 
 _MOST_UNZIPPED_BYTES = 4 << 30
+_MOST_SMALL_BYTES = 16 << 20
 _MOST_MEMBERS = 10_000
 
 _ENCRYPTED = 1
@@ -112,7 +113,7 @@ def find_layout(path: Path, name: str) -> Layout:
         experiment = _read_experiment(top, wrong)
         stage, folder = _highest_stage(top)
         try:
-            state = (folder / "checkpoint").read_text(encoding="utf-8")
+            state = _read_small(folder / "checkpoint", wrong).decode()
         except (OSError, KeyError, UnicodeDecodeError):
             raise wrong(f"{folder.name} has no file 'checkpoint' that says which step to read") from None
         match = re.search(r'^model_checkpoint_path:\s*"(?:[^"]*/)?([^"/\\]+)"', state, re.MULTILINE)
@@ -122,7 +123,7 @@ def find_layout(path: Path, name: str) -> Layout:
         index = match[1] + ".index"
         if index not in files:
             raise wrong(f"{folder.name}/{index} is missing")
-        if not (folder / index).read_bytes().endswith(_TABLE_MAGIC):
+        if not _read_small(folder / index, wrong).endswith(_TABLE_MAGIC):
             raise wrong(f"{folder.name}/{index} is damaged: it doesn't end as a TensorFlow index does")
         if not any(f.startswith(match[1] + ".data-") for f in files):
             raise wrong(f"{folder.name}/{match[1]}.data-00000-of-00001 is missing")
@@ -272,12 +273,23 @@ def _highest_stage(top: Path | zipfile.Path) -> tuple[int, Path | zipfile.Path]:
     return highest, stages[highest]
 
 
+def _read_small(path: Path | zipfile.Path, wrong: Callable[[str], InputError]) -> bytes:
+    """A file that says little, however much a zip may blow it up."""
+    if not path.is_file():
+        raise FileNotFoundError(str(path))
+    with path.open("rb") as file:
+        content: bytes = file.read(_MOST_SMALL_BYTES + 1)
+    if len(content) > _MOST_SMALL_BYTES:
+        raise wrong(f"{path.name} is longer than {_MOST_SMALL_BYTES >> 20} MiB, which none is")
+    return content
+
+
 def _read_experiment(top: Path | zipfile.Path, wrong: Callable[[str], InputError]) -> dict[str, Any]:
     path = top / "experiment.json"
     if not path.is_file():
         return {}
     try:
-        experiment = json.loads(path.read_text(encoding="utf-8"))
+        experiment = json.loads(_read_small(path, wrong))
     except (ValueError, RecursionError) as error:
         raise wrong(f"experiment.json is not JSON: {error}") from error
     if not isinstance(experiment, dict):

@@ -48,6 +48,8 @@ def _read_latent(path: Any, info: ValidationInfo) -> StoredLatent:
     file = readable_path(path, info)
     if not os.path.exists(file):  # unlike Path.exists, False for a name that is too long to be one
         raise wrong(f"'{path}': no such file")
+    if not os.path.isfile(file):
+        raise wrong(f"'{path}': cannot be read")
     if os.path.getsize(file) > _MOST_LATENT_BYTES:
         raise wrong(f"'{path}': longer than any latent is")
     try:
@@ -114,6 +116,8 @@ def _find_fit(value: Any, info: ValidationInfo) -> Like:
         readable_path(name, info)
     try:
         files = sound_files(context.get("folder", Path()), written)
+        for file in files:
+            readable_path(os.path.relpath(file, context.get("folder", Path())), info)
         digest = sounds_digest(files)
     except InputError as error:
         raise wrong(str(error)) from None

@@ -92,6 +92,7 @@ def _even(kernel: Any) -> Any:
 
 def clipped(gradients: Tensors, norm: float) -> Tensors:
     """Gradients, all shortened alike where their common norm is larger."""
-    total = ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients.values()))
+    in_order = (gradients[name] for name in sorted(gradients))  # a state that was read back has another order
+    total = ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in in_order))
     scale = norm / ops.maximum(total, norm)
     return {name: gradient * scale for name, gradient in gradients.items()}

@@ -67,7 +67,7 @@ class Trained:
 
 
 def train(loaded: LoadedTraining, folder: Path, save_every_s: float, progress: Progress) -> Trained:
-    """Train until the end, or go on with a run that was interrupted: it ends with the same weights, but for rounding.
+    """Train until the end, or go on with a run that was interrupted: it ends with the same weights, bit for bit.
 
     Args:
         loaded: what to train, on what.
