@@ -161,6 +161,13 @@ def test_progress_goes_to_a_terminal_only_and_tells_notes_and_time(write_recipe,
     assert b"Small" in shown and b"3/3" in shown and b"a second" in shown and b"left" in shown
 
 
+def test_a_build_whose_cache_cannot_be_written_is_built_and_says_so(run, write_recipe, tmp_path, home):
+    (home / "notes").write_text("in the way")
+    built = run("build", write_recipe(pitches="60"), "--output", tmp_path / "output")
+    assert built.code == 0 and "built without keeping all notes in the cache" in built.err
+    assert (tmp_path / "output" / "small" / "pack.json").is_file()
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_build_says_so_in_a_line_and_leaves_nothing(write_recipe, tmp_path, how):
     recipe = write_recipe("bank: {seeds: 1-40}\n", pitches="36-84")

@@ -3,29 +3,45 @@
 import base64
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
 import soundfile
 
 from samplepack import build as building
+from samplepack import lock, parallel
+from samplepack.cache import Cache
 from samplepack.lock import read_lock
+from samplepack.recipe import load_recipe
 
 RECIPE = "velocity: {layers: 2, toward: Choir}\nprocess: [{Reverb: {room_size: 0.3}}]\n"
 
 
+@pytest.fixture(scope="module")
+def built_once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built")
+    recipe = folder / "small.yaml"
+    recipe.write_text(f"recipe: 1\nname: Small\npitches: [48, 60]\ntimbres: {{Glass: 7, Choir: 9}}\n{RECIPE}")
+    loaded = load_recipe(recipe)
+    planned = lock.outline(loaded)
+    built = building.build(loaded, folder / "output", Cache(folder / "notes"), parallel.threads(2))
+    lock.write_lock(folder / "small.lock", lock.completed(planned, built.manifest))
+    return folder
+
+
 @pytest.fixture
-def locked(run, write_recipe, tmp_path):
-    """A recipe that was built, with its lock file and its pack."""
-    recipe = write_recipe(RECIPE, timbres="{Glass: 7, Choir: 9}", pitches="[48, 60]")
-    assert run("build", recipe, "--output", tmp_path / "output").code == 0
-    return recipe
+def locked(built_once, tmp_path, home):
+    """A recipe that was built, with its lock file and its pack; its notes are in the cache."""
+    shutil.copytree(built_once, tmp_path, dirs_exist_ok=True)
+    shutil.move(tmp_path / "notes", home / "notes")
+    return tmp_path / "small.yaml"
 
 
-def rewrite(lock, change):
-    says = json.loads(lock.read_text(encoding="utf-8"))
+def rewrite(path, change):
+    says = json.loads(path.read_text(encoding="utf-8"))
     change(says)
-    lock.write_text(json.dumps(says), encoding="utf-8")
+    path.write_text(json.dumps(says), encoding="utf-8")
 
 
 def rebuilt(run, recipe, output):
@@ -33,17 +49,17 @@ def rebuilt(run, recipe, output):
 
 
 def test_a_build_writes_it_and_the_same_build_writes_the_same(run, locked, tmp_path):
-    lock = locked.with_suffix(".lock")
-    first = lock.read_bytes()
-    lock.unlink()
+    path = locked.with_suffix(".lock")
+    first = path.read_bytes()
+    path.unlink()
     assert run("build", locked, "--output", tmp_path / "elsewhere").code == 0
-    assert lock.read_bytes() == first
-    says = read_lock(lock)
+    assert path.read_bytes() == first
+    says = read_lock(path)
     pack = tmp_path / "output" / "small"
     assert says.files.keys() == {p.relative_to(pack).as_posix() for p in pack.rglob("*") if p.is_file()}
     assert says.inputs.keys() == {"small.yaml"} and says.pitches == [48, 60]
     assert [list(i.rendered) for i in says.instruments.values()] == [["48", "60"]] * 2
-    assert str(tmp_path) not in lock.read_text(encoding="utf-8")
+    assert str(tmp_path) not in path.read_text(encoding="utf-8")
 
 
 def test_a_locked_build_says_that_every_byte_agrees(run, locked, tmp_path, home):
@@ -57,19 +73,19 @@ def test_a_locked_build_says_that_every_byte_agrees(run, locked, tmp_path, home)
 
 def test_a_locked_build_refuses_what_was_not_locked(run, locked, tmp_path):
     text = locked.read_text()
-    lock = locked.with_suffix(".lock")
-    whole = lock.read_bytes()
+    path = locked.with_suffix(".lock")
+    whole = path.read_bytes()
     for change, told in (
         (lambda: locked.write_text(text + "# a remark\n"), "small.yaml has changed"),
-        (lambda: lock.unlink(), "cannot read the lock file"),
-        (lambda: lock.write_text("{"), "not even JSON"),
-        (lambda: lock.write_text('{"lock": 2}'), "no lock file of this version"),
-        (lambda: lock.write_bytes(b"\xff\x00"), "not even JSON"),
-        (lambda: rewrite(lock, lambda says: says["checkpoint"].update(digest="0" * 64)), "has the digest 1"),
-        (lambda: rewrite(lock, lambda says: says["inputs"].update({"kept.npy": "0" * 64})), "is no longer used"),
-        (lambda: rewrite(lock, lambda says: says["inputs"].clear()), "the lock knows no small.yaml"),
-        (lambda: rewrite(lock, lambda says: says["instruments"]["Glass"].update(latents=["?"])), "latents"),
-        (lambda: rewrite(lock, lambda says: says["instruments"]["Glass"].update(rendered={"48": "x"})), "fingerprints"),
+        (lambda: path.unlink(), "cannot read the lock file"),
+        (lambda: path.write_text("{"), "not even JSON"),
+        (lambda: path.write_text('{"lock": 2}'), "no lock file of this version"),
+        (lambda: path.write_bytes(b"\xff\x00"), "not even JSON"),
+        (lambda: rewrite(path, lambda says: says["checkpoint"].update(digest="0" * 64)), "has the digest 1"),
+        (lambda: rewrite(path, lambda says: says["inputs"].update({"kept.npy": "0" * 64})), "is no longer used"),
+        (lambda: rewrite(path, lambda says: says["inputs"].clear()), "the lock knows no small.yaml"),
+        (lambda: rewrite(path, lambda says: says["instruments"]["Glass"].update(latents=["?"])), "latents"),
+        (lambda: rewrite(path, lambda says: says["instruments"]["Glass"].update(rendered={"48": "x"})), "fingerprints"),
     ):
         change()
         refused = rebuilt(run, locked, tmp_path / "new")
@@ -77,7 +93,7 @@ def test_a_locked_build_refuses_what_was_not_locked(run, locked, tmp_path):
         assert told.replace("digest 1", "digest") in refused.err and "small.lock" in refused.err
         assert not (tmp_path / "new").exists()
         locked.write_text(text)
-        lock.write_bytes(whole)
+        path.write_bytes(whole)
 
 
 def test_every_input_file_counts(run, write_recipe, tmp_path):
