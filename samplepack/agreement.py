@@ -42,6 +42,12 @@ def is_fingerprint(text: str) -> bool:
     return bool(np.isfinite(np.frombuffer(base64.b64decode(text.split()[1]), "<f4")).all())
 
 
+def split(line: str) -> list[str]:
+    """The fingerprints of a line that holds several, one after another."""
+    words = line.split()
+    return [" ".join(words[i : i + 2]) for i in range(0, len(words), 2)]
+
+
 def agreement_db(reference: str, other: str) -> float:
     """How far below a wave its difference from another one lies, in dB, from their fingerprints; to within some 4 dB.
 

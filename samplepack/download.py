@@ -111,8 +111,10 @@ class _Part:
         write_aside(self._about, json.dumps({"url": self.url, "validator": validator}).encode())
 
     def forget(self) -> None:
+        """Begin anew the next time."""
         self.path.unlink(missing_ok=True)
         self._about.unlink(missing_ok=True)
+        self.validator = ""
 
 
 def _attempt(url: str, part: _Part, heard: Heard, patience: Patience) -> None:
@@ -126,7 +128,6 @@ def _attempt(url: str, part: _Part, heard: Heard, patience: Patience) -> None:
         with contextlib.closing(_get(url, headers, patience)) as answer:
             if answer.status_code == 416:  # it has grown shorter, or was there whole and never renamed
                 part.forget()
-                part.validator = ""
                 raise _Broken("the server has another file now")
             if answer.status_code in _TRANSIENT:
                 raise _Broken(f"the server answers {answer.status_code} {answer.reason}")
@@ -163,7 +164,6 @@ def _receive(url: str, answer: requests.Response, part: _Part, heard: Heard) -> 
         is_next = answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
         if not is_next or _validator(answer) not in ("", part.validator):
             part.forget()
-            part.validator = ""
             raise _Broken("the server sends another part than was asked for")
     else:
         part.begin(_validator(answer))

@@ -159,10 +159,10 @@ def fetch(name: str, heard: Heard, offline: bool = False) -> Checkpoint:
         return import_checkpoint(file, name, {"fetched_from": f"{file.name} (SHA-256 {sha256_of_file(file)})"})
     file.parent.mkdir(parents=True, exist_ok=True)
     with locked(file):
-        if not file.is_file():  # it is there where only the import was interrupted
-            download(address, file, heard, PUBLISHED[name])
+        # It is there already where only the import was interrupted.
+        digest = sha256_of_file(file) if file.is_file() else download(address, file, heard, PUBLISHED[name])
         try:
-            checkpoint = import_checkpoint(file, name, {"fetched_from": f"{address} (SHA-256 {sha256_of_file(file)})"})
+            checkpoint = import_checkpoint(file, name, {"fetched_from": f"{address} (SHA-256 {digest})"})
         except InputError:
             file.unlink()  # whatever came, it isn't what was asked for: the next fetch begins anew
             raise

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from samplepack import library, models, pack
-from samplepack.agreement import agreement_db
+from samplepack.agreement import agreement_db, split
 from samplepack.errors import InputError, Problem
 from samplepack.files import read_regular, sha256_of_file, write_aside
 from samplepack.fits import fits_file
@@ -126,8 +126,12 @@ class Judgement:
         """Whether the pack is what it should be on this machine."""
         if not self.differing:
             return True
-        share = sum(agreement >= AGREEMENT_DB for agreement in self.agreements_db) / max(len(self.agreements_db), 1)
+        share = self._agreeing / max(len(self.agreements_db), 1)
         return bool(self.foreign) and share >= _AGREEING_SHARE and self.agreements_db[0] >= LEAST_AGREEMENT_DB
+
+    @property
+    def _agreeing(self) -> int:
+        return sum(agreement >= AGREEMENT_DB for agreement in self.agreements_db)
 
     def lines(self) -> list[str]:
         """What was found, in words."""
@@ -138,11 +142,10 @@ class Judgement:
         if not self.foreign:
             return [f"{count}, though the same versions made them on the same kind of machine: {some}"]
         least_db, of = self.agreements_db[0], len(self.agreements_db)
-        agreeing = sum(agreement >= AGREEMENT_DB for agreement in self.agreements_db)
         notes = "the network's notes are the same"
         if least_db < np.inf:
             verdict = "rounding" if self.good else "more than rounding"
-            notes = f"{agreeing} of {of} notes of the network agree to within {AGREEMENT_DB:.0f} dB"
+            notes = f"{self._agreeing} of {of} notes of the network agree to within {AGREEMENT_DB:.0f} dB"
             notes += f", the least to within {max(least_db, 0.0):.0f} dB: {verdict}"
         return [
             f"{count}, and they need not agree, since what made them differs: {'; '.join(self.foreign)}",
@@ -323,15 +326,10 @@ def _agreements_db(made: Lock, lock: Lock) -> list[float]:
     for name, locked in lock.instruments.items():
         rendered = made.instruments[name].rendered if name in made.instruments else {}
         for pitch, line in locked.rendered.items():
-            one, two = _split(line), _split(rendered.get(pitch, ""))
+            one, two = split(line), split(rendered.get(pitch, ""))
             same = len(one) == len(two)
             agreements += [agreement_db(a, b) for a, b in zip(one, two, strict=True)] if same else [-np.inf]
     return sorted(agreements) or [-np.inf]
-
-
-def _split(line: str) -> list[str]:
-    words = line.split()
-    return [" ".join(words[i : i + 2]) for i in range(0, len(words), 2)]
 
 
 def _encoded(latent: NDArray[np.float32]) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from samplepack.agreement import is_fingerprint
+from samplepack.agreement import is_fingerprint, split
 from samplepack.files import read_regular
 from samplepack.plan import Axis
 from samplepack.recipe import Sound
@@ -31,8 +31,8 @@ def _relative(path: str) -> str:
 
 
 def _printed(text: str) -> str:
-    words = text.split(" ")
-    if not all(is_fingerprint(" ".join(words[i : i + 2])) for i in range(0, len(words), 2)):
+    prints = split(text)
+    if not prints or " ".join(prints) != text or not all(map(is_fingerprint, prints)):
         raise ValueError("should be fingerprints of notes")
     return text
 
