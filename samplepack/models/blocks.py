@@ -178,6 +178,13 @@ def _convolution_of_equal_rows(kernel: Any) -> Any:
 def _upsample_and_convolve(x: Any, kernel: Any, channels: int) -> Any:
     frames, bins = 2 * x.shape[1], 2 * x.shape[2]
     y = convolve(ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)]), kernel, "valid")
-    top = ops.stack([y[:, :-1, :-1, :channels], y[:, :-1, 1:, channels : 2 * channels]], axis=3)
-    bottom = ops.stack([y[:, 1:, :-1, 2 * channels : 3 * channels], y[:, 1:, 1:, 3 * channels :]], axis=3)
-    return ops.reshape(ops.stack([top, bottom], axis=2), (-1, frames, bins, channels))
+    rows = _interleaved(y, axis=1)
+    return ops.reshape(_interleaved(rows, axis=3), (-1, frames, bins, channels))
+
+
+def _interleaved(y: Any, axis: int) -> Any:
+    """The first half of the channels without the last place along an axis, and the second half without the first
+    place, side by side on a new axis after it. (By splits: the gradients of slices are slow in TensorFlow.)"""
+    first, second = ops.split(y, 2, axis=-1)
+    places = y.shape[axis] - 1
+    return ops.stack([ops.split(first, [places], axis=axis)[0], ops.split(second, [1], axis=axis)[1]], axis=axis + 1)

@@ -31,8 +31,14 @@ _SHARDS = 2
 """Into how many parts a batch is cut, of which TensorFlow works on each with a thread of its own: small convolutions
 gain nothing from several threads each. Not the machine's own number of cores, which would change the weights' bits."""
 
+_SIGMA = 0.15
+"""Of the posteriors at the start, beside means that lie about 1 from the middle."""
+
 _AUDIBLE = math.log(10.0) * 6.5
 """65 dB of power in natural logarithms: what lies further below a note's loudest bin isn't told from silence."""
+
+_UNHEARD = _AUDIBLE / 130.0
+"""Half a dB: a frame that is nearer than that isn't drawn nearer with the same force as one that is far."""
 
 
 class Reconstruction(BaseModel):
@@ -54,15 +60,10 @@ class Reconstruction(BaseModel):
     """Of the loss on instantaneous frequency, beside that on magnitude."""
 
     loud_weight: float = Field(3.0, ge=0)
-    """Of the loudest bins, which are few, beside that of the others in the loss on magnitude. With 20, peaks are as
-    loud as they should be, but instruments are taken for each other."""
+    """Of the loudest bins, which are few, beside that of the others in the loss on magnitude."""
 
-    square_weight: float = Field(3.0, ge=0)
-    """Of the squared difference of magnitudes beside the absolute one, which alone would settle for the median: peaks
-    are narrow, and most of what lies around them is silence."""
-
-    divergence_weight: float = Field(5e-5, ge=0)
-    """Of the posteriors' divergence from a normal distribution."""
+    divergence_weight: float = Field(5e-6, ge=0)
+    """Of the posteriors' divergence from a normal distribution. With 2e-4, instruments blur into each other."""
 
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the convolutions; `bfloat16` is faster where the processor has it."""
@@ -146,7 +147,7 @@ class ReconstructionTrainer:
         if tensors is not None:
             weights.update({name: np.array(tensors[name]) for name in weights if name in tensors})
             weights["mean"] = np.array(tensors["instruments"])
-        weights["log_sigma"] = np.full(shape, math.log(0.3), "float32")
+        weights["log_sigma"] = np.full(shape, math.log(_SIGMA), "float32")
         state = {f"weights/{name}": weight for name, weight in weights.items()}
         state |= {f"average/{name}": weight.copy() for name, weight in weights.items()}
         kernels, others = _kernels_and_others(weights)
@@ -284,36 +285,32 @@ class ReconstructionTrainer:
         sigma = ops.exp(log_sigma)
         divergence = ops.mean(ops.sum(0.5 * (mean**2 + sigma**2 - 1.0) - log_sigma, axis=-1))
         code = blocks.code_of(mean + sigma * batch["noise"], batch["one_hot"])
-        coarse, x = self._coarse(weights, code, batch)
+        folded = {name: self._cast(weight) for name, weight in blocks.fold(weights, self.config.channels).items()}
+        coarse, x = self._coarse(folded, code, batch)
         terms = dict(
             zip(("coarse_magnitude", "coarse_frequency"), self._distance(coarse, batch["coarse"], batch), strict=True)
         )
         loss = terms["coarse_magnitude"] + self.settings.frequency_weight * terms["coarse_frequency"]
         if full:
-            y = self._crop_image(weights, x, batch)
+            y = self._crop_image(folded, x, batch)
             magnitude, frequency = self._distance(y, batch["images"], batch, batch["counts"])
             terms |= {"magnitude": magnitude, "frequency": frequency}
             loss = magnitude + self.settings.frequency_weight * frequency + 0.3 * loss
         terms["divergence"] = divergence
         return loss + batch["divergence"] * divergence, terms
 
-    def _coarse(self, weights: Tensors, code: Any, batch: Tensors) -> tuple[Any, Any]:
-        folded = self._folded(weights)
+    def _coarse(self, folded: blocks.Folded, code: Any, batch: Tensors) -> tuple[Any, Any]:
         x = blocks.first_block(folded, self._cast(code), self.config.start)
         for number in range(2, self.coarse_block + 1):
             x = blocks.block(folded, number, x, self._seen(batch, number))
         return blocks.image(folded, self.coarse_block, x, self._seen(batch, self.coarse_block)), x
 
-    def _crop_image(self, weights: Tensors, x: Any, batch: Tensors) -> Any:
-        folded = self._folded(weights)
+    def _crop_image(self, folded: blocks.Folded, x: Any, batch: Tensors) -> Any:
         x = ops.take(ops.reshape(x, (-1, x.shape[-1])), batch["cells"], axis=0)
         last = len(self.config.channels)
         for number in range(self.coarse_block + 1, last + 1):
             x = blocks.block(folded, number, x, self._seen(batch, number))
         return blocks.image(folded, last, x, self._seen(batch, last))
-
-    def _folded(self, weights: Tensors) -> blocks.Folded:
-        return {name: self._cast(weight) for name, weight in blocks.fold(weights, self.config.channels).items()}
 
     def _seen(self, batch: Tensors, block: int) -> Any:
         return self._cast(batch[f"templates_{block}"]) if block in self._templates else None
@@ -322,22 +319,22 @@ class ReconstructionTrainer:
         return ops.cast(tensor, self.settings.precision)
 
     def _distance(self, made: Any, real: Any, batch: Tensors, counts: Any = 1.0) -> tuple[Any, Any]:
-        """How far images are from the real ones: magnitudes by their difference, the loud ones counting more, and not
-        at all where both are inaudible; frequencies by the cosine of their difference as angles, where there is
-        sound."""
+        """How far images are from the real ones: magnitudes by the root mean square over a frame's bins, loud ones
+        counting more, and without what is inaudible in both; its mean over frames, as in the log-spectral distance.
+        Frequencies by the cosine of their difference as angles, where there is sound."""
         a, p = self.config.normaliser.magnitude[0], self.config.normaliser.frequency[0]
-        made = ops.cast(made, "float32")
+        magnitude, frequency = ops.unstack(ops.cast(made, "float32"), 2, axis=-1)
         least = batch["loudest"] - a * _AUDIBLE
         level = ops.clip((real[..., 0] - least) / (a * _AUDIBLE), 0.0, 1.0)
-        weight = (0.3 + 0.7 * level + self.settings.loud_weight * level**4) * counts
-        apart = ops.where(
-            real[..., 0] > least, ops.abs(made[..., 0] - real[..., 0]), ops.maximum(made[..., 0] - least, 0.0)
-        )
-        apart = apart + self.settings.square_weight * ops.square(apart)
-        magnitude = ops.sum(apart * weight) / ops.sum(weight)
+        apart = ops.where(real[..., 0] > least, magnitude - real[..., 0], ops.maximum(magnitude - least, 0.0))
+        weight = (1.0 + self.settings.loud_weight * level**4) * counts
+        of_frame = ops.sum(weight, axis=-1)
+        squares = ops.sum(ops.square(apart) * weight, axis=-1) / (of_frame + 1e-6)
+        counted = ops.cast(of_frame > 0.0, "float32")
+        distance = ops.sum(ops.sqrt(squares + (a * _UNHEARD) ** 2) * counted) / ops.sum(counted)
         weight = level**2 * counts
-        turned = 1.0 - ops.cos((math.pi / p) * (made[..., 1] - real[..., 1]))
-        return magnitude, ops.sum(turned * weight) / (ops.sum(weight) + 1e-6)
+        turned = 1.0 - ops.cos((math.pi / p) * (frequency - real[..., 1]))
+        return distance, ops.sum(turned * weight) / (ops.sum(weight) + 1e-6)
 
 
 def coarse_block(config: GANSynthConfig) -> int:
