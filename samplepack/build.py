@@ -46,6 +46,7 @@ def build(
     cache: Cache,
     map_: Map,
     progress: Progress = SILENT,
+    engine: models.Engine = models.DEFAULT_ENGINE,
     batch_size: int = BATCH_SIZE,
 ) -> Built:
     """Make a recipe's pack, in a folder of its own in `output`.
@@ -58,11 +59,10 @@ def build(
         InputError: the checkpoint is damaged.
         SamplepackError: a note couldn't be made.
     """
-    engine = models.engine()
     checkpoint = loaded.opened_checkpoint()
-    plan = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, engine)
+    plan = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, str(engine))
     folder = output / loaded.recipe.slug
-    inputs = pack.inputs_digest(loaded, checkpoint, engine)
+    inputs = pack.inputs_digest(loaded, checkpoint, str(engine))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder, progress.waiting):
         settle(folder)
@@ -82,13 +82,13 @@ def _build(
     cache: Cache,
     map_: Map,
     progress: Progress,
-    engine: str,
+    engine: models.Engine,
     batch_size: int,
 ) -> Manifest:
     keys = [key for planned in plan for key in planned.keys]
     progress.started(sum(len(key) for key in keys))
     notes = (note for key in keys for note in key)
-    rendered = render(notes, checkpoint, cache, batch_size, progress.loading)
+    rendered = render(notes, checkpoint, cache, engine, batch_size, progress.loading)
     by_key = ([next(rendered) for _ in key] for key in keys)
     with (
         aside_of(folder, pack.is_replaceable) as aside,
@@ -145,7 +145,7 @@ def _finisher(
     return finish_key
 
 
-def describe_plan(loaded: LoadedRecipe, cache: Cache) -> dict[str, Any]:
+def describe_plan(loaded: LoadedRecipe, cache: Cache, engine: models.Engine = models.DEFAULT_ENGINE) -> dict[str, Any]:
     """What a build would make and what the cache holds of it, as plain data. Only a Magenta checkpoint that was never
     used before makes this import TensorFlow.
 
@@ -153,7 +153,7 @@ def describe_plan(loaded: LoadedRecipe, cache: Cache) -> dict[str, Any]:
         InputError: the checkpoint is damaged.
     """
     checkpoint = loaded.opened_checkpoint()
-    plan = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, models.engine())
+    plan = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, str(engine))
     notes = {note.key for planned in plan for key in planned.keys for note in key}
     cached = {key for key in notes if key in cache}
     return {

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
@@ -97,6 +97,20 @@ def main() -> None:
     default=None,
     help="Notes processed side by side.  [default: all cores]",
 )
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "gpu"]),
+    default="auto",
+    show_default=True,
+    help="What the network runs on.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Of the network; bfloat16 is for drafts.",
+)
 @click.option("--locked", is_flag=True, help="Build nothing but what the lock files say, and compare every byte.")
 @_ALLOW_PLUGINS
 @click.option("--quiet", is_flag=True, help="Print nothing but problems.")
@@ -105,6 +119,8 @@ def build(
     recipes: tuple[Path, ...],
     output: Path,
     workers: int | None,
+    device: Literal["auto", "cpu", "gpu"],
+    precision: Literal["float32", "bfloat16"],
     locked: bool,
     allow_plugins: bool,
     quiet: bool,
@@ -125,12 +141,13 @@ def build(
       samplepack build recipes/first-light.yaml --locked
     """
     from samplepack import build as building
-    from samplepack import lock, parallel
+    from samplepack import lock, models, parallel
     from samplepack.cache import Cache, user_folder
     from samplepack.pack import summary
 
     loaded = _load_all(recipes, allow_plugins)
-    planned = [lock.outline(one) for one in loaded]
+    engine = models.Engine(precision, models.device_of(device))
+    planned = [lock.outline(one, engine) for one in loaded]
     locks = lock.required(loaded, planned) if locked else []
     map_ = parallel.threads(workers or os.cpu_count() or 1)
     cache = Cache(user_folder("notes"))
@@ -139,9 +156,9 @@ def build(
     for i, one in enumerate(loaded):
         if sys.stderr.isatty() and not quiet:
             with _Bar(one.recipe.name) as bar:
-                built = building.build(one, output, cache, map_, bar)
+                built = building.build(one, output, cache, map_, bar, engine)
         else:
-            built = building.build(one, output, cache, map_)
+            built = building.build(one, output, cache, map_, engine=engine)
         made = lock.completed(planned[i], built.manifest)
         judgement = lock.judge(made, locks[i]) if locked else None
         if judgement is None:

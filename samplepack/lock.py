@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from samplepack import library, models, pack
+from samplepack import library, pack
 from samplepack.agreement import agreement_db, split
 from samplepack.errors import InputError, Problem
 from samplepack.files import read_regular, sha256_of_file, write_aside
 from samplepack.fits import fits_file
 from samplepack.latent import Latent
 from samplepack.manifest import MANIFEST, Fingerprints, Manifest, Sha256, Steps, read_manifest
+from samplepack.models import DEFAULT_ENGINE, Engine
 from samplepack.plan import Axis, make_plan
 from samplepack.recipe import LoadedRecipe
 
@@ -158,21 +159,20 @@ def lock_file(recipe: Path) -> Path:
     return recipe.with_suffix(".lock")
 
 
-def outline(loaded: LoadedRecipe) -> Lock:
-    """What a lock file would say of a recipe before it is built.
+def outline(loaded: LoadedRecipe, engine: Engine = DEFAULT_ENGINE) -> Lock:
+    """What a lock file would say of a recipe before it is built on an engine.
 
     Raises:
         InputError: the checkpoint is damaged, or an input file can't be read.
     """
     checkpoint, recipe = loaded.opened_checkpoint(), loaded.recipe
-    engine = models.engine()
-    plan = make_plan(recipe, checkpoint.latent_dim, checkpoint.digest, engine)
+    plan = make_plan(recipe, checkpoint.latent_dim, checkpoint.digest, str(engine))
     return Lock(
         name=recipe.name,
         checkpoint=LockedCheckpoint(
             name=recipe.checkpoint.path, digest=checkpoint.digest, source=library.source(checkpoint)
         ),
-        made_by={**pack.versions(engine), "machine": _machine()},
+        made_by={**pack.versions(str(engine)), "machine": _machine()},
         inputs=_inputs(loaded),
         about={"description": recipe.description, "author": recipe.author, "license": recipe.license},
         pitches=list(recipe.pitches),

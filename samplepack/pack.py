@@ -24,6 +24,7 @@ from samplepack.formats import WRITERS
 from samplepack.instrument import Instrument, Loop, Range, Zone, key_ranges, velocity_ranges, wheel_ranges
 from samplepack.levels import even_gains_db, matched_gains_db
 from samplepack.manifest import MANIFEST, VERSION, Manifest, listed_files, read_manifest, write_manifest
+from samplepack.models import Engine
 from samplepack.parallel import Map
 from samplepack.plan import Axis, PlannedInstrument
 from samplepack.recipe import LoadedRecipe, Recipe, Sound
@@ -256,7 +257,7 @@ def write_about(
     loaded: LoadedRecipe,
     checkpoint: Checkpoint,
     inputs: str,
-    engine: str,
+    engine: Engine,
     instruments: Sequence[Any],
 ) -> Manifest:
     """Write what tells about a pack; `pack.json` last, over all that stands in the folder."""
@@ -272,7 +273,8 @@ def write_about(
         "description": recipe.description,
         "author": recipe.author,
         "license": recipe.license,
-        "versions": versions(engine),
+        "versions": versions(str(engine)),
+        "precision": engine.precision,
         "checkpoint": {
             "name": Path(checkpoint.name).name,
             "family": checkpoint.config.family,

@@ -56,7 +56,7 @@ def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tupl
         recipe: known to make sense.
         latent_dim: the checkpoint's.
         digest: the checkpoint's.
-        engine: what renders; see `models.engine`.
+        engine: what renders; `models.Engine` in words.
     """
 
     def instrument(name: str, origin: str, axis: Axis, layers: Sequence[Latent]) -> PlannedInstrument:
@@ -129,6 +129,6 @@ def _placed(recipe: Recipe, name: str, origin: Latent, latents: Mapping[str, Lat
 
 def note_key(engine: str, digest: str, z: Latent, pitch: int) -> str:
     """A hash of all that changes a note's raw sound, and of nothing else."""
-    sound = hashlib.sha256(f"{engine}\n{digest}\n{pitch}\nfloat32\n".encode())
+    sound = hashlib.sha256(f"{engine}\n{digest}\n{pitch}\n".encode())
     sound.update(z.astype("<f4").tobytes())
     return sound.hexdigest()

@@ -21,6 +21,7 @@ def render(
     notes: Iterable[Note],
     checkpoint: Checkpoint,
     cache: Cache,
+    engine: models.Engine,
     batch_size: int = BATCH_SIZE,
     on_start: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Note, Audio]]:
@@ -32,6 +33,7 @@ def render(
         notes: some may have the same key.
         checkpoint: what makes them.
         cache: where rendered notes are kept.
+        engine: what they are rendered on.
         batch_size: how many notes are handed to the network at once.
         on_start: called once, before the network is loaded.
 
@@ -50,7 +52,7 @@ def render(
         if wave is None:
             if model is None:
                 on_start()
-                model = models.load(checkpoint)
+                model = models.load(checkpoint, engine)
             missing.pop(note.key, None)
             batch = [note, *list(missing.values())[: batch_size - 1]]
             fresh = _render_batch(batch, model, cache)

@@ -201,7 +201,7 @@ def test_a_pitch_that_the_checkpoint_lacks_is_no_other_pitch(pitch):
 @pytest.mark.parametrize("chosen", ["pytest", "numpy", "torch", "TensorFlow"])
 def test_a_backend_that_is_none_is_refused(monkeypatch, chosen):
     monkeypatch.setenv("KERAS_BACKEND", chosen)
-    for ask in (models.engine, models.start_backend):
+    for ask in (lambda: str(models.Engine()), models.start_backend):
         with pytest.raises(InputError, match=f"KERAS_BACKEND is '{chosen}'; it should be tensorflow or jax"):
             ask()
 

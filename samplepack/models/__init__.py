@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,14 +48,59 @@ def backend() -> str:
     return chosen
 
 
-def engine() -> str:
-    """What turns latents into sound, in words that change when its bits may: revision, Keras' backend and version."""
-    from importlib.metadata import PackageNotFoundError, version
+Precision = Literal["float32", "bfloat16"]
+Device = Literal["cpu", "gpu"]
 
-    try:
-        return f"{ENGINE_REVISION} {backend()} {version(backend())}"
-    except PackageNotFoundError:
-        raise InputError(f"KERAS_BACKEND is '{backend()}', which is not installed") from None
+
+@dataclass(frozen=True)
+class Engine:
+    """What turns latents into sound."""
+
+    precision: Precision = "float32"
+    """Of the convolutions; `bfloat16` is for drafts."""
+
+    device: Device = "cpu"
+
+    def __str__(self) -> str:
+        """In words that change when the bits of a note may: revision, Keras' backend and version, and these two.
+
+        Raises:
+            InputError: the backend isn't installed.
+        """
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return f"{ENGINE_REVISION} {backend()} {version(backend())} {self.device} {self.precision}"
+        except PackageNotFoundError:
+            raise InputError(f"KERAS_BACKEND is '{backend()}', which is not installed") from None
+
+
+DEFAULT_ENGINE = Engine()
+
+
+def device_of(wanted: Literal["auto", "cpu", "gpu"]) -> Device:
+    """The device that is there: `auto` is a GPU, where the backend finds one. Only a machine that seems to have one
+    makes this import the backend.
+
+    Raises:
+        InputError: a GPU is asked for, and the backend finds none.
+    """
+    if wanted == "cpu" or (wanted == "auto" and not os.path.exists("/dev/nvidiactl")):
+        return "cpu"
+    start_backend()
+    if backend() == "jax":
+        import jax
+
+        found = any(device.platform == "gpu" for device in jax.devices())
+    else:
+        import tensorflow as tf
+
+        found = bool(tf.config.list_physical_devices("GPU"))
+    if wanted == "gpu" and not found:
+        raise InputError(
+            f"{backend()} finds no GPU here; install samplepack[gpu] for TensorFlow's, or build on the CPU"
+        )
+    return "gpu" if found else "cpu"
 
 
 def start_backend(threads_an_op: int | None = None) -> None:
@@ -83,8 +129,12 @@ def start_backend(threads_an_op: int | None = None) -> None:
         os.close(terminal)
 
 
-def load(checkpoint: Checkpoint) -> Model:
+def load(checkpoint: Checkpoint, engine: Engine = DEFAULT_ENGINE) -> Model:
     """Read a checkpoint's weights and make its network. Imports TensorFlow (or what `backend` says).
+
+    Args:
+        checkpoint: what to load.
+        engine: what it is to run on.
 
     Raises:
         InputError: the family is unknown, or the weights aren't what the config says.
@@ -96,5 +146,5 @@ def load(checkpoint: Checkpoint) -> Model:
             f"(known: {', '.join(FAMILIES)})"
         )
     start_backend()
-    model: Model = importlib.import_module(FAMILIES[family]).load(checkpoint)
+    model: Model = importlib.import_module(FAMILIES[family]).load(checkpoint, engine)
     return model

@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from samplepack.checkpoint import Checkpoint, Config, Tensors, config_problems, read_tensors
 from samplepack.errors import InputError, Problem
-from samplepack.models import blocks
+from samplepack.models import DEFAULT_ENGINE, Device, Engine, Precision, blocks
 from samplepack.models.spectrogram import MelToSound, Phase
 
-NOTES_TOGETHER = 4
+NOTES_TOGETHER: dict[Device, int] = {"cpu": 4, "gpu": 64}
 """The network always sees exactly so many notes, the last one repeated where there are fewer. Convolution libraries
 choose their kernels, and graph optimisers the order of sums, by the size of the batch: with another size a note would
 have other last bits. On a CPU larger batches are no faster."""
@@ -119,13 +119,13 @@ class GANSynthConfig(Config):
         return {block: share for block, share in shares.items() if share > 0.0}
 
 
-def load(checkpoint: Checkpoint) -> GANSynth:
+def load(checkpoint: Checkpoint, engine: Engine) -> GANSynth:
     """Read a checkpoint's weights and make its network.
 
     Raises:
         InputError: as of `read`.
     """
-    return GANSynth(*read(checkpoint))
+    return GANSynth(*read(checkpoint), engine)
 
 
 def read(checkpoint: Checkpoint) -> tuple[GANSynthConfig, Tensors]:
@@ -172,12 +172,16 @@ class GANSynth:
     Args:
         config: its sizes.
         tensors: its weights by name, float32, as `GANSynthConfig.tensor_shapes` lists them.
+        engine: what it runs on.
     """
 
-    def __init__(self, config: GANSynthConfig, tensors: Tensors) -> None:
+    def __init__(self, config: GANSynthConfig, tensors: Tensors, engine: Engine = DEFAULT_ENGINE) -> None:
         self.config = config
-        self.generator = Generator(config, tensors)
-        self._synthesiser = Synthesiser(self.generator, config)
+        self.notes_together = NOTES_TOGETHER[engine.device]
+        self._device = f"{engine.device}:0"
+        with keras.device(self._device):
+            self.generator = Generator(config, tensors, engine.precision)
+            self._synthesiser = Synthesiser(self.generator, config)
 
     def render(self, latents: NDArray[np.float32], pitches: NDArray[np.int32]) -> NDArray[np.float32]:
         """Notes as sound.
@@ -198,15 +202,17 @@ class GANSynth:
     def _in_batches(
         self, network: keras.Model, latents: NDArray[np.float32], pitches: NDArray[np.int32]
     ) -> NDArray[np.float32]:
-        full = -len(pitches) % NOTES_TOGETHER
+        together = self.notes_together
+        full = -len(pitches) % together
         labels = np.asarray(pitches, "int32") - self.config.pitches[0]
         if np.any((labels < 0) | (labels >= self.generator.labels)):
             # NumPy would take a label below 0 from the other end: a note of another pitch, and no error.
             raise ValueError(f"pitches from {self.config.pitches[0]} to {self.config.pitches[1]} alone can be rendered")
         codes = np.pad(self._codes(np.asarray(latents, "float32"), labels), [(0, full), (0, 0)], mode="edge")
         labels = np.pad(labels, (0, full), mode="edge")
-        batches = [slice(i, i + NOTES_TOGETHER) for i in range(0, len(labels), NOTES_TOGETHER)]
-        results = [network.predict_on_batch({"code": codes[b], "label": labels[b]}) for b in batches]
+        batches = [slice(i, i + together) for i in range(0, len(labels), together)]
+        with keras.device(self._device):
+            results = [network.predict_on_batch({"code": codes[b], "label": labels[b]}) for b in batches]
         return np.concatenate(results)[: len(pitches)]
 
     def _codes(self, latents: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -227,17 +233,18 @@ class Generator(keras.Model):
     (batch,), the pitch counted from the lowest. Output: float32, shape (batch, frames, bins, 2), within ±1.
     """
 
-    def __init__(self, config: GANSynthConfig, tensors: Tensors) -> None:
+    def __init__(self, config: GANSynthConfig, tensors: Tensors, precision: Precision = "float32") -> None:
         super().__init__(dtype="float32")
-        self.config = config
+        self.config, self.precision = config, precision
         self.labels = config.pitches[1] - config.pitches[0] + 1
-        self.templates = _constant(self, tensors["templates"].transpose(0, 2, 1)) if config.templates else None
+        templates = tensors["templates"].transpose(0, 2, 1) if config.templates else None
+        self.templates = None if templates is None else _constant(self, templates, precision)
         folded = blocks.fold(tensors, config.channels[: max(config.shares())])
-        self.folded = {name: _constant(self, weight) for name, weight in folded.items()}
+        self.folded = {name: _constant(self, weight, precision) for name, weight in folded.items()}
 
     def call(self, inputs: dict[str, Any]) -> Any:
         templates = None if self.templates is None else ops.take(self.templates, inputs["label"], axis=0)
-        return spectrogram(self.config, self.folded, inputs["code"], templates)
+        return spectrogram(self.config, self.folded, ops.cast(inputs["code"], self.precision), templates)
 
 
 def spectrogram(config: GANSynthConfig, folded: blocks.Folded, code: Any, templates: Any) -> Any:
@@ -259,7 +266,7 @@ def spectrogram(config: GANSynthConfig, folded: blocks.Folded, code: Any, templa
         if number > 1:
             x = blocks.block(folded, number, x, seen)
         if number in shares:
-            image = blocks.image(folded, number, x, seen)
+            image = ops.cast(blocks.image(folded, number, x, seen), "float32")
             for axis, size in ((1, config.frames), (2, config.bins)):
                 if size > image.shape[axis]:  # by nearest neighbours
                     image = ops.repeat(image, size // image.shape[axis], axis=axis)
@@ -294,10 +301,12 @@ def mel_to_sound(config: GANSynthConfig) -> MelToSound:
     )
 
 
-def _constant(layer: keras.layers.Layer, value: Any) -> Any:
+def _constant(layer: keras.layers.Layer, value: Any, precision: Precision) -> Any:
     """A weight of a layer, with its value."""
     return layer.add_weight(
         shape=value.shape,
+        dtype=precision,
+        autocast=False,
         initializer=lambda shape, dtype=None: ops.convert_to_tensor(value, dtype),
         trainable=False,
     )

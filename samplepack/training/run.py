@@ -24,7 +24,7 @@ from samplepack.errors import InputError, SamplepackError
 from samplepack.files import locked, write_aside
 from samplepack.latent import latent_from_seed
 from samplepack.models import backend
-from samplepack.models.gansynth import NOTES_TOGETHER, Decoder, GANSynth, GANSynthConfig, Normaliser, Templates
+from samplepack.models.gansynth import Decoder, GANSynth, GANSynthConfig, Normaliser, Templates
 from samplepack.training import templates
 from samplepack.training.adversarial import AdversarialTrainer
 from samplepack.training.backend import be_deterministic
@@ -43,6 +43,10 @@ SETTINGS = "run.json"
 
 _LOGGED_STEPS = 100
 """A line of the log is the mean over so many steps."""
+
+
+_SHOWN = 4
+"""Notes in pictures and sounds."""
 
 
 class Progress(Protocol):
@@ -316,13 +320,13 @@ class _Run:
     def _show(self, trainer: Trainer, state: State, step: int, log: _Log) -> None:
         """How the network sounds and looks by now, beside what it learns from."""
         log.draw()
-        chosen = self.chosen[np.linspace(0, len(self.chosen) - 1, NOTES_TOGETHER).astype(int)]
+        chosen = self.chosen[np.linspace(0, len(self.chosen) - 1, _SHOWN).astype(int)]
         tensors, config = trainer.tensors(state), trainer.config_after(step)
         network = GANSynth(config, tensors)
         if config.instruments:
             latents = tensors["instruments"][self.instruments[chosen]]
         else:
-            latents = np.stack([latent_from_seed(seed, config.latent_dim) for seed in range(NOTES_TOGETHER)])
+            latents = np.stack([latent_from_seed(seed, config.latent_dim) for seed in range(_SHOWN)])
         pitches = self.labels[chosen] + config.pitches[0]
         waves = network.render(latents, pitches)
         real = np.stack([self.loaded.dataset.wave(note) for note in chosen])
