@@ -1,0 +1,1 @@
+"""Speed and memory, by ratios within one run; see README.md."""

@@ -1,0 +1,202 @@
+"""One table of speeds and memory of this machine; see README.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.magenta_size import CONFIG, tensors
+
+HERE = Path(__file__).parent
+PITCHES = range(36, 85)
+
+RECIPE = """\
+recipe: 1
+name: Benchmark
+checkpoint: {checkpoint}
+pitches: {pitches}
+bank: {{seeds: {seeds}}}
+process:
+  - Chorus: {{mix: {mix}}}
+  - Reverb: {{room_size: 0.35, wet_level: 0.15}}
+"""
+
+
+def median_s(call: Callable[[], Any], runs: int = 5) -> float:
+    """The median time of a call after one that doesn't count."""
+    call()
+    times = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - began)
+    return float(np.median(times))
+
+
+def row(what: str, measured: str, beside: str = "") -> None:
+    """Print a line of the table."""
+    print(f"{what:34}  {measured:38}  {beside}".rstrip(), flush=True)
+
+
+@dataclass(frozen=True)
+class Network:
+    """What the network takes, seconds a note."""
+
+    float32_s: float
+    bfloat16_s: float
+
+
+def network(folder: Path) -> Network:
+    """The network within this process, in each precision, beside what its convolutions and the machine could do."""
+    from samplepack import models
+
+    models.start_backend()
+    import tensorflow as tf
+
+    from benchmarks.convolutions import alone, gflop_a_note
+    from samplepack.checkpoint import read_checkpoint
+
+    rng = np.random.default_rng(0)
+    square = tf.constant(rng.standard_normal((2048, 2048)), tf.float32)
+    product = tf.function(lambda: tf.reduce_sum(square @ square))
+    best_s = min(median_s(product, runs=1) for _ in range(10))
+    machine_gflops = 2 * 2048**3 / best_s / 1e9
+    row("matrix product", f"{machine_gflops:.0f} GFLOP/s", f"{os.cpu_count()} cores")
+
+    notes = 16
+    checkpoint = read_checkpoint(folder, "full")
+    latents = np.stack([np.random.RandomState(i).standard_normal(256) for i in range(notes)]).astype("float32")
+    pitches = np.linspace(36, 84, notes).astype("int32")
+    loaded = {p: models.load(checkpoint, models.Engine(precision=p)) for p in ("float32", "bfloat16")}
+    waves = {p: model.render(latents, pitches) for p, model in loaded.items()}
+    convolve = alone(tensors(), batch=4)
+    gflop = gflop_a_note()
+
+    times: dict[str, list[float]] = {"alone": [], "float32": [], "bfloat16": []}
+    for _ in range(5):  # in turn, so that all see the same machine
+        times["alone"].append(median_s(convolve, runs=1) / 4)
+        for precision, model in loaded.items():
+            times[precision].append(median_s(lambda model=model: model.render(latents, pitches), runs=1) / notes)
+    alone_s, float32_s, bfloat16_s = (float(np.median(times[name])) for name in ("alone", "float32", "bfloat16"))
+    row("convolutions alone", f"{alone_s * 1e3:.1f} ms a note, {gflop / alone_s:.0f} GFLOP/s")
+    row(
+        "network with inverse, float32",
+        f"{float32_s * 1e3:.1f} ms a note, {gflop / float32_s:.0f} GFLOP/s",
+        f"{alone_s / float32_s:.0%} of the convolutions' speed, {gflop / float32_s / machine_gflops:.0%} of the product's",
+    )
+    error = waves["bfloat16"].astype(np.float64) - waves["float32"]
+    snr_db = 10 * np.log10((waves["float32"].astype(np.float64) ** 2).sum(axis=1) / (error**2).sum(axis=1))
+    row(
+        "network with inverse, bfloat16",
+        f"{bfloat16_s * 1e3:.1f} ms a note",
+        f"{float32_s / bfloat16_s:.2f} times as fast; error {np.median(snr_db):.0f} dB below, {snr_db.min():.0f} at worst",
+    )
+    return Network(float32_s, bfloat16_s)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A process, as the operating system counted it."""
+
+    wall_s: float
+    peak_mb: float
+
+
+def run(command: list[str], home: Path) -> Ran:
+    """Run a process to its end."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, env={**os.environ, "SAMPLEPACK_HOME": str(home)})
+    _, status, usage = os.wait4(process.pid, 0)
+    wall_s = time.perf_counter() - began
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return Ran(wall_s, usage.ru_maxrss / 1024)
+
+
+def builds(folder: Path, timbres: int, checkpoint: str, of_network: Network) -> None:
+    """Whole builds of so many timbres, each in a process of its own."""
+    with tempfile.TemporaryDirectory() as scratch:
+        recipe, home = Path(scratch, "benchmark.yaml"), Path(scratch, "home")
+        command = [sys.executable, "-c", "from samplepack.cli import main; main()", "build", str(recipe), "--quiet"]
+        command += ["--output", f"{scratch}/output"]
+        os.symlink(folder, Path(scratch, "full"))
+
+        def built(mix: float) -> Ran:
+            fields = {"checkpoint": checkpoint, "pitches": "36-84", "seeds": f"1-{timbres}", "mix": mix}
+            recipe.write_text(RECIPE.format(**fields) + f"reads: [{json.dumps(str(folder))}]\n")
+            return run(command, home)
+
+        whole, changed, unchanged = built(0.25), built(0.3), built(0.3)
+    notes = timbres * len(PITCHES)
+    network_s = of_network.float32_s * notes
+    name = f"{timbres} timbres" if timbres > 1 else "1 timbre"
+    row(
+        f"build, {name}",
+        f"{whole.wall_s:.1f} s, {whole.wall_s / timbres:.2f} s a timbre",
+        f"{whole.wall_s / network_s:.2f} times the network alone ({network_s:.1f} s); peak {whole.peak_mb:.0f} MB",
+    )
+    row(f"effect changed, {name}", f"{changed.wall_s:.1f} s", f"{changed.wall_s / whole.wall_s:.0%} of the build")
+    row(f"unchanged, {name}", f"{unchanged.wall_s:.2f} s", f"{unchanged.wall_s / whole.wall_s:.1%} of the build")
+
+
+def cold_start(folder: Path, checkpoint: str) -> None:
+    """Where the time of the smallest build goes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        recipe = Path(scratch, "benchmark.yaml")
+        os.symlink(folder, Path(scratch, "full"))
+        fields = {"checkpoint": checkpoint, "pitches": "60", "seeds": "[1]", "mix": 0.25}
+        recipe.write_text(RECIPE.format(**fields) + f"reads: [{json.dumps(str(folder))}]\n")
+        command = [sys.executable, str(HERE / "cold_start.py"), str(recipe), f"{scratch}/output"]
+        env = {**os.environ, "SAMPLEPACK_HOME": f"{scratch}/home"}
+        began = time.perf_counter()
+        done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
+        whole_s = time.perf_counter() - began
+    parts = json.loads(done.stdout.splitlines()[-1])
+    row(
+        "cold start, one note",
+        f"{whole_s:.1f} s, {whole_s - sum(parts.values()):.2f} s of it our own",
+        ", ".join(f"{name} {seconds:.1f} s" for name, seconds in parts.items()),
+    )
+
+
+def magenta(python: str, folder: Path) -> None:
+    """Magenta itself and ours in turn, on the same weights, latents to waves."""
+    from benchmarks import magenta_speed
+
+    for line in magenta_speed.compare(python, folder):
+        row(*line)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--timbres", type=int, nargs="+", default=[1, 10], help="sizes of the builds")
+    parser.add_argument("--checkpoint", default="./full", help="of the builds: ./full, or a name such as starter")
+    parser.add_argument("--magenta-python", metavar="PATH", help="a Python that has Magenta")
+    arguments = parser.parse_args()
+    from samplepack.checkpoint import Config, write_checkpoint
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch, "full")
+        write_checkpoint(folder, Config.model_validate(CONFIG), tensors())
+        of_network = network(folder)
+        if arguments.magenta_python:
+            magenta(arguments.magenta_python, folder)
+        for timbres in arguments.timbres:
+            builds(folder, timbres, arguments.checkpoint, of_network)
+        cold_start(folder, arguments.checkpoint)
+
+
+if __name__ == "__main__":
+    main()
