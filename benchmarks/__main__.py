@@ -93,14 +93,14 @@ def network(folder: Path) -> Network:
     row(
         "network with inverse, float32",
         f"{float32_s * 1e3:.1f} ms a note, {gflop / float32_s:.0f} GFLOP/s",
-        f"{alone_s / float32_s:.0%} of the convolutions' speed, {gflop / float32_s / machine_gflops:.0%} of the product's",
+        f"{alone_s / float32_s:.0%} of the convolutions alone, {gflop / float32_s / machine_gflops:.0%} of the product",
     )
     error = waves["bfloat16"].astype(np.float64) - waves["float32"]
     snr_db = 10 * np.log10((waves["float32"].astype(np.float64) ** 2).sum(axis=1) / (error**2).sum(axis=1))
     row(
         "network with inverse, bfloat16",
         f"{bfloat16_s * 1e3:.1f} ms a note",
-        f"{float32_s / bfloat16_s:.2f} times as fast; error {np.median(snr_db):.0f} dB below, {snr_db.min():.0f} at worst",
+        f"{float32_s / bfloat16_s:.2f} times as fast; error {np.median(snr_db):.0f} dB below, worst {snr_db.min():.0f}",
     )
     return Network(float32_s, bfloat16_s)
 
