@@ -109,7 +109,7 @@ def main() -> None:
     type=click.Choice(["float32", "bfloat16"]),
     default="float32",
     show_default=True,
-    help="Of the network; bfloat16 is for drafts.",
+    help="Of the network; bfloat16 is for drafts, which leave the lock file alone.",
 )
 @click.option("--locked", is_flag=True, help="Build nothing but what the lock files say, and compare every byte.")
 @_ALLOW_PLUGINS
@@ -139,12 +139,15 @@ def build(
       samplepack build recipes/first-light.yaml
       samplepack build recipes/*.yaml --output ~/Samples --workers 4
       samplepack build recipes/first-light.yaml --locked
+      samplepack build recipes/first-light.yaml --precision bfloat16 --output drafts
     """
     from samplepack import build as building
     from samplepack import lock, models, parallel
     from samplepack.cache import Cache, user_folder
     from samplepack.pack import summary
 
+    if locked and precision != "float32":
+        raise click.UsageError("--locked judges packs in float32; leave --precision out")
     loaded = _load_all(recipes, allow_plugins)
     engine = models.Engine(precision, models.device_of(device))
     planned = [lock.outline(one, engine) for one in loaded]
@@ -161,7 +164,7 @@ def build(
             built = building.build(one, output, cache, map_, engine=engine)
         made = lock.completed(planned[i], built.manifest)
         judgement = lock.judge(made, locks[i]) if locked else None
-        if judgement is None:
+        if judgement is None and precision == "float32":
             _write_lock(lock.lock_file(one.path), made)
         instruments = built.manifest.says["instruments"]
         notes = sum(len(instrument["notes"]) for instrument in instruments)
