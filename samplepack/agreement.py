@@ -27,7 +27,7 @@ def fingerprint(wave: NDArray[np.float32]) -> str:
     Args:
         wave: float32, shape (samples,).
     """
-    steps = np.rint(np.pad(wave, (0, -len(wave) % _BUCKETS)).astype(np.float64) / _STEP)
+    steps = np.rint(np.pad(wave.astype(np.float64), (0, -len(wave) % _BUCKETS)) / _STEP)
     sums = (steps * _signs(len(steps))).reshape(-1, _BUCKETS).sum(axis=0) * _STEP
     energy = int(np.sum(np.square(np.rint(wave.astype(np.float64) / _COARSE_STEP).astype(np.int64)))) * _COARSE_STEP**2
     sketch = np.append(sums, energy).astype("<f4")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from samplepack.audio import Audio
 
@@ -20,6 +22,14 @@ _CLEAR_GAIN = 10.0
 def pitch_hz(pitch: float) -> float:
     """The frequency of a MIDI pitch in equal temperament, A4 = 440 Hz."""
     return float(440.0 * 2.0 ** ((pitch - 69.0) / 12.0))
+
+
+@lru_cache(maxsize=16)
+def hann(n: int) -> NDArray[np.float32]:
+    """A Hann window of n points, not to be written to."""
+    window = np.hanning(n).astype(np.float32)
+    window.setflags(write=False)
+    return window
 
 
 @dataclass(frozen=True)
@@ -45,13 +55,17 @@ def measure_partials(audio: Audio, pitch: int) -> list[Partial]:
     The peaks of one Hann-windowed spectrum of up to 2.5 s after the onset, each by the parabola through the logarithm
     of its three highest bins; on a steady tone within 0.01 cents.
     """
+    import scipy.fft
+
     first, last = (int(s * audio.rate_hz) for s in (_PARTIALS_FIRST_S, _PARTIALS_FIRST_S + _PARTIALS_LENGTH_S))
-    wave = audio.samples.mean(axis=0, dtype=np.float64)[first:last]
+    wave = audio.samples[:, first:last].mean(axis=0)
     if len(wave) < 0.1 * audio.rate_hz or not np.any(wave):
         return []
-    size = 1 << (2 * len(wave)).bit_length()
-    magnitude = np.abs(np.fft.rfft(wave * np.hanning(len(wave)), size)) + 1e-20
+    size = fast_size(2 * len(wave))
     f0_bins = pitch_hz(pitch) * size / audio.rate_hz
+    spectrum = scipy.fft.rfft(wave * hann(len(wave)), size)[: int((_MOST_PARTIALS + 1) * f0_bins)]
+    magnitude = np.abs(spectrum) + np.float32(1e-20)
+    neighbourhood = np.linspace(-0.45, 0.45, 65) * f0_bins
     found = []
     for number in range(1, _MOST_PARTIALS + 1):
         centre = number * f0_bins
@@ -59,7 +73,7 @@ def measure_partials(audio: Audio, pitch: int) -> list[Partial]:
             break
         low, high = (int(centre * 2.0 ** (cents / 1200.0)) for cents in (-_REACH_CENTS, _REACH_CENTS))
         top = low + int(np.argmax(magnitude[low : high + 1]))
-        around = np.median(magnitude[int(centre - 0.45 * f0_bins) : int(centre + 0.45 * f0_bins) + 1])
+        around = np.median(magnitude[np.minimum(centre + neighbourhood, len(magnitude) - 1).astype(int)])
         is_clear = low < top < high and magnitude[top] > _CLEAR_GAIN * around
         place = top + _parabola(np.log(magnitude[top - 1 : top + 2]))
         found.append((number, float(1200.0 * np.log2(place / centre)), float(magnitude[top]), bool(is_clear)))

@@ -98,7 +98,7 @@ def encode(audio: Audio, file: FileType, bits: Bits, dither_seed: int, note: Sam
     if bits == 32:
         subtype, data = "FLOAT", samples
     elif bits == 24:
-        steps = np.rint(samples.astype(np.float64) * 2**23).clip(-(2**23), 2**23 - 1)
+        steps = np.rint(samples * np.float32(2**23)).clip(-(2**23), 2**23 - 1)
         # libsndfile takes the upper 24 of the 32 bits.
         subtype, data = "PCM_24", steps.astype(np.int32) << 8
     else:

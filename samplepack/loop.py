@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.analysis import fast_size
+from samplepack.analysis import fast_size, hann
 from samplepack.audio import Audio, Samples, gain_to_db
 from samplepack.instrument import Loop
 
@@ -91,7 +90,7 @@ def find_loops(layers: Sequence[Audio]) -> list[Looped]:
         if end - first < least:
             break
         flat = [_flattened(layer.samples, e, first, end) for layer, e in zip(layers, envelopes, strict=True)]
-        mixed = sum(wave[:, :end].mean(axis=0) / e[first] for wave, e in zip(flat, envelopes, strict=True))
+        mixed = sum(wave[:, :end].mean(axis=0) / float(e[first]) for wave, e in zip(flat, envelopes, strict=True))
         start, alike = _most_alike(np.asarray(mixed), first, end, rate_hz)
         baked = [_bake(wave, start, end, alike, rate_hz) for wave in flat]
         seams = [measure_seam(samples[:, start:end], rate_hz) for samples in baked]
@@ -110,9 +109,9 @@ def measure_seam(samples: Samples, rate_hz: int) -> Seam:
         samples: one turn of the loop, float32, shape (channels, n).
         rate_hz: its rate.
     """
-    turn = samples.shape[1]
+    half = samples.shape[1] // 2
     levels = _turning_envelope(samples, rate_hz)
-    return _seam(np.tile(samples, 2), turn, reach=1, levels=levels)
+    return _seam(np.roll(samples, half, axis=1), half, reach=1, levels=levels)
 
 
 def measure_played_seam(samples: Samples, rate_hz: int, turn: int) -> Seam:
@@ -132,20 +131,22 @@ def measure_played_seam(samples: Samples, rate_hz: int, turn: int) -> Seam:
     return max(seams, key=lambda seam: seam.flux)
 
 
-def _seam(samples: Samples, at: int, reach: int, levels: NDArray[np.float64]) -> Seam:
+def _seam(samples: Samples, at: int, reach: int, levels: NDArray[np.float32]) -> Seam:
     """The seam at a frame of a stretch of sound, looked for among `reach` frames to either side."""
-    wave = samples.mean(axis=0, dtype=np.float64)
+    wave = samples.mean(axis=0)
     steps = np.abs(np.diff(wave))
     step = float(steps[at - reach : at + reach - 1].max() / max(float(np.median(steps)), 1e-9))
     swing_db = gain_to_db(float(levels.max())) - gain_to_db(float(levels.min()))
     return Seam(step, _flux_across(wave, at), swing_db)
 
 
-def _flux_across(wave: NDArray[np.float64], seam: int) -> float:
+def _flux_across(wave: NDArray[np.float32], seam: int) -> float:
     """Spectral change from frame to frame where the frames reach over a place, relative to the change elsewhere."""
+    import scipy.fft
+
     size, hop = 2048, 512
     frames = np.lib.stride_tricks.sliding_window_view(wave, size)[::hop]
-    magnitude = np.abs(np.fft.rfft(frames * np.hanning(size), axis=1))
+    magnitude = np.abs(scipy.fft.rfft(frames * hann(size), axis=1))
     change = np.abs(np.diff(magnitude, axis=0)).sum(axis=1)
     flux = change / np.maximum((magnitude[1:] + magnitude[:-1]).sum(axis=1), 1e-12)
     starts = np.arange(len(flux)) * hop
@@ -153,19 +154,19 @@ def _flux_across(wave: NDArray[np.float64], seam: int) -> float:
     return float(flux[over].mean() / max(float(flux[~over].mean()), 1e-9))
 
 
-def _flattened(samples: Samples, envelope: NDArray[np.float64], first: int, end: int) -> NDArray[np.float64]:
+def _flattened(samples: Samples, envelope: NDArray[np.float32], first: int, end: int) -> Samples:
     """A note whose level stays between two frames what it is at the first; its tail follows at the new level."""
-    flat = samples.astype(np.float64)
+    flat: Samples = samples.copy()
     gain = envelope[first] / np.maximum(envelope[first:end], envelope[first] * 1e-2)
     flat[:, first:end] *= gain
     flat[:, end:] *= gain[-1]
     return flat
 
 
-def _bake(flat: NDArray[np.float64], start: int, end: int, alike: float, rate_hz: int) -> Samples:
+def _bake(flat: Samples, start: int, end: int, alike: float, rate_hz: int) -> Samples:
     """Bake a loop into a flattened note; what leads up to its ends correlates by `alike`."""
     fade = int(_CROSSFADE_S * rate_hz)
-    baked = flat.copy()
+    baked: Samples = flat.copy()
     baked[:, end - fade : end] = _crossfade(flat[:, end - fade : end], flat[:, start - fade : start], alike)
     # After the loop the sound goes on as after its start, and finds back to its own tail.
     back = min(fade, flat.shape[1] - end)
@@ -178,13 +179,13 @@ def _bake(flat: NDArray[np.float64], start: int, end: int, alike: float, rate_hz
         even = np.sqrt(np.mean(levels**2)) / np.maximum(levels, 1e-9)
         turn = turn * even
         lead = int(_ENVELOPE_S * rate_hz)
-        baked[:, start - lead : start] *= np.linspace(1.0, even[0], lead)
+        baked[:, start - lead : start] *= np.linspace(1.0, even[0], lead, dtype=np.float32)
         baked[:, end:] *= even[0]
     baked[:, start:end] = turn
-    return np.asarray(baked, dtype=np.float32)
+    return baked
 
 
-def _most_alike(wave: NDArray[np.float64], first: int, end: int, rate_hz: int) -> tuple[int, float]:
+def _most_alike(wave: NDArray[np.float32], first: int, end: int, rate_hz: int) -> tuple[int, float]:
     """The loop's start: where what leads up to it is most like what leads up to the end.
 
     A correlation over a whole crossfade, at every frame: its peak is where cycles fall on whole frames best, too.
@@ -192,20 +193,22 @@ def _most_alike(wave: NDArray[np.float64], first: int, end: int, rate_hz: int) -
     Returns:
         The start, and the correlation there, 0…1.
     """
+    import scipy.fft
+
     fade, shortest = int(_CROSSFADE_S * rate_hz), int(_SHORTEST_S * rate_hz)
     pattern = wave[end - fade : end]
     searched = wave[first : end - shortest]
     size = fast_size(len(searched) + fade)
-    products = np.fft.irfft(np.fft.rfft(searched, size) * np.conj(np.fft.rfft(pattern, size)), size)
+    products = scipy.fft.irfft(scipy.fft.rfft(searched, size) * np.conj(scipy.fft.rfft(pattern, size)), size)
     places = len(searched) - fade + 1
-    squares = np.concatenate([[0.0], np.cumsum(searched**2)])
+    squares = np.concatenate([[0.0], np.cumsum(np.square(searched, dtype=np.float64))])
     energy = squares[fade:] - squares[:-fade]
     alike = products[:places] / np.sqrt(np.maximum(energy * np.sum(pattern**2), 1e-20))
     best = int(np.argmax(alike))
     return first + best + fade, float(np.clip(alike[best], 0.0, 1.0))
 
 
-def _crossfade(out: NDArray[np.float64], in_: NDArray[np.float64], alike: float) -> NDArray[np.float64]:
+def _crossfade(out: Samples, in_: Samples, alike: float) -> NDArray[np.float64]:
     """From one sound to another at an even level, whatever their correlation (1: linear, 0: equal power).
 
     Source: the gain 1/sqrt(gi² + go² + 2·r·gi·go) keeps the power of two sounds that correlate by r.
@@ -215,24 +218,28 @@ def _crossfade(out: NDArray[np.float64], in_: NDArray[np.float64], alike: float)
     return np.asarray((fall * out + rise * in_) / np.sqrt(rise**2 + fall**2 + 2.0 * alike * rise * fall))
 
 
-def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+def _correlation(a: Samples, b: Samples) -> float:
     return float(np.clip(np.sum(a * b) / max(np.sqrt(np.sum(a**2) * np.sum(b**2)), 1e-20), 0.0, 1.0))
 
 
-def _envelope(samples: NDArray[Any], rate_hz: int) -> NDArray[np.float64]:
+def _envelope(samples: Samples, rate_hz: int) -> NDArray[np.float32]:
     """Level over time: root mean square under a 100 ms Hann window, at every frame, shape (n,)."""
+    channels, n = samples.shape
     block = max(1, int(_BLOCK_S * rate_hz))
-    power = np.mean(np.square(samples, dtype=np.float64), axis=0)
-    blocks = np.add.reduceat(power, np.arange(0, len(power), block))
-    blocks[-1] *= block / (len(power) - (len(blocks) - 1) * block)
-    window = np.hanning(round(_ENVELOPE_S / _BLOCK_S) + 2)
-    padded = np.pad(blocks / block, len(window) // 2, mode="edge")
-    smooth = np.convolve(padded, window / window.sum(), mode="same")[len(window) // 2 :][: len(blocks)]
-    centres = (np.arange(len(blocks)) + 0.5) * block
-    return np.sqrt(np.interp(np.arange(len(power)), centres, np.maximum(smooth, 1e-20)))
+    blocks = np.pad(samples, [(0, 0), (0, -n % block)]).reshape(channels, -1, block)
+    power = np.einsum("cbn,cbn->b", blocks, blocks) / np.float32(channels * block)
+    power[-1] *= block / (n - (len(power) - 1) * block)
+    window = hann(round(_ENVELOPE_S / _BLOCK_S) + 2)
+    padded = np.pad(power, len(window) // 2, mode="edge")
+    smooth = np.convolve(padded, window / window.sum(), mode="same")[len(window) // 2 :][: len(power)]
+    # Straight from the middle of each block to the next one's, and level before the first and after the last.
+    middles = np.pad(np.maximum(smooth, np.float32(1e-20)), 1, mode="edge")
+    part = ((np.arange(block) + block % 2 / 2) / block).astype(np.float32)
+    along = middles[:-1, np.newaxis] + np.diff(middles)[:, np.newaxis] * part
+    return np.sqrt(along.ravel()[block // 2 :][:n])
 
 
-def _turning_envelope(samples: NDArray[Any], rate_hz: int) -> NDArray[np.float64]:
+def _turning_envelope(samples: Samples, rate_hz: int) -> NDArray[np.float32]:
     """`_envelope` of a loop that goes on turning."""
     n = samples.shape[1]
     lead = min(n, int(2 * _ENVELOPE_S * rate_hz))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
 from samplepack.analysis import fast_size, pitch_hz
@@ -29,7 +30,7 @@ class Partials:
     def __init__(self, waves: NDArray[np.float32], rate_hz: int, pitch: int) -> None:
         self._length = waves.shape[1]
         self._size = fast_size(self._length + rate_hz // 10)
-        self._spectra = np.fft.rfft(waves.astype(np.float64), self._size)
+        self._spectra = scipy.fft.rfft(waves.astype(np.float64), self._size)
         self._result = self._spectra[0].copy()
         self._f0_bins = pitch_hz(pitch) * self._size / rate_hz
         self._width = int(2 * _HALF_BAND * self._f0_bins) + 2
@@ -59,8 +60,8 @@ class Partials:
         lead = (self._room - len(bins)) // 2
         wide = np.zeros((len(band), self._room), np.complex128)
         wide[:, lead : lead + len(bins)] = band
-        waves = np.fft.ifft(wide, axis=1)
-        turned = np.fft.fft(waves[0] * how(waves))
+        waves = scipy.fft.ifft(wide, axis=1)
+        turned = scipy.fft.fft(waves[0] * how(waves))
         to = np.arange(low - lead, low - lead + self._room)
         inside = (to >= 0) & (to < len(self._result))
         self._result[to[inside]] += turned[inside]
@@ -68,4 +69,4 @@ class Partials:
 
     def wave(self) -> NDArray[np.float32]:
         """The first wave with its partials turned, float32, shape (1, length)."""
-        return np.asarray(np.fft.irfft(self._result, self._size)[np.newaxis, : self._length], dtype=np.float32)
+        return np.asarray(scipy.fft.irfft(self._result, self._size)[np.newaxis, : self._length], dtype=np.float32)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from samplepack.analysis import hann
 from samplepack.audio import Audio, read
 
 if TYPE_CHECKING:
@@ -48,13 +49,14 @@ def keyboard_image(columns: Sequence[Column]) -> Image:
 
 def spectrogram(audio: Audio) -> Column:
     """Power by band and time, shape (_BANDS, _FRAMES)."""
-    wave = audio.samples.mean(axis=0, dtype=np.float64)
+    import scipy.fft
+
     size = 1 << int(np.ceil(np.log2(audio.rate_hz * 0.085)))
-    wave = np.pad(wave, (0, size))
     starts = (np.arange(_FRAMES) * _SHOWN_S * audio.rate_hz / _FRAMES).astype(int)
-    window = np.hanning(size)
-    frames = [np.pad(wave[s : s + size], (0, max(0, size - len(wave[s : s + size])))) * window for s in starts]
-    power = np.abs(np.fft.rfft(np.stack(frames), axis=1)) ** 2
+    wave = audio.samples[:, : starts[-1] + size].mean(axis=0)
+    wave = np.pad(wave, (0, starts[-1] + size - len(wave)))
+    frames = np.lib.stride_tricks.sliding_window_view(wave, size)[starts] * hann(size)
+    power = np.abs(scipy.fft.rfft(frames, axis=1)) ** 2
     edges_hz = np.geomspace(_LOWEST_HZ, _HIGHEST_HZ, _BANDS + 1)
     first = np.clip((edges_hz[:-1] * size / audio.rate_hz).astype(int), 0, power.shape[1] - 1)
     last = np.clip(np.ceil(edges_hz[1:] * size / audio.rate_hz).astype(int), first + 1, power.shape[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def render(
                 on_start()
                 model = models.load(checkpoint, engine)
             missing.pop(note.key, None)
-            batch = [note, *list(missing.values())[: batch_size - 1]]
+            batch = [note, *islice(missing.values(), batch_size - 1)]
             fresh = _render_batch(batch, model, cache)
             for rendered in batch:
                 missing.pop(rendered.key, None)
