@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from samplepack.analysis import fast_size, pitch_hz
@@ -28,6 +27,8 @@ class Partials:
     """
 
     def __init__(self, waves: NDArray[np.float32], rate_hz: int, pitch: int) -> None:
+        import scipy.fft
+
         self._length = waves.shape[1]
         self._size = fast_size(self._length + rate_hz // 10)
         self._spectra = scipy.fft.rfft(waves.astype(np.float64), self._size)
@@ -52,6 +53,8 @@ class Partials:
             number: of the partial.
             how: takes the bands, complex128, shape (n, room), and gives the factor, shape (room,).
         """
+        import scipy.fft
+
         low = max(int((number - _HALF_BAND) * self._f0_bins), 0)
         bins = np.arange(low, min(low + self._width, self._spectra.shape[1]))
         distance = np.abs(bins / self._f0_bins - number)
@@ -69,4 +72,6 @@ class Partials:
 
     def wave(self) -> NDArray[np.float32]:
         """The first wave with its partials turned, float32, shape (1, length)."""
+        import scipy.fft
+
         return np.asarray(scipy.fft.irfft(self._result, self._size)[np.newaxis, : self._length], dtype=np.float32)

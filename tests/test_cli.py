@@ -71,6 +71,27 @@ def test_build_says_what_it_made_and_that_it_was_there(run, write_recipe, tmp_pa
     assert built["pack"] == str(output / "small") and built["unchanged"] and built["notes"] == 1
 
 
+def test_a_draft_is_marked_and_leaves_the_lock_file_and_the_exact_notes_alone(run, write_recipe, tmp_path):
+    recipe = write_recipe(pitches="[60]")
+    assert run("build", recipe, "--output", tmp_path / "exact").code == 0
+    lock = recipe.with_suffix(".lock").read_bytes()
+    assert run("build", recipe, "--output", tmp_path / "draft", "--precision", "bfloat16").code == 0
+    exact, draft = (json.loads((tmp_path / name / "small/pack.json").read_text()) for name in ("exact", "draft"))
+    assert (exact["precision"], draft["precision"]) == ("float32", "bfloat16")
+    assert exact["instruments"][0]["rendered"] != draft["instruments"][0]["rendered"]
+    assert recipe.with_suffix(".lock").read_bytes() == lock
+    refused = run("build", recipe, "--locked", "--precision", "bfloat16")
+    assert refused.code == 2 and "--locked judges packs in float32" in refused.err
+
+
+def test_a_gpu_that_is_not_there_is_told_in_a_line(run, write_recipe, tmp_path, monkeypatch):
+    import tensorflow
+
+    monkeypatch.setattr(tensorflow.config, "list_physical_devices", lambda kind: [])
+    ran = run("build", write_recipe(pitches="[60]"), "--output", tmp_path, "--device", "gpu")
+    assert ran.code == 2 and ran.err.count("\n") == 1 and "finds no GPU here" in ran.err
+
+
 def test_one_bad_recipe_keeps_all_from_being_built(run, write_recipe, tmp_path):
     good, bad = write_recipe(name="good.yaml"), write_recipe("x: 1\n", name="bad.yaml")
     ran = run("build", good, bad, tmp_path / "none.yaml", "--output", tmp_path / "output")

@@ -21,8 +21,8 @@ NETWORK_GATE = 1e-4
 WAVES_GATE = 1e-3
 
 
-def load(path):
-    return models.load(library.opened(library.find(str(path), FIXTURES)))
+def load(path, precision="float32"):
+    return models.load(library.opened(library.find(str(path), FIXTURES)), models.Engine(precision))
 
 
 def assert_agrees(model, z, golden):
@@ -82,9 +82,10 @@ def test_jax_sounds_the_same():
     assert "3 passed" in ran.stdout
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("checkpoint", ["starter", "magenta-tiny"])
-def test_a_note_has_the_same_bits_in_any_company(checkpoint):
-    model = load(checkpoint if checkpoint == "starter" else FIXTURES / checkpoint)
+def test_a_note_has_the_same_bits_in_any_company(checkpoint, precision):
+    model = load(checkpoint if checkpoint == "starter" else FIXTURES / checkpoint, precision)
     z = np.random.RandomState(5).standard_normal((7, 32)).astype(np.float32)
     pitches = np.array([36, 40, 45, 60, 61, 72, 84])
     together = model.render(z, pitches)
@@ -92,6 +93,14 @@ def test_a_note_has_the_same_bits_in_any_company(checkpoint):
         assert np.array_equal(model.render(z[i : i + 1], pitches[i : i + 1])[0], together[i])
     shuffled = np.array([3, 0, 6, 2, 1])
     assert np.array_equal(model.render(z[shuffled], pitches[shuffled]), together[shuffled])
+
+
+def test_drafts_are_the_same_spectrograms_nearly():
+    z = np.random.RandomState(5).standard_normal((7, 32)).astype(np.float32)
+    pitches = np.array([36, 40, 45, 60, 61, 72, 84])
+    exact, draft = (load("starter", precision).spectrograms(z, pitches) for precision in ("float32", "bfloat16"))
+    # bfloat16 has 8 bits, so that each value is good to 1/256; the magnitudes are logarithms.
+    assert 1e-4 < np.abs(draft - exact)[..., 0].mean() < 0.02
 
 
 def config(**changes):
