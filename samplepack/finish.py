@@ -98,12 +98,7 @@ def _off(notes: Sequence[FinishedNote]) -> float:
 
 
 def _finish(raws: Sequence[Audio], pitch: int, how: Finishing, lower_cents: float) -> list[FinishedNote]:
-    audios, tunings = _from_their_onset(raws), [None] * len(raws)
-    if how.tune:
-        audios, tunings = map(list, zip(*(tune(audio, pitch) for audio in audios), strict=True))
-    if lower_cents:
-        audios = [lowered(audio, lower_cents) for audio in audios]
-    audios = _with_channels(_aligned(audios, pitch), how.channels)
+    audios, tunings = in_tune(raws, pitch, how.tune, how.channels, lower_cents)
     audios = [process.finish(audio, how.effects, how.rate_hz, how.tail_s) for audio in audios]
     if len(audios) == 1:
         audios = _softer_layers(audios[0], pitch, how.velocity_layers)
@@ -124,6 +119,30 @@ def _finish(raws: Sequence[Audio], pitch: int, how: Finishing, lower_cents: floa
         )
         for layer, (one, tuning) in enumerate(zip(looped, tunings, strict=True))
     ]
+
+
+def in_tune(
+    raws: Sequence[Audio], pitch: int, tuned: bool, channels: int, lower_cents: float = 0.0
+) -> tuple[list[Audio], list[Tuning | None]]:
+    """What sounds together at one key, from its onset on, tuned if asked for, and aligned.
+
+    Args:
+        raws: as the network made it, one channel each.
+        pitch: MIDI.
+        tuned: whether to tune.
+        channels: how many neighbours of `raws` become one sound.
+        lower_cents: by how much to lower all of it.
+
+    Returns:
+        The sounds, and how each of `raws` was tuned.
+    """
+    audios, tunings = _from_their_onset(raws), list[Tuning | None]([None] * len(raws))
+    if tuned:
+        tuning = [tune(audio, pitch) for audio in audios]
+        audios, tunings = [audio for audio, _ in tuning], [found for _, found in tuning]
+    if lower_cents:
+        audios = [lowered(audio, lower_cents) for audio in audios]
+    return _with_channels(_aligned(audios, pitch), channels), tunings
 
 
 def _cents(audio: Audio, pitch: int) -> float | None:

@@ -60,7 +60,7 @@ def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tupl
     """
 
     def instrument(name: str, origin: str, axis: Axis, layers: Sequence[Latent]) -> PlannedInstrument:
-        heard = [z for layer in layers for z in (_sides(layer) if recipe.sound.channels == "stereo" else [layer])]
+        heard = [z for layer in layers for z in (sides(layer) if recipe.sound.channels == "stereo" else [layer])]
         keys = tuple(
             tuple(Note(pitch, z, note_key(engine, digest, z, pitch)) for z in heard) for pitch in recipe.pitches
         )
@@ -93,7 +93,7 @@ def _origins(recipe: Recipe) -> dict[str, str]:
     return {name: timbre.origin for name, timbre in recipe.timbres.items()} | of_bank
 
 
-def _sides(z: Latent) -> list[Latent]:
+def sides(z: Latent) -> list[Latent]:
     """Latents for left and right: a little to either side of a latent, in a direction that is always the same."""
     direction = latent_from_seed(_SIDEWAYS_SEED, len(z))
     return [slerp(z, side, _SIDEWAYS) for side in (direction, -direction)]

@@ -1,0 +1,122 @@
+"""MIDI files, and note_seq's `NoteSequence`s, → the notes that are to be played."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samplepack.errors import InputError, Problem
+
+MOST_NOTES = 20_000
+"""A clip is rendered note by note: more are refused rather than begun."""
+
+_MOST_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class PlayedNote:
+    """A key that is struck and released."""
+
+    pitch: int
+    """MIDI."""
+
+    velocity: int
+    """1 to 127."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """What is to be played."""
+
+    notes: tuple[PlayedNote, ...]
+    """At least one; in the order of the file, track by track."""
+
+    dropped: tuple[str, ...]
+    """What was left out, and why: `12 notes of drums`."""
+
+    @property
+    def length_s(self) -> float:
+        """When the last note is released."""
+        return max(note.end_s for note in self.notes)
+
+
+def read_midi(
+    path: Path, pitches: Sequence[int], tracks: Collection[int] | None = None, drums: bool = False, slow: float = 1.0
+) -> Score:
+    """Read a MIDI file; its changes of tempo are honoured.
+
+    Args:
+        path: of the file.
+        pitches: those that can be played.
+        tracks: which of them to take, counted from 1; all where left out.
+        drums: whether to take the notes of drums.
+        slow: by how much to stretch time.
+
+    Raises:
+        InputError: note_seq isn't installed, the file can't be read, or nothing in it can be played.
+    """
+    try:
+        content = path.read_bytes() if path.stat().st_size <= _MOST_BYTES else None
+    except OSError as error:
+        raise InputError(Problem(f"cannot read the MIDI file: {error.strerror}", str(path))) from None
+    if content is None:
+        raise InputError(Problem(f"longer than any MIDI file is: {_MOST_BYTES >> 20} MB at most", str(path)))
+    if content[:4] != b"MThd":
+        raise InputError(Problem("not a MIDI file", str(path)))
+    sequence = _note_sequence(content, path)
+    try:
+        return score_of(sequence, pitches, tracks, drums, slow)
+    except InputError as error:
+        raise InputError(*(Problem(problem.message, str(path)) for problem in error.problems)) from None
+
+
+def score_of(
+    sequence: Any,
+    pitches: Sequence[int],
+    tracks: Collection[int] | None = None,
+    drums: bool = False,
+    slow: float = 1.0,
+) -> Score:
+    """What is to be played of a `NoteSequence`; arguments and errors as of `read_midi`."""
+    there = sorted({note.instrument + 1 for note in sequence.notes})
+    if missing := sorted(set(tracks or ()) - set(there)):
+        raise InputError(f"it has no track {missing[0]} with notes (there are: {', '.join(map(str, there)) or 'none'})")
+    notes, dropped = [], Counter[str]()
+    for note in sequence.notes:
+        if tracks is not None and note.instrument + 1 not in tracks:
+            dropped["of other tracks"] += 1
+        elif note.is_drum and not drums:
+            dropped["of drums"] += 1
+        elif note.pitch not in pitches:
+            dropped[f"outside {pitches[0]}-{pitches[-1]}"] += 1
+        elif note.velocity == 0 or note.end_time <= note.start_time:
+            dropped["without length or velocity"] += 1
+        else:
+            notes.append(PlayedNote(note.pitch, note.velocity, slow * note.start_time, slow * note.end_time))
+    told = tuple(f"{count} note{'s' * (count > 1)} {why}" for why, count in sorted(dropped.items()))
+    if not notes:
+        raise InputError("nothing in it can be played" + (f": {', '.join(told)}" if told else ": it has no notes"))
+    if len(notes) > MOST_NOTES:
+        raise InputError(f"it has {len(notes)} notes that can be played; a clip takes {MOST_NOTES} at most")
+    return Score(tuple(notes), told)
+
+
+def _note_sequence(content: bytes, path: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pydub, that there is no ffmpeg, and of pretty_midi
+        try:
+            from note_seq import midi_io
+        except ImportError:
+            raise InputError("clips need note_seq, which reads MIDI: pip install 'samplepack[midi]'") from None
+        try:
+            return midi_io.midi_to_note_sequence(content)
+        except Exception as error:  # what mido raises on bytes that mean nothing is anything
+            why = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(Problem(f"a MIDI file that can't be read: {why}", str(path))) from None
