@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from conftest import FIXTURES
 
 from samplepack.clip import TimbrePath, envelope, mix, random_path
 from samplepack.errors import InputError
 from samplepack.latent import slerp
 from samplepack.score import PlayedNote, read_midi
-from conftest import FIXTURES
 
 MAGENTA = np.load(FIXTURES / "clip.npz")
 
