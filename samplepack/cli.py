@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -16,15 +16,24 @@ import click
 
 from samplepack import __version__
 from samplepack.errors import InputError, Problem, SamplepackError
+from samplepack.progress import SILENT
 
 if TYPE_CHECKING:
     from samplepack.checkpoint import Checkpoint
     from samplepack.datasets.prepared import Contents
     from samplepack.lock import Lock
+    from samplepack.performance import Studio
     from samplepack.recipe import LoadedRecipe
 
 _ALLOW_PLUGINS = click.option(
     "--allow-plugins", is_flag=True, help="Let recipes load VST3 plugins, which are programs."
+)
+_DEVICE = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "gpu"]),
+    default="auto",
+    show_default=True,
+    help="What the network runs on.",
 )
 _RECIPES = click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 
@@ -97,13 +106,7 @@ def main() -> None:
     default=None,
     help="Notes processed side by side.  [default: all cores]",
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "gpu"]),
-    default="auto",
-    show_default=True,
-    help="What the network runs on.",
-)
+@_DEVICE
 @click.option(
     "--precision",
     type=click.Choice(["float32", "bfloat16"]),
@@ -416,6 +419,175 @@ def verify(pack: Path, player: bool, as_json: bool) -> None:
         click.echo("nothing falls short" if not problems else f"{len(problems)} problems")
     if problems:
         raise SamplepackError("\n".join(problems))
+
+
+_OUTPUT_SOUND = click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The sound file, .wav or .flac; a picture is put beside it.",
+)
+
+
+@main.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("midi", type=click.Path(path_type=Path))
+@_OUTPUT_SOUND
+@click.option("--timbre", "timbres", multiple=True, help="One on the way, in order.  [default: all of the recipe]")
+@click.option("--at", "places", type=float, multiple=True, help="Where each stands, 0 to 1.  [default: evenly]")
+@click.option("--seconds-per-instrument", type=float, help="Random timbres instead, so far apart.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the random timbres.")
+@click.option("--track", "tracks", type=int, multiple=True, help="One to play, from 1.  [default: all]")
+@click.option("--drums", is_flag=True, help="Play the notes of drums too.")
+@click.option("--slow", type=float, default=1.0, show_default=True, help="By how much to stretch time.")
+@_DEVICE
+@_ALLOW_PLUGINS
+@click.option("--quiet", is_flag=True, help="Print nothing but problems.")
+def clip(
+    recipe: Path,
+    midi: Path,
+    output: Path,
+    device: Literal["auto", "cpu", "gpu"],
+    allow_plugins: bool,
+    quiet: bool,
+    **how: Any,
+) -> None:
+    """Play a MIDI file along a path of a recipe's timbres.
+
+    Each note has the timbre of its place in time, on the arc between the timbres before and after it; the recipe says
+    how the clip is processed. A recipe with `clips:` has them in its pack.
+
+    \b
+    Examples:
+      samplepack clip recipes/first-light.yaml recipes/midi/bwv1007-1.mid -o prelude.wav
+      samplepack clip recipes/bank.yaml song.mid -o song.wav --seconds-per-instrument 5 --seed 3 --slow 1.3
+    """
+    from samplepack.clip import plan_clips
+    from samplepack.performance import clip_of, sound_file, write_clip
+
+    sound_file(output)
+    (loaded,) = _load_all((recipe,), allow_plugins)
+    with _studio(loaded, output.name, device, quiet) as studio:
+        (planned,) = plan_clips(clip_of(studio.recipe, midi, output.stem, **how), studio.checkpoint, studio.engine)
+        audio = write_clip(studio, planned, output)
+    if not quiet:
+        click.echo(f"{output}: {len(planned.notes)} notes, {audio.duration_s:.1f} s")
+        for dropped in planned.score.dropped:
+            click.echo(f"  left out: {dropped}")
+
+
+@main.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@_OUTPUT_SOUND
+@click.option("--seeds", default="", help="Key points, such as 3,17,8.  [default: the recipe's timbres]")
+@click.option("--steps", type=click.IntRange(1, 1000), default=8, show_default=True, help="From each to the next.")
+@click.option("--pitch", type=int, default=48, show_default=True, help="MIDI.")
+@click.option("--spacing", type=click.FloatRange(0.01, 10), default=0.4, show_default=True, help="Seconds a step.")
+@click.option("--trim", type=click.FloatRange(0.05, 4), default=2.0, show_default=True, help="Seconds of each note.")
+@click.option("--attack", type=click.FloatRange(0, 4), default=0.6, show_default=True, help="Seconds it fades in.")
+@click.option("--sustain", type=click.FloatRange(0, 4), default=0.4, show_default=True, help="Seconds it holds.")
+@click.option("--decay", type=click.FloatRange(0, 4), default=0.8, show_default=True, help="Seconds it fades out.")
+@click.option("--instrument", is_flag=True, help="Also write an SFZ that plays the whole sound on every key.")
+@_DEVICE
+@_ALLOW_PLUGINS
+@click.option("--quiet", is_flag=True, help="Print nothing but problems.")
+def walk(
+    recipe: Path,
+    output: Path,
+    seeds: str,
+    steps: int,
+    pitch: int,
+    instrument: bool,
+    device: Literal["auto", "cpu", "gpu"],
+    allow_plugins: bool,
+    quiet: bool,
+    **seconds: float,
+) -> None:
+    """Wander through latent space at one pitch: a long sound that never stands still.
+
+    From key point to key point in even steps, each step a note that blends into the next one.
+
+    \b
+    Examples:
+      samplepack walk recipes/first-light.yaml -o walk.wav
+      samplepack walk recipes/first-light.yaml -o drone.wav --seeds 3,17,8 --steps 40 --pitch 40 --instrument
+    """
+    from samplepack.performance import key_points, sound_file, write_instrument, write_walk
+    from samplepack.walk import Steps, stations
+
+    sound_file(output)
+    (loaded,) = _load_all((recipe,), allow_plugins)
+    with _studio(loaded, output.name, device, quiet) as studio:
+        latents = stations(key_points(studio, seeds, pitch), steps)
+        shape = Steps(**{f"{name}_s": value for name, value in seconds.items()})
+        audio = write_walk(studio, latents, pitch, shape, output)
+    if not quiet:
+        click.echo(f"{output}: {len(latents)} steps, {audio.duration_s:.1f} s")
+    if instrument:
+        written = write_instrument(audio, pitch, output)
+        if not quiet:
+            click.echo(str(written))
+
+
+@main.command()
+@click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@_OUTPUT_SOUND
+@click.option("--bank", default="", help="Seeds such as 100-131, instead of a recipe.")
+@click.option("--checkpoint", default="starter", show_default=True, help="Of the bank.")
+@click.option("--pitches", default="60", show_default=True, help="What each timbre plays, such as 60,64,67.")
+@click.option("--chord", is_flag=True, help="Play them at once, not one after another.")
+@_DEVICE
+@_ALLOW_PLUGINS
+@click.option("--quiet", is_flag=True, help="Print nothing but problems.")
+def preview(
+    recipe: Path | None,
+    output: Path,
+    bank: str,
+    checkpoint: str,
+    pitches: str,
+    chord: bool,
+    device: Literal["auto", "cpu", "gpu"],
+    allow_plugins: bool,
+    quiet: bool,
+) -> None:
+    """Hear every timbre of a recipe, or of a bank of seeds, one after another in one file.
+
+    An index beside it, as .csv, says when which one begins.
+
+    \b
+    Examples:
+      samplepack preview recipes/first-light.yaml -o preview.wav
+      samplepack preview --bank 100-131 -o bank.wav --pitches 48,60,67 --chord
+    """
+    from samplepack.performance import loaded_bank, parsed_pitches, previewed_timbres, sound_file, write_preview
+
+    sound_file(output)
+    if (recipe is None) == (not bank):
+        raise click.UsageError("give a recipe, or --bank with seeds such as 100-131")
+    loaded = loaded_bank(bank, checkpoint) if recipe is None else _load_all((recipe,), allow_plugins)[0]
+    with _studio(loaded, output.name, device, quiet) as studio:
+        played = parsed_pitches(pitches, studio.checkpoint)
+        index = write_preview(studio, previewed_timbres(studio), played, chord, output)
+    if not quiet:
+        for one in index:
+            click.echo(f"{one.start_s:7.2f} s  {one.name} ({one.origin})")
+        click.echo(f"{output}: {len(index)} timbres")
+
+
+@contextmanager
+def _studio(loaded: LoadedRecipe, name: str, device: Literal["auto", "cpu", "gpu"], quiet: bool) -> Iterator[Studio]:
+    from samplepack import models, parallel
+    from samplepack.cache import Cache, user_folder
+    from samplepack.performance import Studio
+
+    cache = Cache(user_folder("notes"))
+    engine = models.Engine(device=models.device_of(device))
+    with ExitStack() as stack:
+        shown = stack.enter_context(_Bar(name)) if sys.stderr.isatty() and not quiet else SILENT
+        map_ = parallel.threads(os.cpu_count() or 1)
+        yield Studio(loaded.recipe, loaded.opened_checkpoint(), cache, map_, shown, engine)
+    cache.trim()
 
 
 @main.command()

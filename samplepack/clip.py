@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 
 from samplepack import process
 from samplepack.audio import Audio, Samples, db_to_gain
-from samplepack.cache import Cache
 from samplepack.checkpoint import Checkpoint
+from samplepack.errors import InputError, Problem
 from samplepack.finish import in_tune
 from samplepack.latent import Latent, latent_from_seed, slerp
 from samplepack.levels import true_peak_db
 from samplepack.models import DEFAULT_ENGINE, Engine
 from samplepack.parallel import Map
-from samplepack.plan import Note, note_key, sides
+from samplepack.plan import Note, note_key, sides, timbre_latents
 from samplepack.progress import SILENT, Progress
-from samplepack.recipe import Recipe
-from samplepack.render import render
-from samplepack.score import PlayedNote, Score
+from samplepack.recipe import Recipe, Sound
+from samplepack.score import PlayedNote, Score, read_midi
 
 ATTACK_S, RELEASE_S = 0.01, 0.3
 LONGEST_S = 3.0
@@ -107,65 +106,139 @@ def mix(notes: Iterable[tuple[PlayedNote, Samples]], length_s: float, rate_hz: i
     return np.zeros((1, length)) if clip is None else clip
 
 
-def play(
-    score: Score,
-    path: TimbrePath,
-    recipe: Recipe,
-    checkpoint: Checkpoint,
-    cache: Cache,
-    map_: Map,
-    progress: Progress = SILENT,
-    engine: Engine = DEFAULT_ENGINE,
-) -> Audio:
-    """A score as sound.
+@dataclass(frozen=True, eq=False)
+class PlannedClip:
+    """A clip to play."""
+
+    name: str
+    score: Score
+    along: tuple[float, ...]
+    """How far along its path of timbres each note of the score lies, 0…1."""
+
+    notes: tuple[tuple[Note, ...], ...]
+    """What the network renders of each note of the score: one, in stereo a left and a right one."""
+
+
+@dataclass(frozen=True)
+class PlayedClip:
+    """A clip as sound."""
+
+    audio: Audio
+    """At the recipe's rate and level."""
+
+    raw: Samples
+    """As it was mixed at the network's rate, float32, shape (channels, samples)."""
+
+
+def plan_clip(
+    name: str, score: Score, path: TimbrePath, sound: Sound, digest: str, engine: Engine = DEFAULT_ENGINE
+) -> PlannedClip:
+    """What to render of a score.
 
     Args:
+        name: of the clip.
         score: what is played.
         path: by which timbres.
-        recipe: how it is tuned, processed and levelled.
-        checkpoint: what renders.
-        cache: where rendered notes are kept.
-        map_: what to tune notes with.
-        progress: hears how it goes.
-        engine: what they are rendered on.
+        sound: of the recipe.
+        digest: the checkpoint's.
+        engine: what renders.
+    """
+    begins_s, ends_s = path.times_s[0], path.times_s[-1]
+    share = (np.array([note.start_s for note in score.notes]) - begins_s) / max(ends_s - begins_s, 1e-9)
+    notes = (to_render(path.at(note.start_s), note.pitch, sound, digest, engine) for note in score.notes)
+    return PlannedClip(name, score, tuple(np.clip(share, 0.0, 1.0).tolist()), tuple(notes))
+
+
+def to_render(z: Latent, pitch: int, sound: Sound, digest: str, engine: Engine) -> tuple[Note, ...]:
+    """What the network renders of a key: one note, in stereo a left and a right one."""
+    heard = sides(z) if sound.channels == "stereo" else [z]
+    return tuple(Note(pitch, side, note_key(str(engine), digest, side, pitch)) for side in heard)
+
+
+def plan_clips(recipe: Recipe, checkpoint: Checkpoint, engine: Engine = DEFAULT_ENGINE) -> tuple[PlannedClip, ...]:
+    """All clips of a recipe; reads their MIDI files.
 
     Raises:
-        InputError: the checkpoint's weights are damaged.
-        SamplepackError: the network made NaN or infinity.
+        InputError: every MIDI file that can't be played.
     """
-    channels = 2 if recipe.sound.channels == "stereo" else 1
-    progress.started(len(score.notes))
-    planned = [
-        Note(note.pitch, z, note_key(str(engine), checkpoint.digest, z, note.pitch))
-        for note in score.notes
-        for z in _heard(path.at(note.start_s), channels)
-    ]
-    rendered = (audio for _, audio in render(planned, checkpoint, cache, engine, on_start=progress.loading))
-    raws = ((note, list(islice(rendered, channels))) for note in score.notes)
+    latents = timbre_latents(recipe, checkpoint.latent_dim) if recipe.clips else {}
+    planned, problems = [], list[Problem]()
+    for name, clip in recipe.clips.items():
+        try:
+            score = read_midi(clip.midi, playable(checkpoint), clip.tracks, clip.drums, clip.slow)
+        except InputError as error:
+            problems += error.problems
+            continue
+        if clip.seconds_per_instrument:
+            path = random_path(score.length_s, clip.seconds_per_instrument, clip.seed, checkpoint.latent_dim)
+        else:
+            times_s = tuple(fraction * score.length_s for fraction in clip.fractions())
+            path = TimbrePath(times_s, tuple(latents[one.timbre] for one in clip.timbres or ()))
+        planned.append(plan_clip(name, score, path, recipe.sound, checkpoint.digest, engine))
+    if problems:
+        raise InputError(*problems)
+    return tuple(planned)
 
-    def sounding(one: tuple[PlayedNote, list[Audio]]) -> tuple[PlayedNote, Samples]:
-        note, audios = one
-        (sound,), _ = in_tune(audios, note.pitch, recipe.sound.tune, channels)
-        return note, sound.samples
 
-    def counted() -> Iterator[tuple[PlayedNote, Samples]]:
-        for one in map_(sounding, raws):
+def playable(checkpoint: Checkpoint) -> range:
+    """The pitches of a clip: Magenta's 36 to 84, as far as a checkpoint knows them."""
+    return range(max(36, checkpoint.pitches[0]), min(84, checkpoint.pitches[-1]) + 1)
+
+
+def play(
+    planned: PlannedClip,
+    rendered: Iterator[Audio],
+    rate_hz: int,
+    recipe: Recipe,
+    map_: Map,
+    progress: Progress = SILENT,
+) -> PlayedClip:
+    """A planned clip as sound.
+
+    Args:
+        planned: what is played.
+        rendered: the notes that it planned, in their order, from the network.
+        rate_hz: theirs.
+        recipe: how they are tuned, and the clip processed and levelled.
+        map_: what to tune notes with.
+        progress: hears how it goes.
+    """
+    sounds = in_tune_side_by_side(planned.notes, rendered, recipe.sound, map_)
+
+    def played() -> Iterator[tuple[PlayedNote, Samples]]:
+        for note, sound in zip(planned.score.notes, sounds, strict=True):
             progress.done(1)
-            yield one
+            yield note, sound.samples
 
-    mixed = mix(counted(), score.length_s, checkpoint.rate_hz)
-    return processed(Audio(mixed.astype(np.float32), checkpoint.rate_hz), recipe)
+    mixed = mix(played(), planned.score.length_s, rate_hz).astype(np.float32)
+    return PlayedClip(processed(Audio(mixed, rate_hz), recipe), mixed)
+
+
+def in_tune_side_by_side(
+    keys: Sequence[tuple[Note, ...]], rendered: Iterator[Audio], sound: Sound, map_: Map
+) -> Iterator[Audio]:
+    """Keys as they sound, from their onset on, tuned if the recipe says so, with all their channels.
+
+    Args:
+        keys: what was rendered of each, as `to_render` gives it.
+        rendered: the notes of all keys, in their order.
+        sound: of the recipe.
+        map_: what to tune them with.
+    """
+
+    def one(key: tuple[int, list[Audio]]) -> Audio:
+        pitch, raws = key
+        (audio,), _ = in_tune(raws, pitch, sound.tune, len(raws))
+        return audio
+
+    return map_(one, ((key[0].pitch, list(islice(rendered, len(key)))) for key in keys))
 
 
 def processed(audio: Audio, recipe: Recipe) -> Audio:
-    """A clip through a recipe's effects, at its rate, as loud as its `peak_db` allows; silence stays silence."""
+    """A long sound through a recipe's effects, at its rate, as loud as its `peak_db` allows; silence stays silence."""
     rate_hz = recipe.sound.rate_for(audio.rate_hz)
     done = process.finish(audio, recipe.effects, rate_hz, process.tail_s(recipe.effects, rate_hz))
     if done.peak == 0.0:
         return done
     gain = np.float32(db_to_gain(recipe.sound.peak_db - true_peak_db(done)))
     return Audio(done.samples * gain, rate_hz)
-
-
-def _heard(z: Latent, channels: int) -> Sequence[Latent]:
-    return sides(z) if channels == 2 else [z]

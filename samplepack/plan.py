@@ -68,7 +68,7 @@ def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tupl
 
     latents = timbre_latents(recipe, latent_dim)
     soft = latents[recipe.velocity.toward] if recipe.velocity and recipe.velocity.toward else None
-    points = {name: (origin, latents[name]) for name, origin in _origins(recipe).items()}
+    points = {name: (origin, latents[name]) for name, origin in origins(recipe).items()}
     morphs = []
     for name, path in recipe.paths.items():
         origin = f"path: {', '.join(path.through)}"
@@ -87,7 +87,7 @@ def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tupl
     return (*single, *morphs)
 
 
-def _origins(recipe: Recipe) -> dict[str, str]:
+def origins(recipe: Recipe) -> dict[str, str]:
     """Where each timbre and each of the bank lies, as the recipe says it."""
     of_bank = {recipe.bank.timbre(seed): f"seed: {seed}" for seed in recipe.bank.seeds} if recipe.bank else {}
     return {name: timbre.origin for name, timbre in recipe.timbres.items()} | of_bank
@@ -101,17 +101,17 @@ def sides(z: Latent) -> list[Latent]:
 
 def timbre_latents(recipe: Recipe, latent_dim: int) -> dict[str, Latent]:
     """The latent of each timbre and of each of the bank, in their order."""
-    origins = {name: timbre.own_latent(latent_dim) for name, timbre in recipe.timbres.items()}
+    own = {name: timbre.own_latent(latent_dim) for name, timbre in recipe.timbres.items()}
     if recipe.bank:
-        origins |= {recipe.bank.timbre(seed): latent_from_seed(seed, latent_dim) for seed in recipe.bank.seeds}
+        own |= {recipe.bank.timbre(seed): latent_from_seed(seed, latent_dim) for seed in recipe.bank.seeds}
     latents: dict[str, Latent] = {}
-    for name in origins:
+    for name in own:
         chain = [name]
         while (toward := _toward(recipe, chain[-1])) is not None and toward not in latents:
             chain.append(toward)
         for link in reversed(chain):
-            latents[link] = _placed(recipe, link, origins[link], latents)
-    return {name: latents[name] for name in origins}
+            latents[link] = _placed(recipe, link, own[link], latents)
+    return {name: latents[name] for name in own}
 
 
 def _toward(recipe: Recipe, name: str) -> str | None:

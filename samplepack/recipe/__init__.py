@@ -1,7 +1,20 @@
 """Recipes: YAML → `Recipe`, typed, complete and known to make sense before anything renders."""
 
+from samplepack.recipe.clips import Clip
 from samplepack.recipe.load import LoadedRecipe, json_schema, load_recipe, load_recipes, point_names
-from samplepack.recipe.model import Recipe, Sound
-from samplepack.recipe.timbres import Like
+from samplepack.recipe.model import CheckpointReference, Recipe, Sound
+from samplepack.recipe.timbres import Bank, Like
 
-__all__ = ["Like", "LoadedRecipe", "Recipe", "Sound", "json_schema", "load_recipe", "load_recipes", "point_names"]
+__all__ = [
+    "Bank",
+    "CheckpointReference",
+    "Clip",
+    "Like",
+    "LoadedRecipe",
+    "Recipe",
+    "Sound",
+    "json_schema",
+    "load_recipe",
+    "load_recipes",
+    "point_names",
+]

@@ -40,7 +40,8 @@ class LoadedRecipe:
 
     def input_files(self) -> list[Path]:
         """Files beside the recipe that its sound depends on, but for latents: those are read."""
-        return [file for effect in self.recipe.effects for file in effect.files()]
+        midi = [clip.midi for clip in self.recipe.clips.values()]
+        return midi + [file for effect in self.recipe.effects for file in effect.files()]
 
     def opened_checkpoint(self) -> Checkpoint:
         """The checkpoint in samplepack's own format; one of Magenta's is converted, which imports TensorFlow.

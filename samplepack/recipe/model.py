@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, mod
 from samplepack.latent import Interpolation, Spacing
 from samplepack.problems import wrong
 from samplepack.process import Effect, Step
+from samplepack.recipe.clips import Clip
 from samplepack.recipe.fields import SEED_SCHEMA, Model, Name, ShortFor, Text, TimbreName, context_of, whole
 from samplepack.recipe.timbres import Bank, Timbre
 
@@ -172,6 +173,9 @@ class Recipe(Model):
 
     paths: dict[Name, LatentPath] = {}
     """Ways through latent space."""
+
+    clips: dict[Name, Clip] = {}
+    """MIDI files played by the timbres, each a sound file in the pack."""
 
     process: tuple[Step, ...] = ()
     """Effects, in order."""

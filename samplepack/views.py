@@ -1,0 +1,171 @@
+"""Pictures of a sound: constant-Q spectrograms, piano rolls along a path of timbres, and rainbowgrams of notes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samplepack.analysis import fast_size, pitch_hz
+from samplepack.audio import Audio
+from samplepack.score import PlayedNote
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LOWEST_PITCH, HIGHEST_PITCH = 36, 96
+"""Of a constant-Q spectrogram: the clip's keys and an octave above, as in GANSynth's own notebook."""
+
+BINS_A_SEMITONE = 3
+
+_BAND = 1.5
+"""Half of a bin's band, as a share of the distance to the next bin."""
+
+_FRAMES_A_SECOND = 300
+_MOST_COLUMNS = 2400
+_DYNAMIC_RANGE_DB = 70.0
+_FASTEST_HZ = 12.0
+"""How far beside a bin's own frequency a partial may lie before its colour has gone once around."""
+
+KINDS = (".png", ".svg")
+
+
+def constant_q(audio: Audio) -> NDArray[np.complex64]:
+    """A sound in bins of equal musical width, each as a band around its frequency, brought to base band.
+
+    Returns:
+        Shape (bins, frames), 36 bins an octave from pitch 36 up to 96, 300 frames a second: the magnitude is that of
+        a sine at the bin's frequency; the phase stands still where the sound has exactly that frequency.
+
+    Source: Brown, "Calculation of a constant Q spectral transform", JASA 1991, with Hann-shaped bands in frequency.
+    """
+    import scipy.fft
+
+    wave = audio.samples.mean(axis=0)
+    size = fast_size(len(wave) + audio.rate_hz)  # the transform is circular: the end mustn't sound at the start
+    spectrum = scipy.fft.fft(wave, size)
+    frames = max(1, round(len(wave) * _FRAMES_A_SECOND / audio.rate_hz))
+    room = round(size * _FRAMES_A_SECOND / audio.rate_hz)
+    rows = []
+    for k in range((HIGHEST_PITCH - LOWEST_PITCH) * BINS_A_SEMITONE):
+        centre_hz = pitch_hz(LOWEST_PITCH + k / BINS_A_SEMITONE)
+        half_hz = _BAND * centre_hz * (2.0 ** (1.0 / (12 * BINS_A_SEMITONE)) - 1.0)
+        centre = round(centre_hz * size / audio.rate_hz)
+        reach = min(int(half_hz * size / audio.rate_hz), room // 2 - 1)
+        band = np.zeros(room, np.complex64)
+        offsets = np.arange(-reach, reach + 1)
+        places = centre + offsets
+        inside = places < size // 2
+        band[offsets[inside] % room] = spectrum[places[inside]] * np.hanning(2 * reach + 3)[1:-1][inside]
+        rows.append(scipy.fft.ifft(band)[:frames] * (2.0 * room / size))
+    return np.stack(rows).astype(np.complex64)
+
+
+def draw_clip(path: Path, title: str, audio: Audio, notes: Sequence[PlayedNote], along: Sequence[float]) -> None:
+    """The constant-Q spectrogram of a clip above its piano roll, the notes coloured by their place along the path.
+
+    Args:
+        path: of the picture, PNG or SVG.
+        title: over it.
+        audio: the clip.
+        notes: of its score.
+        along: how far along the path each note lies, 0…1.
+    """
+
+    def content(figure: Figure) -> None:
+        from matplotlib import colormaps
+        from matplotlib.collections import PolyCollection
+
+        above, below = figure.subplots(2, 1, sharex=True)
+        _show_constant_q(figure, above, audio)
+        boxes = [
+            [(n.start_s, n.pitch - 0.4), (n.end_s, n.pitch - 0.4), (n.end_s, n.pitch + 0.4), (n.start_s, n.pitch + 0.4)]
+            for n in notes
+        ]
+        roll = PolyCollection(boxes, array=np.asarray(along), cmap=colormaps["turbo"], clim=(0.0, 1.0))
+        below.add_collection(roll)
+        pitches = [note.pitch for note in notes]
+        above.set_xlim(0.0, max(audio.duration_s, *(note.end_s for note in notes)))
+        below.set(ylim=(min(pitches) - 2, max(pitches) + 2), ylabel="key", xlabel="time, s")
+        figure.colorbar(roll, ax=below, label="along the path", pad=0.01)
+
+    _draw(path, title, (12, 7), content)
+
+
+def draw_sound(path: Path, title: str, audio: Audio) -> None:
+    """The constant-Q spectrogram of any sound; arguments as of `draw_clip`."""
+
+    def content(figure: Figure) -> None:
+        axes = figure.subplots()
+        _show_constant_q(figure, axes, audio)
+        axes.set_xlabel("time, s")
+
+    _draw(path, title, (12, 4), content)
+
+
+def draw_rainbowgram(path: Path, title: str, audio: Audio) -> None:
+    """The rainbowgram of a note: magnitude as brightness, instantaneous frequency as colour; arguments as of
+    `draw_clip`.
+
+    Source: Engel et al., "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders", ICML 2017.
+    """
+
+    def content(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.imshow(rainbow(audio), **_placed(audio))
+        axes.set(xlabel="time, s", ylabel="key")
+
+    _draw(path, title, (6, 4), content)
+
+
+def rainbow(audio: Audio) -> NDArray[np.float32]:
+    """A rainbowgram as an image, shape (bins, frames, 3), 0…1; bins and frames as of `constant_q`."""
+    from matplotlib import colormaps
+
+    bins = constant_q(audio)
+    level = np.clip(1.0 + _decibels(np.abs(bins)) / _DYNAMIC_RANGE_DB, 0.0, 1.0)
+    turned = np.angle(bins[:, 1:] * np.conj(bins[:, :-1])) * (_FRAMES_A_SECOND / (2.0 * np.pi))
+    turned = np.pad(turned, [(0, 0), (1, 0)], mode="edge")
+    colour = colormaps["rainbow"](np.clip(0.5 + turned / (2.0 * _FASTEST_HZ), 0.0, 1.0))[..., :3]
+    return np.asarray(colour * level[..., np.newaxis], dtype=np.float32)
+
+
+def _show_constant_q(figure: Figure, axes: Any, audio: Audio) -> None:
+    magnitude = np.abs(constant_q(audio))
+    together = -(-magnitude.shape[1] // _MOST_COLUMNS)
+    padded = np.pad(magnitude, [(0, 0), (0, -magnitude.shape[1] % together)])
+    level_db = _decibels(padded.reshape(len(padded), -1, together).max(axis=2))
+    shown = axes.imshow(level_db, cmap="magma", vmin=-_DYNAMIC_RANGE_DB, vmax=0.0, **_placed(audio))
+    axes.set_ylabel("key")
+    figure.colorbar(shown, ax=axes, label="level, dB", pad=0.01)
+
+
+def _placed(audio: Audio) -> dict[str, Any]:
+    half = 0.5 / BINS_A_SEMITONE
+    keys = (LOWEST_PITCH - half, HIGHEST_PITCH - half)
+    return {"origin": "lower", "aspect": "auto", "interpolation": "nearest", "extent": (0.0, audio.duration_s, *keys)}
+
+
+def _decibels(magnitude: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(20.0 * np.log10(np.maximum(magnitude / max(float(magnitude.max()), 1e-9), 1e-9)), np.float32)
+
+
+def _draw(path: Path, title: str, size: tuple[float, float], content: Callable[[Figure], None]) -> None:
+    import matplotlib
+
+    # A user's own settings don't reach the picture, whose bytes would depend on them.
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams["svg.hashsalt"] = title
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=size, dpi=90, layout="constrained")
+        figure.suptitle(title)
+        content(figure)
+        nothing = {"Date": None, "Creator": None} if path.suffix == ".svg" else {"Software": None}
+        figure.savefig(path, metadata=nothing)

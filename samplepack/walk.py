@@ -1,0 +1,61 @@
+"""Walks: one key held while the timbre wanders through latent space, note by note, each blending into the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samplepack.audio import Audio
+from samplepack.latent import Latent, walk
+from samplepack.process import onset
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How the notes of a walk follow each other."""
+
+    spacing_s: float = 0.4
+    """From one note's start to the next one's."""
+
+    trim_s: float = 2.0
+    """How much of each note is heard at most."""
+
+    attack_s: float = 0.6
+    sustain_s: float = 0.4
+    decay_s: float = 0.8
+    """Each note fades in, holds and fades out; what lies beyond `trim_s` is cut."""
+
+
+def stations(points: Sequence[Latent], steps: int) -> list[Latent]:
+    """The latents of a walk: from each key point to the next in so many steps, at even distances."""
+    return points[:1] if len(points) == 1 else walk(points, steps * (len(points) - 1) + 1)  # type: ignore[return-value]
+
+
+def blended(notes: Sequence[Audio], steps: Steps) -> Audio:
+    """A walk as sound: its notes laid over each other.
+
+    Args:
+        notes: of one pitch and rate.
+        steps: how they follow each other.
+    """
+    rate_hz = notes[0].rate_hz
+    level = _level(steps, rate_hz)
+    spacing = int(steps.spacing_s * rate_hz)
+    channels = notes[0].samples.shape[0]
+    walked = np.zeros((channels, spacing * (len(notes) - 1) + len(level)))
+    for i, note in enumerate(notes):
+        sound = note.samples[:, onset(note) :][:, : len(level)]
+        loudest = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) or 1.0
+        begins = i * spacing
+        walked[:, begins : begins + sound.shape[1]] += sound * level[: sound.shape[1]] / loudest
+    return Audio(walked.astype(np.float32), rate_hz)
+
+
+def _level(steps: Steps, rate_hz: int) -> NDArray[np.float64]:
+    """Of each note: rising and falling as a quarter of a sine, so that neighbours blend at an even power."""
+    attack, sustain, decay = (int(s * rate_hz) for s in (steps.attack_s, steps.sustain_s, steps.decay_s))
+    rise, fall = (np.sin(0.5 * np.pi * (np.arange(n) + 0.5) / max(n, 1)) for n in (attack, decay))
+    return np.concatenate([rise, np.ones(sustain), fall[::-1]])[: max(1, int(steps.trim_s * rate_hz))]
