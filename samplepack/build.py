@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from samplepack.agreement import fingerprint
 from samplepack.audio import Audio
 from samplepack.cache import Cache
 from samplepack.checkpoint import Checkpoint
+from samplepack.clip import plan_clips, play
 from samplepack.files import aside_of, locked, settle
 from samplepack.finish import Finishing, finish
 from samplepack.manifest import Manifest
@@ -85,9 +86,10 @@ def _build(
     engine: models.Engine,
     batch_size: int,
 ) -> Manifest:
+    clips = plan_clips(loaded.recipe, checkpoint, engine) if loaded.recipe.clips else ()
     keys = [key for planned in plan for key in planned.keys]
-    progress.started(sum(len(key) for key in keys))
-    notes = (note for key in keys for note in key)
+    progress.started(sum(len(key) for key in keys) + sum(len(clip.notes) for clip in clips))
+    notes = chain(chain.from_iterable(keys), *(chain.from_iterable(clip.notes) for clip in clips))
     rendered = render(notes, checkpoint, cache, engine, batch_size, progress.loading)
     by_key = ([next(rendered) for _ in key] for key in keys)
     with (
@@ -106,7 +108,14 @@ def _build(
         about = pack.write_instruments(aside, instruments, loaded.recipe, map_)
         shutil.rmtree(spool)
         picture.draw(aside, loaded.recipe.name, about, images)
-        return pack.write_about(aside, loaded, checkpoint, inputs, engine, about)
+        raws = (audio for _, audio in rendered)
+        about_clips = [
+            pack.write_clip(
+                aside, planned, play(planned, raws, checkpoint.rate_hz, loaded.recipe, map_, progress), loaded
+            )
+            for planned in clips
+        ]
+        return pack.write_about(aside, loaded, checkpoint, inputs, engine, about, about_clips)
 
 
 @dataclass(frozen=True)

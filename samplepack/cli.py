@@ -271,13 +271,13 @@ def diff(one: str, two: str, allow_plugins: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(vars(found), indent=1, ensure_ascii=False))
         return
-    for heading in ("instruments", "effects", "settings", "files"):
+    for heading in ("instruments", "clips", "effects", "settings", "files"):
         lines: list[str] = getattr(found, heading)
         if lines:
             click.echo(f"{heading}:")
         for line in lines:
             click.echo(_printable(f"  {line}"))
-    if not any((found.instruments, found.effects, found.settings, found.files)):
+    if not any((found.instruments, found.clips, found.effects, found.settings, found.files)):
         click.echo("nothing differs")
     click.echo(f"notes: {found.to_render} to render anew, {found.notes - found.to_render} as before")
 

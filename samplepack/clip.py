@@ -119,17 +119,6 @@ class PlannedClip:
     """What the network renders of each note of the score: one, in stereo a left and a right one."""
 
 
-@dataclass(frozen=True)
-class PlayedClip:
-    """A clip as sound."""
-
-    audio: Audio
-    """At the recipe's rate and level."""
-
-    raw: Samples
-    """As it was mixed at the network's rate, float32, shape (channels, samples)."""
-
-
 def plan_clip(
     name: str, score: Score, path: TimbrePath, sound: Sound, digest: str, engine: Engine = DEFAULT_ENGINE
 ) -> PlannedClip:
@@ -192,7 +181,7 @@ def play(
     recipe: Recipe,
     map_: Map,
     progress: Progress = SILENT,
-) -> PlayedClip:
+) -> Audio:
     """A planned clip as sound.
 
     Args:
@@ -211,7 +200,7 @@ def play(
             yield note, sound.samples
 
     mixed = mix(played(), planned.score.length_s, rate_hz).astype(np.float32)
-    return PlayedClip(processed(Audio(mixed, rate_hz), recipe), mixed)
+    return processed(Audio(mixed, rate_hz), recipe)
 
 
 def in_tune_side_by_side(

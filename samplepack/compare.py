@@ -30,6 +30,7 @@ class Changes:
     """What differs, a line each, by what it is about; nothing where nothing does."""
 
     instruments: list[str]
+    clips: list[str]
     effects: list[str]
     settings: list[str]
     """Of the sound, the formats, the pitches, the checkpoint and what renders."""
@@ -38,7 +39,7 @@ class Changes:
     """Where both sides were built."""
 
     notes: int
-    """That the second one has in all."""
+    """That the second one's instruments have in all."""
 
     to_render: int
     """Of them, those that the first one doesn't have: another latent or pitch, or another network."""
@@ -77,6 +78,7 @@ def changes(one: Lock, two: Lock) -> Changes:
     has = _sounds(two)
     return Changes(
         instruments=_instruments(one, two),
+        clips=_clips(one.clips, two.clips),
         effects=_effects(one.process, two.process),
         settings=_settings(one, two),
         files=_files(one.files, two.files),
@@ -157,6 +159,13 @@ def _degrees(a: Latent, b: Latent) -> float:
     """The angle between two latents, since their direction is what sounds."""
     cosine = float(np.dot(a, b)) / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12)
     return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
+
+
+def _clips(one: Mapping[str, Mapping[str, Any]], two: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    told = [f"{name} is gone" for name in one if name not in two] + [
+        f"{name} is new" for name in two if name not in one
+    ]
+    return told + [f"{name}: {line}" for name in two if name in one for line in _values(one[name], two[name])]
 
 
 def _effects(one: Sequence[Mapping[str, Any]], two: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -102,6 +102,9 @@ class Lock(_Model):
     sound: dict[str, Any]
     formats: list[str]
     instruments: dict[str, LockedInstrument]
+    clips: dict[str, dict[str, Any]] = {}
+    """How each is played, as the recipe says it."""
+
     files: dict[str, Sha256] = {}
     """Every file of the pack; empty of what was never built."""
 
@@ -186,6 +189,7 @@ def outline(loaded: LoadedRecipe, engine: Engine = DEFAULT_ENGINE) -> Lock:
             )
             for planned in plan
         },
+        clips=pack.described_clips(loaded),
     )
 
 
@@ -235,6 +239,7 @@ def _lock_of_manifest(found: Manifest) -> Lock:
             )
             for one in manifest["instruments"]
         },
+        clips={one["name"]: one["how"] for one in manifest["clips"]},
         files={**manifest["files"], MANIFEST: found.sha256},
     )
 

@@ -17,7 +17,7 @@ from samplepack.recipe import Sound
 
 MANIFEST = "pack.json"
 
-VERSION = 2
+VERSION = 3
 """Of the layout of `pack.json`."""
 
 _MOST_BYTES = 512 << 20
@@ -81,13 +81,20 @@ class _Instrument(BaseModel):
     notes: Annotated[list[_Note], Field(min_length=1)]
 
 
+class _Clip(BaseModel):
+    name: RelativePath
+    file: RelativePath
+    how: dict[str, Any]
+    notes: Annotated[int, Field(ge=1)]
+
+
 class _Checkpoint(BaseModel):
     name: str
     digest: Sha256
 
 
 class _Form(BaseModel):
-    pack: Literal[2]
+    pack: Literal[3]
     name: str
     versions: dict[str, str]
     checkpoint: _Checkpoint
@@ -100,6 +107,7 @@ class _Form(BaseModel):
     sound: Sound
     formats: list[str]
     instruments: Annotated[list[_Instrument], Field(min_length=1)]
+    clips: list[_Clip]
     files: dict[RelativePath, Sha256]
 
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from samplepack import __version__
+from samplepack import __version__, views
 from samplepack.audio import Audio, SamplerNote, db_to_gain, encode
 from samplepack.checkpoint import Checkpoint
+from samplepack.clip import PlannedClip
 from samplepack.files import sha256_of_file
 from samplepack.finish import FinishedNote
 from samplepack.formats import WRITERS
@@ -252,6 +253,33 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2) + 0.0
 
 
+def write_clip(folder: Path, planned: PlannedClip, audio: Audio, loaded: LoadedRecipe) -> dict[str, Any]:
+    """Write a clip's sound file and picture, and give what `pack.json` says of it."""
+    sound = loaded.recipe.sound
+    file = f"Clips/{planned.name}.{sound.file}"
+    (folder / "Clips").mkdir(exist_ok=True)
+    (folder / file).write_bytes(encode(audio, sound.file, sound.bits, zlib.crc32(file.encode())))
+    notes = planned.score.notes
+    views.draw_clip(folder / "Clips" / f"{planned.name}.png", planned.name, audio, notes, planned.along)
+    return {
+        "name": planned.name,
+        "file": file,
+        "how": described_clips(loaded)[planned.name],
+        "notes": len(notes),
+        "dropped": list(planned.score.dropped),
+        "length_s": _rounded(planned.score.length_s),
+    }
+
+
+def described_clips(loaded: LoadedRecipe) -> dict[str, dict[str, Any]]:
+    """How a recipe's clips are played, as plain data; files by their path from its folder."""
+    folder = loaded.path.parent
+    return {
+        name: clip.model_dump(mode="json") | {"midi": Path(os.path.relpath(clip.midi, folder)).as_posix()}
+        for name, clip in loaded.recipe.clips.items()
+    }
+
+
 def write_about(
     folder: Path,
     loaded: LoadedRecipe,
@@ -259,11 +287,12 @@ def write_about(
     inputs: str,
     engine: Engine,
     instruments: Sequence[Any],
+    clips: Sequence[dict[str, Any]],
 ) -> Manifest:
     """Write what tells about a pack; `pack.json` last, over all that stands in the folder."""
     recipe = loaded.recipe
     (folder / "recipe.yaml").write_bytes(loaded.text)
-    (folder / "README.md").write_text(_readme(recipe, instruments), encoding="utf-8")
+    (folder / "README.md").write_text(_readme(recipe, instruments, clips), encoding="utf-8")
     (folder / "LICENSE.txt").write_text(_license(recipe, checkpoint), encoding="utf-8")
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     hashed = {note["file"]: note["sha256"] for instrument in instruments for note in instrument["notes"]}
@@ -287,6 +316,7 @@ def write_about(
         "sound": recipe.sound.model_dump(mode="json"),
         "formats": list(recipe.formats),
         "instruments": instruments,
+        "clips": clips,
         "files": {file: hashed.get(file) or sha256_of_file(folder / file) for file in files},
     }
     return write_manifest(folder, says)
@@ -301,7 +331,7 @@ def described_effects(recipe: Recipe, folder: Path) -> list[dict[str, dict[str, 
     return [{type(effect).__name__: {key: plain(value) for key, value in effect}} for effect in recipe.effects]
 
 
-def _readme(recipe: Recipe, instruments: Sequence[Any]) -> str:
+def _readme(recipe: Recipe, instruments: Sequence[Any], clips: Sequence[dict[str, Any]]) -> str:
     lines = [f"# {recipe.name}", ""]
     if recipe.description:
         lines += [recipe.description, ""]
@@ -316,6 +346,9 @@ def _readme(recipe: Recipe, instruments: Sequence[Any]) -> str:
         "|---|---|",
     ]
     lines += [f"| {instrument['name']} | {summary(instrument['notes'])} |" for instrument in instruments]
+    if clips:
+        lines += ["", "Played along a path of timbres, in `Clips/`:", ""]
+        lines += [f"- {clip['name']}: {clip['notes']} notes, {clip['length_s']:.0f} s" for clip in clips]
     lines += [
         "",
         f"Made by samplepack {__version__} from `recipe.yaml`. What was measured stands in `{MANIFEST}`.",

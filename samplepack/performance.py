@@ -172,7 +172,7 @@ def write_clip(studio: Studio, planned: PlannedClip, output: Path) -> Audio:
     """
     rendered = studio.rendered(planned.notes)
     rate_hz = studio.checkpoint.rate_hz
-    audio = play(planned, rendered, rate_hz, studio.recipe, studio.map_, studio.progress).audio
+    audio = play(planned, rendered, rate_hz, studio.recipe, studio.map_, studio.progress)
     write_sound(output, audio, studio.recipe)
     views.draw_clip(output.with_suffix(".png"), planned.name, audio, planned.score.notes, planned.along)
     return audio

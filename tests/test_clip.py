@@ -1,7 +1,10 @@
 """Clips against what Magenta's own `generate_util` makes, where that is right."""
 
+import shutil
+
 import numpy as np
 import pytest
+import soundfile
 from conftest import FIXTURES
 
 from samplepack.clip import TimbrePath, envelope, mix, random_path
@@ -117,3 +120,126 @@ def test_silence_stays_silence():
     mixed = mix([(PlayedNote(60, 127, 0.0, 1.0), np.zeros((1, 64000), np.float32))], 1.0, 16000)
     assert np.isfinite(mixed).all()
     assert not mixed.any()
+
+
+CLIPS = """\
+clips:
+  Along: {midi: tune.mid, timbres: [Glass, {timbre: Choir}], slow: 1.5}
+  Any: {midi: tune.mid, seconds_per_instrument: 2.0, seed: 3, drums: true}
+process: [{Reverb: {room_size: 0.2}}]
+"""
+
+
+@pytest.fixture
+def with_clips(write_recipe, tmp_path):
+    shutil.copy(FIXTURES / "clip.mid", tmp_path / "tune.mid")
+    return write_recipe(CLIPS, timbres="{Glass: 7, Choir: 12}", pitches="[60]")
+
+
+def test_a_recipe_has_its_clips_in_its_pack_and_in_its_lock_file(run, with_clips, tmp_path):
+    assert run("build", with_clips, "--output", tmp_path / "one").code == 0
+    pack = tmp_path / "one/small"
+    assert sorted(file.name for file in (pack / "Clips").iterdir()) == ["Along.png", "Along.wav", "Any.png", "Any.wav"]
+    assert "Along: 7 notes, 9 s" in (pack / "README.md").read_text()
+    lock = with_clips.with_suffix(".lock").read_text()
+    assert '"tune.mid"' in lock and '"Clips/Along.wav"' in lock
+    again = run("build", with_clips, "--output", tmp_path / "two", "--locked")
+    assert again.code == 0 and "every byte agrees" in again.out
+    assert run("verify", pack).code == 0
+    samples, rate_hz = soundfile.read(pack / "Clips/Along.wav")
+    # The last note starts at 3 s and is held for 3 s at most; the reverb rings on.
+    assert rate_hz == 48000 and len(samples) / rate_hz == pytest.approx(6.3, abs=1.0)
+    assert np.abs(samples).max() == pytest.approx(10 ** (-1.0 / 20), abs=0.01)
+
+
+def test_a_clip_that_changed_is_told_by_diff(run, with_clips, tmp_path):
+    assert run("build", with_clips, "--output", tmp_path / "one").code == 0
+    with_clips.write_text(with_clips.read_text().replace("slow: 1.5", "slow: 2.0"))
+    assert "Along: slow: 1.5 → 2.0" in run("diff", with_clips.with_suffix(".lock"), with_clips).out
+
+
+@pytest.mark.parametrize(
+    ("clip", "message"),
+    [
+        ("{midi: none.mid, timbres: [Glass]}", "clips.A.midi: 'none.mid': no such file, or one that can't be read"),
+        ("{midi: small.yaml, timbres: [Glass]}", "clips.A.midi: 'small.yaml': not a MIDI file"),
+        ("{midi: tune.mid}", "clips.A: should have one of: timbres, seconds_per_instrument"),
+        ("{midi: tune.mid, timbres: [Glas]}", "no timbre is called 'Glas'; did you mean 'Glass'?"),
+        ("{midi: tune.mid, timbres: [{timbre: Glass, at: 0.5}, Choir]}", "either all have 'at', or none"),
+        ("{midi: tune.mid, timbres: [Glass], slow: 0}", "clips.A.slow: should be greater than or equal to 0.1, not 0"),
+        ("{midi: ../tune.mid, timbres: [Glass]}", "lies outside the recipe's folder"),
+    ],
+)
+def test_what_is_wrong_with_a_clip_is_told_at_its_place(run, write_recipe, tmp_path, clip, message):
+    (tmp_path / "inner").mkdir()
+    for folder in (tmp_path, tmp_path / "inner"):
+        shutil.copy(FIXTURES / "clip.mid", folder / "tune.mid")
+    recipe = write_recipe(f"clips: {{A: {clip}}}\n", name="inner/small.yaml", timbres="{Glass: 7, Choir: 12}")
+    ran = run("check", recipe)
+    assert ran.code == 2 and message in ran.err and f"{recipe}:5:" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not a MIDI file"),
+        (b"MThd", "a MIDI file that can't be read"),
+        (b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0", "nothing in it can be played: it has no notes"),
+    ],
+)
+def test_a_broken_or_empty_file_is_told_in_a_line(run, write_recipe, tmp_path, content, message):
+    (tmp_path / "bad.mid").write_bytes(content)
+    ran = run("clip", write_recipe(), tmp_path / "bad.mid", "-o", tmp_path / "out.wav")
+    assert ran.code == 2 and message in ran.err and ran.err.count("\n") == 1
+    assert not (tmp_path / "out.wav").exists()
+
+
+def test_a_clip_on_its_own_has_a_picture_and_says_what_was_left_out(run, write_recipe, tmp_path):
+    recipe = write_recipe(timbres="{Glass: 7, Choir: 12}")
+    ran = run("clip", recipe, FIXTURES / "clip.mid", "-o", tmp_path / "tune.flac", "--timbre", "Choir", "--at", "0.5")
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith(f"{tmp_path / 'tune.flac'}: 7 notes, ")
+    assert "left out: 1 note of drums\n" in ran.out
+    assert soundfile.info(tmp_path / "tune.flac").samplerate == 48000
+    assert (tmp_path / "tune.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_note_seq_a_clip_says_how_to_install_it(run, write_recipe, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "note_seq", None)
+    ran = run("clip", write_recipe(), FIXTURES / "clip.mid", "-o", tmp_path / "out.wav")
+    assert ran.code == 2 and "pip install 'samplepack[midi]'" in ran.err and ran.err.count("\n") == 1
+
+
+def test_a_walk_is_a_long_sound_and_an_instrument(run, write_recipe, tmp_path):
+    recipe = write_recipe(timbres="{Glass: 7, Choir: 12}")
+    ran = run("walk", recipe, "-o", tmp_path / "w/walk.wav", "--steps", "4", "--spacing", "0.5", "--instrument")
+    assert ran.code == 0, ran.err
+    # Five notes, half a second apart, the last of which fades out in 1.8 s.
+    assert soundfile.info(tmp_path / "w/walk.wav").duration == pytest.approx(4 * 0.5 + 1.8, abs=0.3)
+    assert "lokey=0 hikey=127 pitch_keycenter=48" in (tmp_path / "w/walk.sfz").read_text()
+
+
+def test_a_preview_has_an_index(run, tmp_path):
+    ran = run("preview", "--bank", "5-7", "-o", tmp_path / "bank.wav", "--pitches", "60,67", "--chord")
+    assert ran.code == 0, ran.err
+    assert (tmp_path / "bank.csv").read_text().splitlines() == [
+        "start_s,name,origin", "0.00,Bank 5,seed: 5", "2.50,Bank 6,seed: 6", "5.00,Bank 7,seed: 7",
+    ]  # fmt: skip
+    assert soundfile.info(tmp_path / "bank.wav").duration == pytest.approx(7.3, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["preview", "-o", "x.wav"], "give a recipe, or --bank"),
+        (["preview", "--bank", "7-5", "-o", "x.wav"], "seeds: "),
+        (["preview", "--bank", "5-7", "-o", "x.mp3"], "'x.mp3' should end in .wav or .flac"),
+        (["preview", "--bank", "5-7", "-o", "x.wav", "--pitches", "60,x"], "should be pitches such as 60,64,67"),
+        (["preview", "--bank", "5-7", "-o", "x.wav", "--pitches", "12"], "outside what the checkpoint can play, 24-84"),
+    ],
+)
+def test_what_cannot_be_previewed_is_told_in_a_line(run, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    ran = run(*arguments)
+    assert ran.code == 2 and message in ran.err
+    assert list(tmp_path.iterdir()) == []

@@ -243,6 +243,11 @@ def _name_problems(document: Document) -> list[Problem]:
         if name.casefold() in seen:
             problems.append(document.problem_with_key(location, f"two instruments would be called '{name}'"))
         seen.add(name.casefold())
+    clips, heard = document.data.get("clips"), set[str]()
+    for name in clips if isinstance(clips, dict) else ():
+        if str(name).casefold() in heard:
+            problems.append(document.problem_with_key(("clips", name), f"two clips would be called '{name}'"))
+        heard.add(str(name).casefold())
     return problems
 
 
