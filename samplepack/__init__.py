@@ -1,3 +1,27 @@
 """samplepack: sampler instruments from recipes in git."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from samplepack.api import Player
+
 __version__ = "0.1.0"
+
+
+def load(name: str = "starter") -> Player:
+    """A checkpoint, ready to play: `samplepack.load("starter").render(seed=7, pitch=60)`.
+
+    Args:
+        name: one that `samplepack checkpoints list` shows, or the path of its folder.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    from pathlib import Path
+
+    from samplepack import library
+    from samplepack.api import Player
+
+    return Player(library.opened(library.find(name, Path())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,6 @@ _MOST_COLUMNS = 2400
 _DYNAMIC_RANGE_DB = 70.0
 _FASTEST_HZ = 12.0
 """How far beside a bin's own frequency a partial may lie before its colour has gone once around."""
-
-KINDS = (".png", ".svg")
 
 
 def constant_q(audio: Audio) -> NDArray[np.complex64]:
@@ -65,11 +63,13 @@ def constant_q(audio: Audio) -> NDArray[np.complex64]:
     return np.stack(rows).astype(np.complex64)
 
 
-def draw_clip(path: Path, title: str, audio: Audio, notes: Sequence[PlayedNote], along: Sequence[float]) -> None:
+def draw_clip(
+    to: Path | IO[bytes], title: str, audio: Audio, notes: Sequence[PlayedNote], along: Sequence[float]
+) -> None:
     """The constant-Q spectrogram of a clip above its piano roll, the notes coloured by their place along the path.
 
     Args:
-        path: of the picture, PNG or SVG.
+        to: the picture's file, PNG or SVG, or a stream for a PNG.
         title: over it.
         audio: the clip.
         notes: of its score.
@@ -93,10 +93,10 @@ def draw_clip(path: Path, title: str, audio: Audio, notes: Sequence[PlayedNote],
         below.set(ylim=(min(pitches) - 2, max(pitches) + 2), ylabel="key", xlabel="time, s")
         figure.colorbar(roll, ax=below, label="along the path", pad=0.01)
 
-    _draw(path, title, (12, 7), content)
+    _draw(to, title, (12, 7), content)
 
 
-def draw_sound(path: Path, title: str, audio: Audio) -> None:
+def draw_sound(to: Path | IO[bytes], title: str, audio: Audio) -> None:
     """The constant-Q spectrogram of any sound; arguments as of `draw_clip`."""
 
     def content(figure: Figure) -> None:
@@ -104,10 +104,10 @@ def draw_sound(path: Path, title: str, audio: Audio) -> None:
         _show_constant_q(figure, axes, audio)
         axes.set_xlabel("time, s")
 
-    _draw(path, title, (12, 4), content)
+    _draw(to, title, (12, 4), content)
 
 
-def draw_rainbowgram(path: Path, title: str, audio: Audio) -> None:
+def draw_rainbowgram(to: Path | IO[bytes], title: str, audio: Audio) -> None:
     """The rainbowgram of a note: magnitude as brightness, instantaneous frequency as colour; arguments as of
     `draw_clip`.
 
@@ -119,7 +119,7 @@ def draw_rainbowgram(path: Path, title: str, audio: Audio) -> None:
         axes.imshow(rainbow(audio), **_placed(audio))
         axes.set(xlabel="time, s", ylabel="key")
 
-    _draw(path, title, (6, 4), content)
+    _draw(to, title, (6, 4), content)
 
 
 def rainbow(audio: Audio) -> NDArray[np.float32]:
@@ -154,7 +154,7 @@ def _decibels(magnitude: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(20.0 * np.log10(np.maximum(magnitude / max(float(magnitude.max()), 1e-9), 1e-9)), np.float32)
 
 
-def _draw(path: Path, title: str, size: tuple[float, float], content: Callable[[Figure], None]) -> None:
+def _draw(to: Path | IO[bytes], title: str, size: tuple[float, float], content: Callable[[Figure], None]) -> None:
     import matplotlib
 
     # A user's own settings don't reach the picture, whose bytes would depend on them.
@@ -167,5 +167,7 @@ def _draw(path: Path, title: str, size: tuple[float, float], content: Callable[[
         figure = Figure(figsize=size, dpi=90, layout="constrained")
         figure.suptitle(title)
         content(figure)
-        nothing = {"Date": None, "Creator": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(path, metadata=nothing)
+        kind = to.suffix[1:] if isinstance(to, Path) else "png"
+        figure.savefig(
+            to, format=kind, metadata={"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+        )

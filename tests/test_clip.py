@@ -2,11 +2,13 @@
 
 import shutil
 
+import note_seq
 import numpy as np
 import pytest
 import soundfile
 from conftest import FIXTURES
 
+import samplepack
 from samplepack.clip import TimbrePath, envelope, mix, random_path
 from samplepack.errors import InputError
 from samplepack.latent import slerp
@@ -243,3 +245,29 @@ def test_what_cannot_be_previewed_is_told_in_a_line(run, tmp_path, monkeypatch, 
     ran = run(*arguments)
     assert ran.code == 2 and message in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_in_a_notebook_notes_and_clips_have_a_player_and_a_picture(tmp_path):
+    starter = samplepack.load("starter")
+    note = starter.render(seed=7, pitch=60)
+    assert note.audio.samples.shape == (1, 64000) and note.audio.rate_hz == 16000
+    shown = note._repr_html_()
+    assert '<audio controls src="data:audio/wav;base64,' in shown and "data:image/png;base64," in shown
+    note.save(tmp_path / "note.wav")
+    assert soundfile.info(tmp_path / "note.wav").frames == 64000
+    clip = starter.clip(FIXTURES / "clip.mid", timbres=[7, starter.instruments[0], starter.latent(3)])
+    assert clip.title == "7 notes; left out: 1 note of drums; left out: 3 notes outside 36-84"
+    same = starter.clip(note_seq.midi_file_to_note_sequence(str(FIXTURES / "clip.mid")), [7, 1, 3])
+    assert same.audio.samples.shape[0] == 1
+    clip.draw(tmp_path / "clip.svg")
+    assert b"<svg" in (tmp_path / "clip.svg").read_bytes()
+
+
+def test_what_cannot_be_played_from_python_is_told():
+    starter = samplepack.load("starter")
+    with pytest.raises(InputError, match="pitch 12 is outside"):
+        starter.render(seed=7, pitch=12)
+    with pytest.raises(InputError, match="no instrument is called 'Violla'; did you mean 'Viola'"):
+        starter.render("Violla")
+    with pytest.raises(InputError, match="give timbres, or seconds_per_instrument"):
+        starter.clip(FIXTURES / "clip.mid")

@@ -9,7 +9,7 @@ ORDER = [
     "errors", "agreement", "files", "progress", "audio", "latent", "document", "problems", "process", "analysis", "partials",
     "instrument", "tune", "loop", "align", "levels", "finish", "checkpoint", "cache", "models", "download", "library", "formats",
     "fits", "recipe", "parallel", "plan", "render", "score", "clip", "views", "picture", "manifest", "pack", "verify", "build", "lock", "compare",
-    "scaffold", "walk", "performance", "datasets", "evaluation",
+    "scaffold", "walk", "performance", "api", "datasets", "evaluation",
     "training", "fitting", "cli",
 ]  # fmt: skip
 """Each module may import those before it, and its own package's."""

@@ -1,0 +1,168 @@
+"""samplepack from Python: load a checkpoint, render notes and clips, and hear and see them in a notebook."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from samplepack import models, parallel, views
+from samplepack.audio import Audio, encode
+from samplepack.cache import Cache, user_folder
+from samplepack.checkpoint import Checkpoint, read_instruments
+from samplepack.clip import TimbrePath, plan_clip, play, playable, random_path
+from samplepack.errors import InputError, did_you_mean
+from samplepack.latent import Latent, latent_from_seed
+from samplepack.performance import sound_file
+from samplepack.plan import Note, note_key
+from samplepack.recipe import Recipe
+from samplepack.render import render
+from samplepack.score import Score, read_midi, score_of
+
+Timbre = int | str | Latent
+"""A seed, the name of an instrument that the checkpoint knows, or a latent, float32, shape (latent_dim,)."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A sound that a notebook shows as a player and a picture."""
+
+    audio: Audio
+    title: str
+    draw: Callable[[Path | IO[bytes]], None]
+    """Draws it into a PNG or SVG file, or as PNG into a stream."""
+
+    def save(self, path: str | Path) -> None:
+        """Write it as a sound file, 24 bits.
+
+        Raises:
+            InputError: the file's name ends in neither .wav nor .flac.
+            OSError: it can't be written.
+        """
+        Path(path).write_bytes(encode(self.audio, sound_file(Path(path)), 24, dither_seed=0))
+
+    def _repr_html_(self) -> str:
+        picture = io.BytesIO()
+        self.draw(picture)
+        sound = base64.b64encode(encode(self.audio, "wav", 16, dither_seed=0)).decode()
+        drawn = base64.b64encode(picture.getvalue()).decode()
+        return (
+            f"<div><p>{html.escape(self.title)}</p>"
+            f'<audio controls src="data:audio/wav;base64,{sound}"></audio><br>'
+            f'<img alt="{html.escape(self.title)}" style="max-width: 100%" src="data:image/png;base64,{drawn}"></div>'
+        )
+
+
+class Player:
+    """A checkpoint that is ready to play; rendered notes are kept in the user's cache.
+
+    Args:
+        checkpoint: what renders.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        self._cache = Cache(user_folder("notes"))
+        self._engine = models.Engine(device=models.device_of("auto"))
+        self._map = parallel.threads(os.cpu_count() or 1)
+
+    @property
+    def instruments(self) -> list[str]:
+        """Names of the instruments that it knows."""
+        return list(read_instruments(self.checkpoint))
+
+    def latent(self, timbre: Timbre) -> Latent:
+        """The latent of a timbre, float32, shape (latent_dim,).
+
+        Raises:
+            InputError: no instrument is called so, or the latent has another length.
+        """
+        if isinstance(timbre, str):
+            known = read_instruments(self.checkpoint)
+            if timbre not in known:
+                raise InputError(f"no instrument is called '{timbre}'{did_you_mean(timbre, known)}")
+            return known[timbre]
+        if isinstance(timbre, int | np.integer):
+            return latent_from_seed(int(timbre), self.checkpoint.latent_dim)
+        z = np.asarray(timbre, np.float32)
+        if z.shape != (self.checkpoint.latent_dim,):
+            raise InputError(f"the latent has shape {z.shape}; it should have ({self.checkpoint.latent_dim},)")
+        return z
+
+    def render(self, seed: Timbre, pitch: int = 60) -> Heard:
+        """A note as the network makes it, with its rainbowgram.
+
+        Args:
+            seed: or another timbre.
+            pitch: MIDI.
+
+        Raises:
+            InputError: the timbre or the pitch is none that the checkpoint knows.
+        """
+        known = self.checkpoint.pitches
+        if pitch not in known:
+            raise InputError(f"pitch {pitch} is outside what the checkpoint can play, {known[0]}-{known[-1]}")
+        z = self.latent(seed)
+        note = Note(pitch, z, note_key(str(self._engine), self.checkpoint.digest, z, pitch))
+        ((_, audio),) = render([note], self.checkpoint, self._cache, self._engine)
+        title = f"{seed if isinstance(seed, int | str) else 'latent'}, pitch {pitch}"
+        return Heard(audio, title, lambda to: views.draw_rainbowgram(to, title, audio))
+
+    def clip(
+        self,
+        midi: Any,
+        timbres: Sequence[Timbre] = (),
+        at: Sequence[float] = (),
+        seconds_per_instrument: float | None = None,
+        seed: int = 0,
+        slow: float = 1.0,
+        drums: bool = False,
+    ) -> Heard:
+        """A MIDI file, or note_seq's `NoteSequence`, played along a path of timbres.
+
+        Args:
+            midi: path of the file, or the sequence.
+            timbres: in order; a note lies on the arc between the timbres before and after it.
+            at: where each stands, as a fraction of the clip, rising; evenly, where left out.
+            seconds_per_instrument: random timbres instead, so far apart.
+            seed: of the random timbres.
+            slow: by how much to stretch time.
+            drums: whether to play the notes of drums.
+
+        Raises:
+            InputError: the file can't be played, or what is asked for makes no path.
+        """
+        score = self._score(midi, slow, drums)
+        path = self._path(score.length_s, timbres, at, seconds_per_instrument, seed)
+        recipe = Recipe(recipe=1, name="Clip")
+        planned = plan_clip("Clip", score, path, recipe.sound, self.checkpoint.digest, self._engine)
+        notes = [note for key in planned.notes for note in key]
+        rendered = (audio for _, audio in render(notes, self.checkpoint, self._cache, self._engine))
+        audio = play(planned, rendered, self.checkpoint.rate_hz, recipe, self._map)
+        title = f"{len(score.notes)} notes" + "".join(f"; left out: {dropped}" for dropped in score.dropped)
+        return Heard(audio, title, lambda to: views.draw_clip(to, title, audio, score.notes, planned.along))
+
+    def _score(self, midi: Any, slow: float, drums: bool) -> Score:
+        if isinstance(midi, str | Path):
+            return read_midi(Path(midi), playable(self.checkpoint), drums=drums, slow=slow)
+        return score_of(midi, playable(self.checkpoint), drums=drums, slow=slow)
+
+    def _path(
+        self, length_s: float, timbres: Sequence[Timbre], at: Sequence[float], apart_s: float | None, seed: int
+    ) -> TimbrePath:
+        if bool(len(timbres)) == (apart_s is not None):
+            raise InputError("give timbres, or seconds_per_instrument for random ones")
+        if apart_s is not None:
+            return random_path(length_s, apart_s, seed, self.checkpoint.latent_dim)
+        places = list(at) or np.linspace(0.0, 1.0, len(timbres)).tolist()
+        if len(places) != len(timbres) or any(a >= b for a, b in zip(places, places[1:], strict=False)):
+            raise InputError(f"'at' should give a rising fraction for each of the {len(timbres)} timbres")
+        latents = tuple(self.latent(timbre) for timbre in timbres)
+        return TimbrePath(tuple(place * length_s for place in places), latents)
