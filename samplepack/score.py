@@ -14,6 +14,9 @@ from samplepack.errors import InputError, Problem
 MOST_NOTES = 20_000
 """A clip is rendered note by note: more are refused rather than begun."""
 
+MOST_S = 3600.0
+"""How long a clip lasts at most."""
+
 _MOST_BYTES = 16 << 20
 
 
@@ -105,7 +108,10 @@ def score_of(
         raise InputError("nothing in it can be played" + (f": {', '.join(told)}" if told else ": it has no notes"))
     if len(notes) > MOST_NOTES:
         raise InputError(f"it has {len(notes)} notes that can be played; a clip takes {MOST_NOTES} at most")
-    return Score(tuple(notes), told)
+    score = Score(tuple(notes), told)
+    if not score.length_s <= MOST_S:
+        raise InputError(f"it lasts {score.length_s / 60.0:.0f} minutes; a clip takes {MOST_S / 60.0:.0f} at most")
+    return score
 
 
 def _note_sequence(content: bytes, path: Path) -> Any:

@@ -196,6 +196,25 @@ def test_a_broken_or_empty_file_is_told_in_a_line(run, write_recipe, tmp_path, c
     assert not (tmp_path / "out.wav").exists()
 
 
+def test_whatever_stands_in_a_file_it_is_read_or_refused(tmp_path):
+    whole = (FIXTURES / "clip.mid").read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        bad = bytearray(whole[: rng.integers(4, len(whole) + 1)])
+        for _ in range(rng.integers(0, 4)):
+            bad[rng.integers(4, max(len(bad), 5)) % len(bad)] = rng.integers(0, 256)
+        bad[:4] = b"MThd"
+        (tmp_path / "bad.mid").write_bytes(bad)
+        try:
+            score = read_midi(tmp_path / "bad.mid", range(36, 85))
+            assert 0 < len(score.notes) <= 11 and score.length_s <= 3600.0
+        except InputError as error:
+            refused += 1
+            assert "\n" not in str(error)
+    assert 0 < refused < 300
+
+
 def test_a_clip_on_its_own_has_a_picture_and_says_what_was_left_out(run, write_recipe, tmp_path):
     recipe = write_recipe(timbres="{Glass: 7, Choir: 12}")
     ran = run("clip", recipe, FIXTURES / "clip.mid", "-o", tmp_path / "tune.flac", "--timbre", "Choir", "--at", "0.5")
