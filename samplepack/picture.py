@@ -17,7 +17,7 @@ from samplepack.audio import Audio, read
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Image = NDArray[np.float32]
+Image = NDArray[np.uint8]
 Column = NDArray[np.float64]
 """Power of one note by band and time, shape (160, 24)."""
 
@@ -40,11 +40,13 @@ def keyboard_image(columns: Sequence[Column]) -> Image:
         columns: each note's.
 
     Returns:
-        Levels in dB below the loudest, float32, shape (160 bands, 24 · notes): bands rise in equal musical steps from
-        60 to 8000 Hz, and 24 columns are the first 4 s of a note.
+        Levels in equal steps of dB from 70 dB below the loudest, 0, to the loudest, 255; uint8, since those of all
+        instruments wait in memory for the pack's picture. Shape (160 bands, 24 · notes): bands rise in equal musical
+        steps from 60 to 8000 Hz, and 24 columns are the first 4 s of a note.
     """
     level_db = 10.0 * np.log10(np.maximum(np.concatenate(columns, axis=1), 1e-12))
-    return np.asarray(level_db - level_db.max(), dtype=np.float32)
+    share = 1.0 + (level_db - level_db.max()) / _DYNAMIC_RANGE_DB
+    return np.rint(255.0 * np.clip(share, 0.0, 1.0)).astype(np.uint8)
 
 
 def spectrogram(audio: Audio) -> Column:
@@ -153,7 +155,7 @@ def _draw_overview(path: Path, title: str, pitches: Sequence[int], images: Mappi
 
 def _show(axes: Axes, name: str, pitches: Sequence[int], image: Image) -> Any:
     shown = axes.imshow(
-        image,
+        _DYNAMIC_RANGE_DB * (image / 255.0 - 1.0),
         origin="lower",
         aspect="auto",
         interpolation="nearest",
