@@ -24,7 +24,7 @@ from samplepack.parallel import Map
 from samplepack.plan import Note, PlannedInstrument, make_plan
 from samplepack.progress import SILENT, Progress
 from samplepack.recipe import LoadedRecipe, Recipe
-from samplepack.render import BATCH_SIZE, render
+from samplepack.render import render
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def build(
     map_: Map,
     progress: Progress = SILENT,
     engine: models.Engine = models.DEFAULT_ENGINE,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
 ) -> Built:
     """Make a recipe's pack, in a folder of its own in `output`.
 
@@ -84,7 +84,7 @@ def _build(
     map_: Map,
     progress: Progress,
     engine: models.Engine,
-    batch_size: int,
+    batch_size: int | None,
 ) -> Manifest:
     clips = plan_clips(loaded.recipe, checkpoint, engine) if loaded.recipe.clips else ()
     keys = [key for planned in plan for key in planned.keys]

@@ -46,7 +46,7 @@ def keyboard_image(columns: Sequence[Column]) -> Image:
     """
     level_db = 10.0 * np.log10(np.maximum(np.concatenate(columns, axis=1), 1e-12))
     share = 1.0 + (level_db - level_db.max()) / _DYNAMIC_RANGE_DB
-    return np.rint(255.0 * np.clip(share, 0.0, 1.0)).astype(np.uint8)
+    return np.asarray(np.rint(255.0 * np.clip(share, 0.0, 1.0)), dtype=np.uint8)
 
 
 def spectrogram(audio: Audio) -> Column:

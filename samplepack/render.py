@@ -14,16 +14,13 @@ from samplepack.checkpoint import Checkpoint
 from samplepack.errors import SamplepackError
 from samplepack.plan import Note
 
-BATCH_SIZE = 8
-"""How many notes are handed to the network at once: few enough that the first ones are on disk soon."""
-
 
 def render(
     notes: Iterable[Note],
     checkpoint: Checkpoint,
     cache: Cache,
     engine: models.Engine,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     on_start: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Note, Audio]]:
     """Every note as the network makes it, in order.
@@ -35,7 +32,8 @@ def render(
         checkpoint: what makes them.
         cache: where rendered notes are kept.
         engine: what they are rendered on.
-        batch_size: how many notes are handed to the network at once.
+        batch_size: how many notes are handed to the network at once; two of its own batches, where left out: few enough
+            that the first ones are on disk soon.
         on_start: called once, before the network is loaded.
 
     Raises:
@@ -43,6 +41,7 @@ def render(
         SamplepackError: the network made NaN or infinity.
     """
     notes = list(notes)
+    batch_size = batch_size or 2 * models.NOTES_TOGETHER[engine.device]
     missing = {note.key: note for note in notes if note.key not in cache}
     model: models.Model | None = None
     fresh: dict[str, Samples] = {}

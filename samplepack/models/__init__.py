@@ -52,6 +52,12 @@ Precision = Literal["float32", "bfloat16"]
 Device = Literal["cpu", "gpu"]
 
 
+NOTES_TOGETHER: dict[Device, int] = {"cpu": 4, "gpu": 64}
+"""A network always sees exactly so many notes, the last one repeated where there are fewer. Convolution libraries
+choose their kernels, and graph optimisers the order of sums, by the size of the batch: with another size a note would
+have other last bits. On a CPU larger batches are no faster."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """What turns latents into sound."""

@@ -17,13 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from samplepack.checkpoint import Checkpoint, Config, Tensors, config_problems, read_tensors
 from samplepack.errors import InputError, Problem
-from samplepack.models import DEFAULT_ENGINE, Device, Engine, Precision, blocks
+from samplepack.models import DEFAULT_ENGINE, NOTES_TOGETHER, Engine, Precision, blocks
 from samplepack.models.spectrogram import MelToSound, Phase
-
-NOTES_TOGETHER: dict[Device, int] = {"cpu": 4, "gpu": 64}
-"""The network always sees exactly so many notes, the last one repeated where there are fewer. Convolution libraries
-choose their kernels, and graph optimisers the order of sums, by the size of the batch: with another size a note would
-have other last bits. On a CPU larger batches are no faster."""
 
 
 class Normaliser(BaseModel):
