@@ -6,7 +6,7 @@ import base64
 import html
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -19,25 +19,26 @@ from samplepack.cache import Cache, user_folder
 from samplepack.checkpoint import Checkpoint, read_instruments
 from samplepack.clip import TimbrePath, plan_clip, play, playable, random_path
 from samplepack.errors import InputError, did_you_mean
+from samplepack.files import write_aside
 from samplepack.latent import Latent, latent_from_seed
 from samplepack.performance import sound_file
 from samplepack.plan import Note, note_key
 from samplepack.recipe import Recipe
 from samplepack.render import render
-from samplepack.score import Score, read_midi, score_of
+from samplepack.score import read_midi, score_of
 
 Timbre = int | str | Latent
 """A seed, the name of an instrument that the checkpoint knows, or a latent, float32, shape (latent_dim,)."""
 
 
 @dataclass(frozen=True)
-class Heard:
+class Rendered:
     """A sound that a notebook shows as a player and a picture."""
 
     audio: Audio
     title: str
-    draw: Callable[[Path | IO[bytes]], None]
-    """Draws it into a PNG or SVG file, or as PNG into a stream."""
+    picture: Callable[[Path | IO[bytes]], None]
+    """What `draw` draws it with."""
 
     def save(self, path: str | Path) -> None:
         """Write it as a sound file, 24 bits.
@@ -46,7 +47,19 @@ class Heard:
             InputError: the file's name ends in neither .wav nor .flac.
             OSError: it can't be written.
         """
-        Path(path).write_bytes(encode(self.audio, sound_file(Path(path)), 24, dither_seed=0))
+        write_aside(Path(path), encode(self.audio, sound_file(Path(path)), 24, dither_seed=0))
+
+    def draw(self, to: str | Path | IO[bytes]) -> None:
+        """Draw it.
+
+        Args:
+            to: the picture's file, PNG or SVG, or a stream for a PNG.
+
+        Raises:
+            InputError: the file's name ends in neither .png nor .svg.
+            OSError: it can't be written.
+        """
+        self.picture(Path(to) if isinstance(to, str) else to)
 
     def _repr_html_(self) -> str:
         picture = io.BytesIO()
@@ -90,13 +103,17 @@ class Player:
                 raise InputError(f"no instrument is called '{timbre}'{did_you_mean(timbre, known)}")
             return known[timbre]
         if isinstance(timbre, int | np.integer):
+            if not 0 <= timbre < 2**32:
+                raise InputError(f"seed {timbre} should be a whole number from 0 to 4294967295")
             return latent_from_seed(int(timbre), self.checkpoint.latent_dim)
         z = np.asarray(timbre, np.float32)
-        if z.shape != (self.checkpoint.latent_dim,):
-            raise InputError(f"the latent has shape {z.shape}; it should have ({self.checkpoint.latent_dim},)")
+        if z.shape != (self.checkpoint.latent_dim,) or not np.isfinite(z).all():
+            raise InputError(
+                f"the latent has shape {z.shape}; it should be {self.checkpoint.latent_dim} finite numbers"
+            )
         return z
 
-    def render(self, seed: Timbre, pitch: int = 60) -> Heard:
+    def render(self, seed: Timbre, pitch: int = 60) -> Rendered:
         """A note as the network makes it, with its rainbowgram.
 
         Args:
@@ -113,7 +130,7 @@ class Player:
         note = Note(pitch, z, note_key(str(self._engine), self.checkpoint.digest, z, pitch))
         ((_, audio),) = render([note], self.checkpoint, self._cache, self._engine)
         title = f"{seed if isinstance(seed, int | str) else 'latent'}, pitch {pitch}"
-        return Heard(audio, title, lambda to: views.draw_rainbowgram(to, title, audio))
+        return Rendered(audio, title, lambda to: views.draw_rainbowgram(to, title, audio))
 
     def clip(
         self,
@@ -123,8 +140,9 @@ class Player:
         seconds_per_instrument: float | None = None,
         seed: int = 0,
         slow: float = 1.0,
+        tracks: Collection[int] | None = None,
         drums: bool = False,
-    ) -> Heard:
+    ) -> Rendered:
         """A MIDI file, or note_seq's `NoteSequence`, played along a path of timbres.
 
         Args:
@@ -134,12 +152,16 @@ class Player:
             seconds_per_instrument: random timbres instead, so far apart.
             seed: of the random timbres.
             slow: by how much to stretch time.
+            tracks: which to play, counted from 1; all, where left out.
             drums: whether to play the notes of drums.
 
         Raises:
             InputError: the file can't be played, or what is asked for makes no path.
         """
-        score = self._score(midi, slow, drums)
+        if isinstance(midi, str | Path):
+            score = read_midi(Path(midi), playable(self.checkpoint), tracks, drums, slow)
+        else:
+            score = score_of(midi, playable(self.checkpoint), tracks, drums, slow)
         path = self._path(score.length_s, timbres, at, seconds_per_instrument, seed)
         recipe = Recipe(recipe=1, name="Clip")
         planned = plan_clip("Clip", score, path, recipe.sound, self.checkpoint.digest, self._engine)
@@ -147,12 +169,7 @@ class Player:
         rendered = (audio for _, audio in render(notes, self.checkpoint, self._cache, self._engine))
         audio = play(planned, rendered, self.checkpoint.rate_hz, recipe, self._map)
         title = f"{len(score.notes)} notes" + "".join(f"; left out: {dropped}" for dropped in score.dropped)
-        return Heard(audio, title, lambda to: views.draw_clip(to, title, audio, score.notes, planned.along))
-
-    def _score(self, midi: Any, slow: float, drums: bool) -> Score:
-        if isinstance(midi, str | Path):
-            return read_midi(Path(midi), playable(self.checkpoint), drums=drums, slow=slow)
-        return score_of(midi, playable(self.checkpoint), drums=drums, slow=slow)
+        return Rendered(audio, title, lambda to: views.draw_clip(to, title, audio, score.notes, planned.along))
 
     def _path(
         self, length_s: float, timbres: Sequence[Timbre], at: Sequence[float], apart_s: float | None, seed: int
@@ -162,7 +179,8 @@ class Player:
         if apart_s is not None:
             return random_path(length_s, apart_s, seed, self.checkpoint.latent_dim)
         places = list(at) or np.linspace(0.0, 1.0, len(timbres)).tolist()
-        if len(places) != len(timbres) or any(a >= b for a, b in zip(places, places[1:], strict=False)):
-            raise InputError(f"'at' should give a rising fraction for each of the {len(timbres)} timbres")
+        rising = all(a < b for a, b in zip([-1.0, *places], [*places, 2.0], strict=True))
+        if len(places) != len(timbres) or not rising or not 0.0 <= places[0] <= places[-1] <= 1.0:
+            raise InputError(f"'at' should give a rising fraction, 0 to 1, for each of the {len(timbres)} timbres")
         latents = tuple(self.latent(timbre) for timbre in timbres)
         return TimbrePath(tuple(place * length_s for place in places), latents)

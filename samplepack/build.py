@@ -86,7 +86,7 @@ def _build(
     engine: models.Engine,
     batch_size: int | None,
 ) -> Manifest:
-    clips = plan_clips(loaded.recipe, checkpoint, engine) if loaded.recipe.clips else ()
+    clips = plan_clips(loaded.recipe, checkpoint, engine)
     keys = [key for planned in plan for key in planned.keys]
     progress.started(sum(len(key) for key in keys) + sum(len(clip.notes) for clip in clips))
     notes = chain(chain.from_iterable(keys), *(chain.from_iterable(clip.notes) for clip in clips))
@@ -159,11 +159,13 @@ def describe_plan(loaded: LoadedRecipe, cache: Cache, engine: models.Engine = mo
     used before makes this import TensorFlow.
 
     Raises:
-        InputError: the checkpoint is damaged.
+        InputError: the checkpoint is damaged, or a MIDI file can't be played.
     """
     checkpoint = loaded.opened_checkpoint()
     plan = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, str(engine))
-    notes = {note.key for planned in plan for key in planned.keys for note in key}
+    clips = plan_clips(loaded.recipe, checkpoint, engine)
+    groups = [key for planned in plan for key in planned.keys] + [key for clip in clips for key in clip.notes]
+    notes = {note.key for key in groups for note in key}
     cached = {key for key in notes if key in cache}
     return {
         "name": loaded.recipe.name,
@@ -178,6 +180,15 @@ def describe_plan(loaded: LoadedRecipe, cache: Cache, engine: models.Engine = mo
                 "cached": sum(note.key in cached for key in planned.keys for note in key),
             }
             for planned in plan
+        ],
+        "clips": [
+            {
+                "name": clip.name,
+                "notes": len(clip.notes),
+                "cached": sum(all(note.key in cached for note in key) for key in clip.notes),
+                "dropped": list(clip.score.dropped),
+            }
+            for clip in clips
         ],
         "to_render": len(notes - cached),
     }

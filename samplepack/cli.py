@@ -147,11 +147,13 @@ def build(
     from samplepack import build as building
     from samplepack import lock, models, parallel
     from samplepack.cache import Cache, user_folder
+    from samplepack.clip import check_clips
     from samplepack.pack import summary
 
     if locked and precision != "float32":
         raise click.UsageError("--locked judges packs in float32; leave --precision out")
     loaded = _load_all(recipes, allow_plugins)
+    check_clips(loaded)
     engine = models.Engine(precision, models.device_of(device))
     planned = [lock.outline(one, engine) for one in loaded]
     locks = lock.required(loaded, planned) if locked else []
@@ -188,6 +190,9 @@ def build(
             click.echo(f"{built.folder}: {unchanged}{len(instruments)} instruments, {notes} notes")
             for instrument in instruments:
                 click.echo(f"  {instrument['name']}: {summary(instrument['notes'])}")
+            for played in built.manifest.says["clips"]:
+                left_out = f"; left out: {', '.join(played['dropped'])}" if played["dropped"] else ""
+                click.echo(f"  {played['name']}: {played['notes']} notes, {played['length_s']:.0f} s{left_out}")
             for line in judgement.lines() if judgement and judgement.good else ():
                 click.echo(f"  {line}")
     if cache.trouble:
@@ -219,7 +224,12 @@ def check(recipes: tuple[Path, ...], allow_plugins: bool) -> None:
     Example:
       samplepack check recipes/*.yaml
     """
-    for one in _load_all(recipes, allow_plugins):
+    loaded = _load_all(recipes, allow_plugins)
+    if any(one.recipe.clips for one in loaded):
+        from samplepack.clip import check_clips
+
+        check_clips(loaded)
+    for one in loaded:
         click.echo(f"{one.path}: good")
 
 
@@ -246,6 +256,9 @@ def plan(recipe: Path, allow_plugins: bool, as_json: bool) -> None:
     for instrument in described["instruments"]:
         notes, cached = instrument["notes"], instrument["cached"]
         click.echo(f"  {instrument['name']}: {notes} notes, {cached} of them in the cache ({instrument['origin']})")
+    for played in described["clips"]:
+        left_out = f"; left out: {', '.join(played['dropped'])}" if played["dropped"] else ""
+        click.echo(f"  {played['name']}: {played['notes']} notes, {played['cached']} of them in the cache{left_out}")
     click.echo(f"to render: {described['to_render']} notes")
 
 
@@ -438,7 +451,9 @@ _OUTPUT_SOUND = click.option(
 @click.option("--at", "places", type=float, multiple=True, help="Where each stands, 0 to 1.  [default: evenly]")
 @click.option("--seconds-per-instrument", type=float, help="Random timbres instead, so far apart.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random timbres.")
-@click.option("--track", "tracks", type=int, multiple=True, help="One to play, from 1.  [default: all]")
+@click.option(
+    "--track", "tracks", type=int, multiple=True, help="One to play, from 1, as they begin to sound.  [default: all]"
+)
 @click.option("--drums", is_flag=True, help="Play the notes of drums too.")
 @click.option("--slow", type=float, default=1.0, show_default=True, help="By how much to stretch time.")
 @_DEVICE
@@ -464,9 +479,9 @@ def clip(
       samplepack clip recipes/bank.yaml song.mid -o song.wav --seconds-per-instrument 5 --seed 3 --slow 1.3
     """
     from samplepack.clip import plan_clips
-    from samplepack.performance import clip_of, sound_file, write_clip
+    from samplepack.performance import clip_of, ready, write_clip
 
-    sound_file(output)
+    ready(output, ".png")
     (loaded,) = _load_all((recipe,), allow_plugins)
     with _studio(loaded, output.name, device, quiet) as studio:
         (planned,) = plan_clips(clip_of(studio.recipe, midi, output.stem, **how), studio.checkpoint, studio.engine)
@@ -513,14 +528,14 @@ def walk(
       samplepack walk recipes/first-light.yaml -o walk.wav
       samplepack walk recipes/first-light.yaml -o drone.wav --seeds 3,17,8 --steps 40 --pitch 40 --instrument
     """
-    from samplepack.performance import key_points, sound_file, write_instrument, write_walk
+    from samplepack.performance import key_points, ready, write_instrument, write_walk
     from samplepack.walk import Steps, stations
 
-    sound_file(output)
+    ready(output, ".png", *[".sfz"] * instrument)
+    shape = Steps(**{f"{name}_s": value for name, value in seconds.items()})
     (loaded,) = _load_all((recipe,), allow_plugins)
     with _studio(loaded, output.name, device, quiet) as studio:
         latents = stations(key_points(studio, seeds, pitch), steps)
-        shape = Steps(**{f"{name}_s": value for name, value in seconds.items()})
         audio = write_walk(studio, latents, pitch, shape, output)
     if not quiet:
         click.echo(f"{output}: {len(latents)} steps, {audio.duration_s:.1f} s")
@@ -534,7 +549,7 @@ def walk(
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
 @_OUTPUT_SOUND
 @click.option("--bank", default="", help="Seeds such as 100-131, instead of a recipe.")
-@click.option("--checkpoint", default="starter", show_default=True, help="Of the bank.")
+@click.option("--checkpoint", help="Of the bank.  [default: starter]")
 @click.option("--pitches", default="60", show_default=True, help="What each timbre plays, such as 60,64,67.")
 @click.option("--chord", is_flag=True, help="Play them at once, not one after another.")
 @_DEVICE
@@ -544,7 +559,7 @@ def preview(
     recipe: Path | None,
     output: Path,
     bank: str,
-    checkpoint: str,
+    checkpoint: str | None,
     pitches: str,
     chord: bool,
     device: Literal["auto", "cpu", "gpu"],
@@ -560,12 +575,12 @@ def preview(
       samplepack preview recipes/first-light.yaml -o preview.wav
       samplepack preview --bank 100-131 -o bank.wav --pitches 48,60,67 --chord
     """
-    from samplepack.performance import loaded_bank, parsed_pitches, previewed_timbres, sound_file, write_preview
+    from samplepack.performance import loaded_bank, parsed_pitches, previewed_timbres, ready, write_preview
 
-    sound_file(output)
-    if (recipe is None) == (not bank):
-        raise click.UsageError("give a recipe, or --bank with seeds such as 100-131")
-    loaded = loaded_bank(bank, checkpoint) if recipe is None else _load_all((recipe,), allow_plugins)[0]
+    if (recipe is None) == (not bank) or (recipe and checkpoint):
+        raise click.UsageError("give a recipe, or --bank with seeds such as 100-131, and then --checkpoint if you like")
+    ready(output, ".png", ".csv")
+    loaded = loaded_bank(bank, checkpoint or "starter") if recipe is None else _load_all((recipe,), allow_plugins)[0]
     with _studio(loaded, output.name, device, quiet) as studio:
         played = parsed_pitches(pitches, studio.checkpoint)
         index = write_preview(studio, previewed_timbres(studio), played, chord, output)
@@ -588,6 +603,8 @@ def _studio(loaded: LoadedRecipe, name: str, device: Literal["auto", "cpu", "gpu
         map_ = parallel.threads(os.cpu_count() or 1)
         yield Studio(loaded.recipe, loaded.opened_checkpoint(), cache, map_, shown, engine)
     cache.trim()
+    if cache.trouble:
+        _complain(0, f"samplepack: notes were not kept in the cache: {cache.trouble}")
 
 
 @main.command()

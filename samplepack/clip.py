@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from samplepack import process
 from samplepack.audio import Audio, Samples, db_to_gain
 from samplepack.checkpoint import Checkpoint
+from samplepack.document import read_document
 from samplepack.errors import InputError, Problem
 from samplepack.finish import in_tune
 from samplepack.latent import Latent, latent_from_seed, slerp
 from samplepack.levels import true_peak_db
+from samplepack.library import MagentaCheckpoint
 from samplepack.models import DEFAULT_ENGINE, Engine
 from samplepack.parallel import Map
 from samplepack.plan import Note, note_key, sides, timbre_latents
 from samplepack.progress import SILENT, Progress
-from samplepack.recipe import Recipe, Sound
+from samplepack.recipe import LEAST_APART_S, Clip, LoadedRecipe, Recipe, Sound
 from samplepack.score import PlayedNote, Score, read_midi
 
 ATTACK_S, RELEASE_S = 0.01, 0.3
@@ -38,6 +40,10 @@ class TimbrePath:
     latents: tuple[Latent, ...]
     """As many, at least one; float32, shape (latent_dim,)."""
 
+    def along(self, time_s: float) -> float:
+        """How far along the path a time is: 0 at its first timbre, 1 at its last, as much from each to the next."""
+        return float(np.interp(time_s, self.times_s, np.linspace(0.0, 1.0, len(self.times_s))))
+
     def at(self, time_s: float) -> Latent:
         """The latent at a time: on the arc between the timbres before and after it; the first one before all of them,
         and the last one after."""
@@ -52,7 +58,13 @@ class TimbrePath:
 
 def random_path(length_s: float, seconds_per_instrument: float, seed: int, latent_dim: int) -> TimbrePath:
     """Random timbres at even distances, as many as Magenta's `get_random_instruments` takes, but one at least: the
-    first at the start, the last at the end."""
+    first at the start, the last at the end.
+
+    Raises:
+        InputError: they are to stand too near.
+    """
+    if not seconds_per_instrument >= LEAST_APART_S:
+        raise InputError(f"random instruments stand {LEAST_APART_S} seconds apart at least")
     count = max(1, int(length_s / seconds_per_instrument))
     drawn = latent_from_seed(seed, count * latent_dim).reshape(count, latent_dim)
     return TimbrePath(tuple(np.linspace(0.0, length_s, count)), tuple(drawn))
@@ -132,44 +144,60 @@ def plan_clip(
         digest: the checkpoint's.
         engine: what renders.
     """
-    begins_s, ends_s = path.times_s[0], path.times_s[-1]
-    share = (np.array([note.start_s for note in score.notes]) - begins_s) / max(ends_s - begins_s, 1e-9)
-    notes = (to_render(path.at(note.start_s), note.pitch, sound, digest, engine) for note in score.notes)
-    return PlannedClip(name, score, tuple(np.clip(share, 0.0, 1.0).tolist()), tuple(notes))
+    words = str(engine)
+    notes = tuple(to_render(path.at(note.start_s), note.pitch, sound, digest, words) for note in score.notes)
+    return PlannedClip(name, score, tuple(path.along(note.start_s) for note in score.notes), notes)
 
 
-def to_render(z: Latent, pitch: int, sound: Sound, digest: str, engine: Engine) -> tuple[Note, ...]:
-    """What the network renders of a key: one note, in stereo a left and a right one."""
+def to_render(z: Latent, pitch: int, sound: Sound, digest: str, engine: str) -> tuple[Note, ...]:
+    """What the network renders of a key: one note, in stereo a left and a right one; `engine` in words."""
     heard = sides(z) if sound.channels == "stereo" else [z]
-    return tuple(Note(pitch, side, note_key(str(engine), digest, side, pitch)) for side in heard)
+    return tuple(Note(pitch, side, note_key(engine, digest, side, pitch)) for side in heard)
+
+
+def check_clips(recipes: Iterable[LoadedRecipe]) -> None:
+    """Read the MIDI files of recipes, so that one that can't be played is known before anything renders.
+
+    Raises:
+        InputError: every clip that can't be played, at its place in its recipe.
+    """
+    problems: list[Problem] = []
+    for loaded in recipes:
+        for name, clip in loaded.recipe.clips.items():
+            try:
+                _score(clip, loaded.checkpoint)
+            except InputError as error:
+                document = read_document(loaded.path)
+                told = (f"clips.{name}.midi: {problem.message}" for problem in error.problems)
+                problems += [document.problem(("clips", name, "midi"), line) for line in told]
+    if problems:
+        raise InputError(*problems)
 
 
 def plan_clips(recipe: Recipe, checkpoint: Checkpoint, engine: Engine = DEFAULT_ENGINE) -> tuple[PlannedClip, ...]:
     """All clips of a recipe; reads their MIDI files.
 
     Raises:
-        InputError: every MIDI file that can't be played.
+        InputError: one can't be played.
     """
-    latents = timbre_latents(recipe, checkpoint.latent_dim) if recipe.clips else {}
-    planned, problems = [], list[Problem]()
+    latents = timbre_latents(recipe, checkpoint.latent_dim)
+    planned = []
     for name, clip in recipe.clips.items():
-        try:
-            score = read_midi(clip.midi, playable(checkpoint), clip.tracks, clip.drums, clip.slow)
-        except InputError as error:
-            problems += error.problems
-            continue
+        score = _score(clip, checkpoint)
         if clip.seconds_per_instrument:
             path = random_path(score.length_s, clip.seconds_per_instrument, clip.seed, checkpoint.latent_dim)
         else:
             times_s = tuple(fraction * score.length_s for fraction in clip.fractions())
-            path = TimbrePath(times_s, tuple(latents[one.timbre] for one in clip.timbres or ()))
+            path = TimbrePath(times_s, tuple(latents[one.timbre] for one in clip.timbres))
         planned.append(plan_clip(name, score, path, recipe.sound, checkpoint.digest, engine))
-    if problems:
-        raise InputError(*problems)
     return tuple(planned)
 
 
-def playable(checkpoint: Checkpoint) -> range:
+def _score(clip: Clip, checkpoint: Checkpoint | MagentaCheckpoint) -> Score:
+    return read_midi(clip.midi, playable(checkpoint), clip.tracks, clip.drums, clip.slow)
+
+
+def playable(checkpoint: Checkpoint | MagentaCheckpoint) -> range:
     """The pitches of a clip: Magenta's 36 to 84, as far as a checkpoint knows them."""
     return range(max(36, checkpoint.pitches[0]), min(84, checkpoint.pitches[-1]) + 1)
 

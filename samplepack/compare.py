@@ -31,6 +31,8 @@ class Changes:
 
     instruments: list[str]
     clips: list[str]
+    """And their MIDI files."""
+
     effects: list[str]
     settings: list[str]
     """Of the sound, the formats, the pitches, the checkpoint and what renders."""
@@ -78,7 +80,7 @@ def changes(one: Lock, two: Lock) -> Changes:
     has = _sounds(two)
     return Changes(
         instruments=_instruments(one, two),
-        clips=_clips(one.clips, two.clips),
+        clips=_clips(one.clips, two.clips) + _inputs(one.inputs, two.inputs),
         effects=_effects(one.process, two.process),
         settings=_settings(one, two),
         files=_files(one.files, two.files),
@@ -166,6 +168,14 @@ def _clips(one: Mapping[str, Mapping[str, Any]], two: Mapping[str, Mapping[str, 
         f"{name} is new" for name in two if name not in one
     ]
     return told + [f"{name}: {line}" for name in two if name in one for line in _values(one[name], two[name])]
+
+
+def _inputs(one: Mapping[str, str], two: Mapping[str, str]) -> list[str]:
+    return [
+        f"{name} has changed"
+        for name in two
+        if name in one and name.endswith((".mid", ".midi")) and one[name] != two[name]
+    ]
 
 
 def _effects(one: Sequence[Mapping[str, Any]], two: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -175,7 +175,7 @@ def outline(loaded: LoadedRecipe, engine: Engine = DEFAULT_ENGINE) -> Lock:
         checkpoint=LockedCheckpoint(
             name=recipe.checkpoint.path, digest=checkpoint.digest, source=library.source(checkpoint)
         ),
-        made_by={**pack.versions(str(engine)), "machine": _machine()},
+        made_by={**pack.versions(str(engine), recipe), "machine": _machine()},
         inputs=_inputs(loaded),
         about={"description": recipe.description, "author": recipe.author, "license": recipe.license},
         pitches=list(recipe.pitches),

@@ -19,6 +19,7 @@ from samplepack import __version__, views
 from samplepack.audio import Audio, SamplerNote, db_to_gain, encode
 from samplepack.checkpoint import Checkpoint
 from samplepack.clip import PlannedClip
+from samplepack.errors import InputError
 from samplepack.files import sha256_of_file
 from samplepack.finish import FinishedNote
 from samplepack.formats import WRITERS
@@ -29,6 +30,7 @@ from samplepack.models import Engine
 from samplepack.parallel import Map
 from samplepack.plan import Axis, PlannedInstrument
 from samplepack.recipe import LoadedRecipe, Recipe, Sound
+from samplepack.score import NO_READER
 
 IN_TUNE_CENTS = 3.0
 """A key within this of its pitch is in tune."""
@@ -37,17 +39,29 @@ _LIBRARIES = ("keras", "numpy", "pedalboard", "pyloudnorm", "scipy", "soundfile"
 """What else decides a pack's bytes."""
 
 
-def versions(engine: str) -> dict[str, str]:
-    """Everything whose version decides a pack's bytes, beside recipe and checkpoint."""
-    from importlib.metadata import version
+_READERS = ("note_seq", "pretty_midi", "mido")
+"""And of one with clips."""
 
-    return {"samplepack": __version__, "engine": engine, **{name: version(name) for name in _LIBRARIES}}
+
+def versions(engine: str, recipe: Recipe) -> dict[str, str]:
+    """Everything whose version decides a pack's bytes, beside recipe and checkpoint.
+
+    Raises:
+        InputError: the recipe has clips, and nothing is installed that reads them.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        readers = {name: version(name) for name in _READERS if recipe.clips}
+    except PackageNotFoundError:
+        raise InputError(NO_READER) from None
+    return {"samplepack": __version__, "engine": engine, **{name: version(name) for name in _LIBRARIES}, **readers}
 
 
 def inputs_digest(loaded: LoadedRecipe, checkpoint: Checkpoint, engine: str) -> str:
     """A hash of all that a pack is made from: two builds with the same one are the same pack."""
     digest = hashlib.sha256(
-        json.dumps([VERSION, versions(engine), checkpoint.digest, checkpoint.config.license]).encode()
+        json.dumps([VERSION, versions(engine, loaded.recipe), checkpoint.digest, checkpoint.config.license]).encode()
     )
     digest.update(hashlib.sha256(loaded.text).digest())
     for timbre in loaded.recipe.timbres.values():
@@ -302,7 +316,7 @@ def write_about(
         "description": recipe.description,
         "author": recipe.author,
         "license": recipe.license,
-        "versions": versions(str(engine)),
+        "versions": versions(str(engine), recipe),
         "precision": engine.precision,
         "checkpoint": {
             "name": Path(checkpoint.name).name,
@@ -348,7 +362,11 @@ def _readme(recipe: Recipe, instruments: Sequence[Any], clips: Sequence[dict[str
     lines += [f"| {instrument['name']} | {summary(instrument['notes'])} |" for instrument in instruments]
     if clips:
         lines += ["", "Played along a path of timbres, in `Clips/`:", ""]
-        lines += [f"- {clip['name']}: {clip['notes']} notes, {clip['length_s']:.0f} s" for clip in clips]
+        left_out = [f"; left out: {', '.join(clip['dropped'])}" if clip["dropped"] else "" for clip in clips]
+        lines += [
+            f"- {c['name']}: {c['notes']} notes, {c['length_s']:.0f} s{out}"
+            for c, out in zip(clips, left_out, strict=True)
+        ]
     lines += [
         "",
         f"Made by samplepack {__version__} from `recipe.yaml`. What was measured stands in `{MANIFEST}`.",

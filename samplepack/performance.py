@@ -37,6 +37,10 @@ _CHORD_S, _NOTE_S, _GAP_S = 2.0, 0.5, 0.5
 between timbres."""
 
 
+_MOST_STEPS = 1000
+"""Notes of a walk or a preview: they wait in memory, and nobody listens to more."""
+
+
 @dataclass(frozen=True)
 class Studio:
     """What plays: a recipe's checkpoint, and how its notes are made."""
@@ -105,7 +109,10 @@ def key_points(studio: Studio, seeds: str, pitch: int) -> list[Latent]:
     if not seeds:
         points = list(timbre_latents(studio.recipe, studio.checkpoint.latent_dim).values())
     else:
-        points = [latent_from_seed(seed, studio.checkpoint.latent_dim) for seed in _bank(seeds).seeds]
+        written = [seed.strip() for seed in seeds.split(",")]
+        if bad := [seed for seed in written if not (seed.isascii() and seed.isdecimal() and int(seed) < 2**32)]:
+            raise InputError(f"'{bad[0]}' is no seed: they are whole numbers from 0 to 4294967295, such as 3,17,8")
+        points = [latent_from_seed(int(seed), studio.checkpoint.latent_dim) for seed in written]
     if not points:
         raise InputError("the recipe has no timbres; give --seeds")
     return points
@@ -151,9 +158,10 @@ def loaded_bank(seeds: str, checkpoint: str) -> LoadedRecipe:
 
 
 def _bank(seeds: str) -> Bank:
-    written = seeds if "-" in seeds else [int(s) if s.strip().isdigit() else s for s in seeds.split(",")]
+    written = [seed.strip() for seed in seeds.split(",")]
+    numbers = [int(seed) if seed.isascii() and seed.isdecimal() else seed for seed in written]
     try:
-        return Bank.model_validate({"seeds": written})
+        return Bank.model_validate({"seeds": seeds if "-" in seeds else numbers})
     except ValidationError as error:
         raise InputError(*(Problem(_told(one)) for one in error.errors())) from None
 
@@ -180,7 +188,9 @@ def write_clip(studio: Studio, planned: PlannedClip, output: Path) -> Audio:
 
 def write_walk(studio: Studio, latents: Sequence[Latent], pitch: int, steps: Steps, output: Path) -> Audio:
     """Walk along latents into a sound file, and draw it; errors as of `write_clip`."""
-    keys = [to_render(z, pitch, studio.recipe.sound, studio.checkpoint.digest, studio.engine) for z in latents]
+    if len(latents) > _MOST_STEPS:
+        raise InputError(f"a walk of {len(latents)} steps; it takes {_MOST_STEPS} at most")
+    keys = [to_render(z, pitch, studio.recipe.sound, studio.checkpoint.digest, str(studio.engine)) for z in latents]
     notes = []
     for audio in in_tune_side_by_side(keys, studio.rendered(keys), studio.recipe.sound, studio.map_):
         notes.append(audio)
@@ -197,15 +207,7 @@ def write_instrument(audio: Audio, pitch: int, sound: Path) -> Path:
     Raises:
         OSError: it can't be written.
     """
-    zone = Zone(
-        f"{sound.resolve().parent.name}/{sound.name}",
-        audio.samples.shape[1],
-        pitch,
-        Range(0, 127),
-        Range(1, 127),
-        None,
-        None,
-    )
+    zone = Zone(f"{sound.resolve().parent.name}/{sound.name}", audio.samples.shape[1], pitch, Range(0, 127))
     suffix, write_map = WRITERS["sfz"]
     path = sound.with_suffix(suffix)
     write_aside(path, write_map(Instrument(sound.stem, (zone,)), sound.parent))
@@ -228,6 +230,11 @@ def write_preview(
         chord: whether at once.
         output: the sound file; the index is called as it is, but `.csv`.
     """
+    if len(timbres) * len(pitches) > _MOST_STEPS:
+        raise InputError(
+            f"a preview of {len(timbres)} timbres; with {len(pitches)} notes each it takes "
+            f"{_MOST_STEPS // len(pitches)} at most"
+        )
     notes, keys, index, time_s = [], [], list[Previewed](), 0.0
     for name, origin, z in timbres:
         index.append(Previewed(name, origin, time_s))
@@ -235,7 +242,7 @@ def write_preview(
             starts_s = time_s if chord else time_s + i * _NOTE_S
             is_last = chord or i == len(pitches) - 1
             notes.append(PlayedNote(pitch, 100, starts_s, starts_s + (_CHORD_S if is_last else _NOTE_S)))
-            keys.append(to_render(z, pitch, studio.recipe.sound, studio.checkpoint.digest, studio.engine))
+            keys.append(to_render(z, pitch, studio.recipe.sound, studio.checkpoint.digest, str(studio.engine)))
         time_s = notes[-1].end_s + _GAP_S
     along = tuple(i / max(len(notes) - 1, 1) for i in range(len(notes)))
     write_clip(studio, PlannedClip(output.stem, Score(tuple(notes), ()), along, tuple(keys)), output)
@@ -251,8 +258,25 @@ def write_sound(path: Path, audio: Audio, recipe: Recipe) -> None:
     """Write a sound file as a recipe wants its own; errors as of `write_clip`."""
     kind = sound_file(path)
     bits = 24 if kind == "flac" and recipe.sound.bits == 32 else recipe.sound.bits
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_aside(path, encode(audio, kind, bits, dither_seed=0))
+
+
+def ready(output: Path, *beside: str) -> None:
+    """Make the folder of a sound file, and know that it and what is to lie beside it may be written.
+
+    Args:
+        output: the sound file.
+        beside: suffixes of the other files, which are called as it is.
+
+    Raises:
+        InputError: its name ends in neither .wav nor .flac, or one beside it is there without it.
+        OSError: the folder can't be made.
+    """
+    sound_file(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    for other in (output.with_suffix(suffix) for suffix in beside):
+        if other.exists() and not output.exists():
+            raise InputError(f"{other} is there already, and {output} isn't: move it, or choose another name")
 
 
 def sound_file(path: Path) -> Literal["wav", "flac"]:

@@ -63,7 +63,7 @@ jobs:
           path: ~/.cache/samplepack
           key: samplepack-${{{{ hashFiles('recipes/*.lock') }}}}
           restore-keys: samplepack-
-      - run: pip install samplepack=={version}
+      - run: pip install 'samplepack[midi]=={version}'
       - run: samplepack check recipes/*.yaml
       - run: samplepack build recipes/*.yaml --locked
       - uses: actions/upload-artifact@v4

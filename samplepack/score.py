@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from samplepack.errors import InputError, Problem
+from samplepack.files import read_regular
 
 MOST_NOTES = 20_000
 """A clip is rendered note by note: more are refused rather than begun."""
 
-MOST_S = 3600.0
+MOST_S = 1200.0
 """How long a clip lasts at most."""
 
-_MOST_BYTES = 16 << 20
+NO_READER = "clips need note_seq, which reads MIDI: pip install 'samplepack[midi]'"
+
+_MOST_BYTES = 2 << 20
+
+_MOST_TICKS = 1e7
+"""pretty_midi keeps a table of all ticks; note_seq lets it grow to 80 GB."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Score:
     """At least one; in the order of the file, track by track."""
 
     dropped: tuple[str, ...]
-    """What was left out, and why: `12 notes of drums`."""
+    """What was left out, and why: `12 notes of drums`, `changes of tempo outside the first track`."""
 
     @property
     def length_s(self) -> float:
@@ -66,18 +73,17 @@ def read_midi(
         InputError: note_seq isn't installed, the file can't be read, or nothing in it can be played.
     """
     try:
-        content = path.read_bytes() if path.stat().st_size <= _MOST_BYTES else None
+        content = read_regular(path, _MOST_BYTES)
     except OSError as error:
         raise InputError(Problem(f"cannot read the MIDI file: {error.strerror}", str(path))) from None
-    if content is None:
-        raise InputError(Problem(f"longer than any MIDI file is: {_MOST_BYTES >> 20} MB at most", str(path)))
     if content[:4] != b"MThd":
         raise InputError(Problem("not a MIDI file", str(path)))
-    sequence = _note_sequence(content, path)
+    sequence, told = _note_sequence(content, path)
     try:
-        return score_of(sequence, pitches, tracks, drums, slow)
+        score = score_of(sequence, pitches, tracks, drums, slow)
     except InputError as error:
         raise InputError(*(Problem(problem.message, str(path)) for problem in error.problems)) from None
+    return replace(score, dropped=(*score.dropped, *told))
 
 
 def score_of(
@@ -88,6 +94,8 @@ def score_of(
     slow: float = 1.0,
 ) -> Score:
     """What is to be played of a `NoteSequence`; arguments and errors as of `read_midi`."""
+    if not 0.0 < slow < math.inf:
+        raise InputError(f"slow is {slow}; it should be above 0")
     there = sorted({note.instrument + 1 for note in sequence.notes})
     if missing := sorted(set(tracks or ()) - set(there)):
         raise InputError(f"it has no track {missing[0]} with notes (there are: {', '.join(map(str, there)) or 'none'})")
@@ -98,8 +106,8 @@ def score_of(
         elif note.is_drum and not drums:
             dropped["of drums"] += 1
         elif note.pitch not in pitches:
-            dropped[f"outside {pitches[0]}-{pitches[-1]}"] += 1
-        elif note.velocity == 0 or note.end_time <= note.start_time:
+            dropped["outside " + (f"{pitches[0]}-{pitches[-1]}" if pitches else "what the checkpoint can play")] += 1
+        elif note.velocity == 0 or not 0.0 <= note.start_time < note.end_time:
             dropped["without length or velocity"] += 1
         else:
             notes.append(PlayedNote(note.pitch, note.velocity, slow * note.start_time, slow * note.end_time))
@@ -114,15 +122,22 @@ def score_of(
     return score
 
 
-def _note_sequence(content: bytes, path: Path) -> Any:
+def _note_sequence(content: bytes, path: Path) -> tuple[Any, list[str]]:
+    """A file as note_seq reads it, and what pretty_midi doesn't."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of pydub, that there is no ffmpeg, and of pretty_midi
+        warnings.simplefilter("ignore")  # of pydub, that there is no ffmpeg
         try:
+            import pretty_midi
             from note_seq import midi_io
         except ImportError:
-            raise InputError("clips need note_seq, which reads MIDI: pip install 'samplepack[midi]'") from None
+            raise InputError(NO_READER) from None
+    pretty_midi.pretty_midi.MAX_TICK = _MOST_TICKS
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         try:
-            return midi_io.midi_to_note_sequence(content)
+            sequence = midi_io.midi_to_note_sequence(content)
         except Exception as error:  # what mido raises on bytes that mean nothing is anything
             why = " ".join(str(error).split()) or type(error).__name__
             raise InputError(Problem(f"a MIDI file that can't be read: {why}", str(path))) from None
+    misplaced = any(str(one.message).startswith("Tempo") for one in told)
+    return sequence, ["changes of tempo outside the first track"] * misplaced

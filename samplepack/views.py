@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from samplepack.analysis import fast_size, pitch_hz
 from samplepack.audio import Audio
+from samplepack.errors import InputError
 from samplepack.score import PlayedNote
 
 if TYPE_CHECKING:
@@ -45,22 +46,22 @@ def constant_q(audio: Audio) -> NDArray[np.complex64]:
 
     wave = audio.samples.mean(axis=0)
     size = fast_size(len(wave) + audio.rate_hz)  # the transform is circular: the end mustn't sound at the start
-    spectrum = scipy.fft.fft(wave, size)
-    frames = max(1, round(len(wave) * _FRAMES_A_SECOND / audio.rate_hz))
+    spectrum = scipy.fft.rfft(wave, size)
     room = round(size * _FRAMES_A_SECOND / audio.rate_hz)
-    rows = []
-    for k in range((HIGHEST_PITCH - LOWEST_PITCH) * BINS_A_SEMITONE):
+    bins = (HIGHEST_PITCH - LOWEST_PITCH) * BINS_A_SEMITONE
+    frames = max(1, round(len(wave) * _FRAMES_A_SECOND / audio.rate_hz))
+    transformed = np.empty((bins, frames), np.complex64)
+    for k in range(bins):
         centre_hz = pitch_hz(LOWEST_PITCH + k / BINS_A_SEMITONE)
         half_hz = _BAND * centre_hz * (2.0 ** (1.0 / (12 * BINS_A_SEMITONE)) - 1.0)
-        centre = round(centre_hz * size / audio.rate_hz)
         reach = min(int(half_hz * size / audio.rate_hz), room // 2 - 1)
-        band = np.zeros(room, np.complex64)
         offsets = np.arange(-reach, reach + 1)
-        places = centre + offsets
-        inside = places < size // 2
+        places = round(centre_hz * size / audio.rate_hz) + offsets
+        inside = places < len(spectrum)
+        band = np.zeros(room, np.complex64)
         band[offsets[inside] % room] = spectrum[places[inside]] * np.hanning(2 * reach + 3)[1:-1][inside]
-        rows.append(scipy.fft.ifft(band)[:frames] * (2.0 * room / size))
-    return np.stack(rows).astype(np.complex64)
+        transformed[k] = scipy.fft.ifft(band)[:frames] * (2.0 * room / size)
+    return transformed
 
 
 def draw_clip(
@@ -157,6 +158,9 @@ def _decibels(magnitude: NDArray[np.float32]) -> NDArray[np.float32]:
 def _draw(to: Path | IO[bytes], title: str, size: tuple[float, float], content: Callable[[Figure], None]) -> None:
     import matplotlib
 
+    kind = to.suffix[1:] if isinstance(to, Path) else "png"
+    if kind not in ("png", "svg"):
+        raise InputError(f"'{to}' should end in .png or .svg")
     # A user's own settings don't reach the picture, whose bytes would depend on them.
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()

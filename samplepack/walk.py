@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.audio import Audio
+from samplepack.errors import InputError
 from samplepack.latent import Latent, walk
-from samplepack.process import onset
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,27 @@ class Steps:
     decay_s: float = 0.8
     """Each note fades in, holds and fades out; what lies beyond `trim_s` is cut."""
 
+    def __post_init__(self) -> None:
+        """Raises:
+        InputError: a time isn't one, or nothing would sound.
+        """
+        times = (self.spacing_s, self.trim_s, self.attack_s, self.sustain_s, self.decay_s)
+        if not all(0.0 <= time < math.inf for time in times):
+            raise InputError("the times of a walk should be numbers of seconds, from 0 on")
+        if not (self.spacing_s and self.trim_s and self.attack_s + self.sustain_s + self.decay_s):
+            raise InputError("a walk whose notes have no length, or stand all at one place, is silence")
+
 
 def stations(points: Sequence[Latent], steps: int) -> list[Latent]:
-    """The latents of a walk: from each key point to the next in so many steps, at even distances."""
-    return points[:1] if len(points) == 1 else walk(points, steps * (len(points) - 1) + 1)  # type: ignore[return-value]
+    """The latents of a walk: from each key point to the next in so many steps."""
+    return list(points) if len(points) == 1 else walk(points, steps * (len(points) - 1) + 1, spacing="uniform")
 
 
 def blended(notes: Sequence[Audio], steps: Steps) -> Audio:
     """A walk as sound: its notes laid over each other.
 
     Args:
-        notes: of one pitch and rate.
+        notes: of one pitch and rate, from their onsets on.
         steps: how they follow each other.
     """
     rate_hz = notes[0].rate_hz
@@ -47,10 +58,10 @@ def blended(notes: Sequence[Audio], steps: Steps) -> Audio:
     channels = notes[0].samples.shape[0]
     walked = np.zeros((channels, spacing * (len(notes) - 1) + len(level)))
     for i, note in enumerate(notes):
-        sound = note.samples[:, onset(note) :][:, : len(level)]
-        loudest = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) or 1.0
+        sound = note.samples[:, : len(level)]
+        loudness = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) or 1.0
         begins = i * spacing
-        walked[:, begins : begins + sound.shape[1]] += sound * level[: sound.shape[1]] / loudest
+        walked[:, begins : begins + sound.shape[1]] += sound * level[: sound.shape[1]] / loudness
     return Audio(walked.astype(np.float32), rate_hz)
 
 

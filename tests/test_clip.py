@@ -2,6 +2,7 @@
 
 import shutil
 
+import mido
 import note_seq
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from samplepack.clip import TimbrePath, envelope, mix, random_path
 from samplepack.errors import InputError
 from samplepack.latent import slerp
 from samplepack.score import PlayedNote, read_midi
+from samplepack.walk import stations
 
 MAGENTA = np.load(FIXTURES / "clip.npz")
 
@@ -142,7 +144,7 @@ def test_a_recipe_has_its_clips_in_its_pack_and_in_its_lock_file(run, with_clips
     assert run("build", with_clips, "--output", tmp_path / "one").code == 0
     pack = tmp_path / "one/small"
     assert sorted(file.name for file in (pack / "Clips").iterdir()) == ["Along.png", "Along.wav", "Any.png", "Any.wav"]
-    assert "Along: 7 notes, 9 s" in (pack / "README.md").read_text()
+    assert "Along: 7 notes, 9 s; left out: 1 note of drums, 3 notes outside 36-84" in (pack / "README.md").read_text()
     lock = with_clips.with_suffix(".lock").read_text()
     assert '"tune.mid"' in lock and '"Clips/Along.wav"' in lock
     again = run("build", with_clips, "--output", tmp_path / "two", "--locked")
@@ -166,6 +168,12 @@ def test_a_clip_that_changed_is_told_by_diff(run, with_clips, tmp_path):
         ("{midi: none.mid, timbres: [Glass]}", "clips.A.midi: 'none.mid': no such file, or one that can't be read"),
         ("{midi: small.yaml, timbres: [Glass]}", "clips.A.midi: 'small.yaml': not a MIDI file"),
         ("{midi: tune.mid}", "clips.A: should have one of: timbres, seconds_per_instrument"),
+        (
+            "{midi: tune.mid, timbres: [{timbre: Glass, att: 0.5}]}",
+            "clips.A.timbres[0]: unknown key 'att'; did you mean 'at'?",
+        ),
+        ("{midi: tune.mid, timbres: [Glass], tracks: [9]}", "clips.A.midi: it has no track 9 with notes"),
+        ("{midi: tune.mid, seconds_per_instrument: 1.0e-6}", "should be greater than or equal to 0.1"),
         ("{midi: tune.mid, timbres: [Glas]}", "no timbre is called 'Glas'; did you mean 'Glass'?"),
         ("{midi: tune.mid, timbres: [{timbre: Glass, at: 0.5}, Choir]}", "either all have 'at', or none"),
         ("{midi: tune.mid, timbres: [Glass], slow: 0}", "clips.A.slow: should be greater than or equal to 0.1, not 0"),
@@ -229,6 +237,60 @@ def test_without_note_seq_a_clip_says_how_to_install_it(run, write_recipe, tmp_p
     monkeypatch.setitem(__import__("sys").modules, "note_seq", None)
     ran = run("clip", write_recipe(), FIXTURES / "clip.mid", "-o", tmp_path / "out.wav")
     assert ran.code == 2 and "pip install 'samplepack[midi]'" in ran.err and ran.err.count("\n") == 1
+
+
+def test_a_file_of_many_ticks_takes_no_memory(tmp_path):
+    track = b"\x00\x90\x3c\x40" + b"\xff\xff\xff\x7f\x80\x3c\x40" * 40 + b"\x00\xff\x2f\x00"
+    (tmp_path / "long.mid").write_bytes(b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk" + len(track).to_bytes(4, "big") + track)
+    with pytest.raises(InputError, match="a MIDI file that can't be read"):
+        read_midi(tmp_path / "long.mid", range(36, 85))
+
+
+def test_tempo_that_is_not_honoured_is_told(tmp_path):
+    tempo, notes = mido.MidiTrack(), mido.MidiTrack()
+    notes += [mido.Message("note_on", note=60, velocity=64), mido.Message("note_off", note=60, time=480)]
+    tempo.append(mido.MetaMessage("set_tempo", tempo=250000))
+    mido.MidiFile(tracks=[tempo, notes]).save(tmp_path / "first.mid")
+    mido.MidiFile(tracks=[notes, tempo]).save(tmp_path / "second.mid")
+    assert read_midi(tmp_path / "first.mid", range(36, 85)).length_s == pytest.approx(0.25)
+    assert read_midi(tmp_path / "second.mid", range(36, 85)).dropped == ("changes of tempo outside the first track",)
+
+
+def test_what_lies_beside_a_new_sound_file_is_left_alone(run, write_recipe, tmp_path):
+    (tmp_path / "walk.png").write_text("mine")
+    ran = run("walk", write_recipe(), "-o", tmp_path / "walk.wav")
+    assert ran.code == 2 and "walk.png is there already" in ran.err
+    assert (tmp_path / "walk.png").read_text() == "mine" and not (tmp_path / "walk.wav").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--spacing", "nan"], "should be numbers of seconds"),
+        (["--attack", "0", "--sustain", "0", "--decay", "0"], "is silence"),
+        (["--seeds", "3,x"], "'x' is no seed"),
+        (["--steps", "1000", "--seeds", "1,2,3"], "a walk of 2001 steps; it takes 1000 at most"),
+        (["--pitch", "12"], "pitch 12 is outside what the checkpoint can play, 24-84"),
+    ],
+)
+def test_a_walk_that_cannot_be_is_told_in_a_line(run, write_recipe, tmp_path, arguments, message):
+    ran = run("walk", write_recipe(), "-o", tmp_path / "walk.wav", *arguments)
+    assert ran.code == 2 and message in ran.err and ran.err.count("\n") == 1
+
+
+def test_a_walk_passes_its_key_points():
+    points = [np.random.RandomState(seed).standard_normal(8).astype("float32") for seed in (3, 17, 8, 3)]
+    passed = stations(points, 5)
+    assert len(passed) == 16
+    for i, point in enumerate(points):
+        np.testing.assert_allclose(passed[5 * i], point, atol=1e-6)
+
+
+def test_notes_are_coloured_by_their_place_along_the_path():
+    z = np.ones(4, np.float32)
+    path = TimbrePath((0.0, 9.0, 10.0), (z, z, z))
+    assert [path.along(t) for t in (0.0, 4.5, 9.0, 9.5, 12.0)] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert TimbrePath((0.0,), (z,)).along(3.0) == 0.0
 
 
 def test_a_walk_is_a_long_sound_and_an_instrument(run, write_recipe, tmp_path):

@@ -164,9 +164,9 @@ def test_what_is_learned_on_a_crop_is_what_the_whole_network_makes_there(trainer
     weights = {name.removeprefix("weights/"): w for name, w in state.items() if name.startswith("weights/")}
     batch = trainer._shards(trainer._batch(5, full=True))[1]
     code = np.asarray(trainer_code(weights, batch))
-    _, x = trainer._coarse(weights, code, batch)
-    crop = np.asarray(trainer._crop_image(weights, x, batch))
     folded = blocks.fold(weights, trainer.config.channels)
+    _, x = trainer._coarse(folded, code, batch)
+    crop = np.asarray(trainer._crop_image(folded, x, batch))
     labels = batch["one_hot"].argmax(axis=1)
     for number in (3, 4):
         seen = trainer._templates[number][labels]
@@ -200,16 +200,20 @@ def test_the_loss_is_what_its_formula_says(trainer):
     trainer, _ = trainer
     random = np.random.RandomState(0)
     made, real = random.uniform(-1, 1, (2, 1, 5, 6, 2)).astype("float32")
+    counts = np.ones((1, 5, 6), "float32")
+    counts[:, 0] = counts[:, :, :2] = 0.0  # a whole frame, and the margin of all others
     batch = {"loudest": np.float32(0.9)}
     a, p = 0.0661371661726, 0.8
     least = 0.9 - a * 6.5 * np.log(10)
     level = np.clip((real[..., 0] - least) / (0.9 - least), 0, 1)
-    weight = 0.3 + 0.7 * level + 3.0 * level**4
+    weight = (1 + 3.0 * level**4) * counts
     apart = np.where(real[..., 0] > least, abs(made[..., 0] - real[..., 0]), np.maximum(made[..., 0] - least, 0))
-    magnitude = ((apart + 3.0 * apart**2) * weight).sum() / weight.sum()
+    half_a_db = a * 0.05 * np.log(10)
+    squares = (apart**2 * weight).sum(axis=2)[0, 1:] / weight.sum(axis=2)[0, 1:]
+    magnitude = np.sqrt(squares + half_a_db**2).mean()
     turned = 1 - np.cos(np.pi * (made[..., 1] - real[..., 1]) / p)
-    frequency = (turned * level**2).sum() / (level**2).sum()
-    np.testing.assert_allclose(trainer._distance(made, real, batch), (magnitude, frequency), rtol=1e-5)
+    frequency = (turned * level**2 * counts).sum() / (level**2 * counts).sum()
+    np.testing.assert_allclose(trainer._distance(made, real, batch, counts), (magnitude, frequency), rtol=1e-4)
 
 
 def test_the_frequency_of_silence_costs_nothing_and_divides_by_nothing(trainer):

@@ -10,6 +10,8 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, mod
 from samplepack.problems import readable_path, wrong
 from samplepack.recipe.fields import Model, Seed, ShortFor, TimbreName
 
+LEAST_APART_S = 0.1
+
 
 def _midi_file(value: Any, info: ValidationInfo) -> Path:
     if isinstance(value, Path):
@@ -42,17 +44,18 @@ class Clip(Model):
     midi: Annotated[Path, BeforeValidator(_midi_file), WithJsonSchema({"type": "string"})]
     """Relative to the recipe."""
 
-    timbres: Annotated[tuple[Annotated[ClipTimbre, ShortFor("timbre", {"type": "string"})], ...] | None, Field()] = None
+    timbres: tuple[Annotated[ClipTimbre, ShortFor("timbre", {"type": "string"})], ...] = ()
     """In order; a note lies on the arc between the timbres before and after it."""
 
-    seconds_per_instrument: Annotated[float | None, Field(strict=True, gt=0.0, allow_inf_nan=False)] = None
+    seconds_per_instrument: Annotated[float | None, Field(strict=True, ge=LEAST_APART_S, allow_inf_nan=False)] = None
     """Random timbres instead, so far apart."""
 
     seed: Seed = 0
     """Of the random timbres."""
 
     tracks: Annotated[tuple[Annotated[int, Field(strict=True, ge=1)], ...] | None, Field(min_length=1)] = None
-    """Which of the file's tracks are played, counted from 1; all, where left out."""
+    """Which of the file's tracks are played, counted from 1 in the order in which they begin to sound (a track with
+    several programs counts for each); all, where left out."""
 
     drums: Annotated[bool, Field(strict=True)] = False
     """Whether the notes of drums are played too."""
@@ -62,20 +65,16 @@ class Clip(Model):
 
     @model_validator(mode="after")
     def _possible(self) -> Clip:
-        if (self.timbres is None) == (self.seconds_per_instrument is None):
+        if bool(self.timbres) == (self.seconds_per_instrument is not None):
             raise wrong("should have one of: timbres, seconds_per_instrument")
-        if self.timbres is not None:
-            places = [one.at for one in self.timbres if one.at is not None]
-            if not self.timbres:
-                raise wrong("timbres: should name one at least")
-            if places and len(places) < len(self.timbres):
-                raise wrong("timbres: either all have 'at', or none")
-            if any(a >= b for a, b in zip(places, places[1:], strict=False)):
-                raise wrong("timbres: each 'at' should be after the one before")
+        places = [one.at for one in self.timbres if one.at is not None]
+        if places and len(places) < len(self.timbres):
+            raise wrong("timbres: either all have 'at', or none")
+        if any(a >= b for a, b in zip(places, places[1:], strict=False)):
+            raise wrong("timbres: each 'at' should be after the one before")
         return self
 
     def fractions(self) -> tuple[float, ...]:
         """Where each of `timbres` stands."""
-        timbres = self.timbres or ()
-        even = len(timbres) - 1
-        return tuple(i / max(even, 1) if one.at is None else one.at for i, one in enumerate(timbres))
+        last = max(len(self.timbres) - 1, 1)
+        return tuple(i / last if one.at is None else one.at for i, one in enumerate(self.timbres))
