@@ -75,7 +75,8 @@ def measure_partials(audio: Audio, pitch: int) -> list[Partial]:
         top = low + int(np.argmax(magnitude[low : high + 1]))
         around = np.median(magnitude[np.minimum(centre + neighbourhood, len(magnitude) - 1).astype(int)])
         is_clear = low < top < high and magnitude[top] > _CLEAR_GAIN * around
-        place = top + _parabola(np.log(magnitude[top - 1 : top + 2]))
+        # Of a peak the top lies within half a bin; where there is none, it could lie anywhere.
+        place = top + min(max(_parabola(np.log(magnitude[top - 1 : top + 2])), -0.5), 0.5)
         found.append((number, float(1200.0 * np.log2(place / centre)), float(magnitude[top]), bool(is_clear)))
     strongest = max((magnitude for _, _, magnitude, _ in found), default=1.0)
     return [Partial(number, cents, magnitude / strongest, clear) for number, cents, magnitude, clear in found]

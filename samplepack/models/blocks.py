@@ -19,9 +19,9 @@ Folded = dict[str, Any]
 
 NORM_EPSILON = 1e-8
 
-_TAPS = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], "float32")
-"""Of a large image's three neighbouring pixels, which fall on each of two small ones; seen from the first large pixel
-of a small one, and from the second."""
+_TAPS = np.array([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]], "float32")
+"""Of a large image's three neighbouring pixels, which fall on each of two small ones; seen from the second large pixel
+of a small one, and from the first."""
 
 _ROWS = np.array([[0, 1, 1], [1, 1, 1], [1, 1, 0]], "float32")
 """Which of a kernel's rows lie on the image at its first row, at inner ones and at the last."""
@@ -46,7 +46,7 @@ def fold(tensors: Mapping[str, Any], channels: tuple[int, ...]) -> Folded:
             folded[f"{name}/kernel0"] = _fold_upsampling(kernel[:, :, :below])
             if kernel.shape[2] > below:
                 folded[f"{name}/template_kernel0"] = _convolution_of_equal_rows(kernel[:, :, below:])
-            folded[f"{name}/bias0"] = tensors[f"{name}/conv0/bias"]
+            folded[f"{name}/bias0"] = ops.tile(tensors[f"{name}/conv0/bias"], 4)
         folded[f"{name}/kernel1"] = scaled(tensors[f"{name}/conv1/kernel"])
         folded[f"{name}/bias1"] = tensors[f"{name}/conv1/bias"]
         kernel = scaled(tensors[f"{name}/to_rgb/kernel"], gain=1.0)
@@ -87,13 +87,16 @@ def block(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
     becomes sees 2×2 small pixels, so that four 2×2 kernels on the small image give the same as one 3×3 on the large.
     """
     name = f"block_{number}"
-    channels = folded[f"{name}/bias0"].shape[0]
-    x = _upsample_and_convolve(x, folded[f"{name}/kernel0"], channels)
+    padded = ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    x = convolve(padded, folded[f"{name}/kernel0"], "valid") + folded[f"{name}/bias0"]
     if f"{name}/template_kernel0" in folded:
+        x = _spread(x)
+        channels = x.shape[-1]
         rows = convolve(templates, folded[f"{name}/template_kernel0"], "same")
         first, inner, last = (rows[:, None, :, i * channels : (i + 1) * channels] for i in range(3))
-        x = x + ops.concatenate([first, ops.repeat(inner, x.shape[1] - 2, axis=1), last], axis=1)
-    x = activate(x + folded[f"{name}/bias0"])
+        x = activate(x + ops.concatenate([first, ops.repeat(inner, x.shape[1] - 2, axis=1), last], axis=1))
+    else:
+        x = pixel_norm(_spread(leaky(x)))  # what follows a convolution at once is done with it
     return activate(convolve(x, folded[f"{name}/kernel1"], "same") + folded[f"{name}/bias1"])
 
 
@@ -124,7 +127,12 @@ def convolve(x: Any, kernel: Any, padding: str) -> Any:
 
 def activate(x: Any) -> Any:
     """Leaky ReLU of slope 0.2, then the norm of each pixel."""
-    return pixel_norm(ops.leaky_relu(x, 0.2))
+    return pixel_norm(leaky(x))
+
+
+def leaky(x: Any) -> Any:
+    """Leaky ReLU of slope 0.2."""
+    return ops.leaky_relu(x, 0.2)
 
 
 def pixel_norm(x: Any) -> Any:
@@ -152,7 +160,7 @@ def _fold_upsampling(kernel: Any) -> Any:
         kernel: shape (3, 3, in, out).
 
     Returns:
-        shape (2, 2, in, 4·out): for the upper left, upper right, lower left and lower right pixel of each four. Of
+        shape (2, 2, in, 4·out): for the lower right, lower left, upper right and upper left pixel of each four. Of
         three neighbouring large pixels two fall on the same small one: their taps are summed.
 
     A product with constants, since TensorFlow adds more than two gradients of one tensor in an order that changes from
@@ -175,16 +183,12 @@ def _convolution_of_equal_rows(kernel: Any) -> Any:
     return ops.reshape(three, (3, kernel.shape[2], -1))
 
 
-def _upsample_and_convolve(x: Any, kernel: Any, channels: int) -> Any:
-    frames, bins = 2 * x.shape[1], 2 * x.shape[2]
-    y = convolve(ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)]), kernel, "valid")
-    rows = _interleaved(y, axis=1)
-    return ops.reshape(_interleaved(rows, axis=3), (-1, frames, bins, channels))
-
-
-def _interleaved(y: Any, axis: int) -> Any:
-    """The first half of the channels without the last place along an axis, and the second half without the first
-    place, side by side on a new axis after it. (By splits: the gradients of slices are slow in TensorFlow.)"""
-    first, second = ops.split(y, 2, axis=-1)
-    places = y.shape[axis] - 1
-    return ops.stack([ops.split(first, [places], axis=axis)[0], ops.split(second, [1], axis=axis)[1]], axis=axis + 1)
+def _spread(x: Any) -> Any:
+    """The large image of what `fold` makes of a 3×3 kernel: shape (batch, frames + 1, bins + 1, 4·channels) to
+    (batch, 2·frames, 2·bins, channels)."""
+    frames, bins, channels = x.shape[1], x.shape[2], x.shape[3] // 4
+    # Each pixel here lies between four small ones, and holds what becomes of the nearest quarter of each of them.
+    x = ops.transpose(ops.reshape(x, (-1, bins, 2, 2 * channels)), (0, 2, 1, 3))
+    x = ops.reshape(x, (-1, 2 * frames, 2 * bins, channels))
+    # By `ops.slice`, whose gradient is quick in TensorFlow, as that of x[…] isn't.
+    return ops.slice(x, (0, 1, 1, 0), (ops.shape(x)[0], 2 * frames - 2, 2 * bins - 2, channels))
