@@ -107,29 +107,39 @@ def network(folder: Path) -> Network:
 
 @dataclass(frozen=True)
 class Ran:
-    """A process, as the operating system counted it."""
+    """A build in a process of its own."""
 
     wall_s: float
     peak_mb: float
+    """The most memory that it held, as Linux tells it; the operating system's own count for a child begins with what
+    its parent held."""
 
 
-def run(command: list[str], home: Path) -> Ran:
-    """Run a process to its end."""
+BUILD = """\
+import sys
+from samplepack.cli import main
+try:
+    main()
+finally:
+    (peak,) = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
+    print(peak)
+"""
+
+
+def run(arguments: list[str], home: Path) -> Ran:
+    """Run a command of samplepack to its end."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, env={**os.environ, "SAMPLEPACK_HOME": str(home)})
-    _, status, usage = os.wait4(process.pid, 0)
-    wall_s = time.perf_counter() - began
-    if status:
-        raise SystemExit(f"{' '.join(command)} failed")
-    return Ran(wall_s, usage.ru_maxrss / 1024)
+    environment = {**os.environ, "SAMPLEPACK_HOME": str(home)}
+    command = [sys.executable, "-c", BUILD, *arguments]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return Ran(time.perf_counter() - began, int(done.stdout.split()[-1]) / 1024)
 
 
 def builds(folder: Path, timbres: int, checkpoint: str, of_network: Network) -> None:
     """Whole builds of so many timbres, each in a process of its own."""
     with tempfile.TemporaryDirectory() as scratch:
         recipe, home = Path(scratch, "benchmark.yaml"), Path(scratch, "home")
-        command = [sys.executable, "-c", "from samplepack.cli import main; main()", "build", str(recipe), "--quiet"]
-        command += ["--output", f"{scratch}/output"]
+        command = ["build", str(recipe), "--quiet", "--output", f"{scratch}/output"]
         os.symlink(folder, Path(scratch, "full"))
 
         def built(mix: float) -> Ran:

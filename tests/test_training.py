@@ -229,7 +229,7 @@ def test_the_loss_falls(trainer):
     for step in range(trainer.steps):
         state, terms = trainer.step(state, step)
         told.append(float(terms["magnitude"]))
-    assert np.mean(told[-4:]) < 0.6 * np.mean(told[:4])
+    assert np.mean(told[-4:]) < 0.75 * np.mean(told[:4])
 
 
 def test_a_network_that_falls_short_of_loud_and_quiet_is_stretched(make_training):

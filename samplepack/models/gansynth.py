@@ -114,7 +114,7 @@ class GANSynthConfig(Config):
         return {block: share for block, share in shares.items() if share > 0.0}
 
 
-def load(checkpoint: Checkpoint, engine: Engine) -> GANSynth:
+def load(checkpoint: Checkpoint, engine: Engine = DEFAULT_ENGINE) -> GANSynth:
     """Read a checkpoint's weights and make its network.
 
     Raises:
