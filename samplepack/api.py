@@ -17,14 +17,12 @@ from samplepack import models, parallel, views
 from samplepack.audio import Audio, encode
 from samplepack.cache import Cache, user_folder
 from samplepack.checkpoint import Checkpoint, read_instruments
-from samplepack.clip import TimbrePath, plan_clip, play, playable, random_path
+from samplepack.clip import TimbrePath, plan_clip, playable, random_path
 from samplepack.errors import InputError, did_you_mean
 from samplepack.files import write_aside
 from samplepack.latent import Latent, latent_from_seed
-from samplepack.performance import sound_file
-from samplepack.plan import Note, note_key
+from samplepack.performance import Studio, check_pitches, sound_file
 from samplepack.recipe import Recipe
-from samplepack.render import render
 from samplepack.score import read_midi, score_of
 
 Timbre = int | str | Latent
@@ -82,9 +80,10 @@ class Player:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
-        self._cache = Cache(user_folder("notes"))
-        self._engine = models.Engine(device=models.device_of("auto"))
-        self._map = parallel.threads(os.cpu_count() or 1)
+        engine = models.Engine(device=models.device_of("auto"))
+        map_ = parallel.threads(os.cpu_count() or 1)
+        cache = Cache(user_folder("notes"))
+        self._studio = Studio(Recipe(recipe=1, name="Notebook"), checkpoint, cache, map_, engine=engine)
 
     @property
     def instruments(self) -> list[str]:
@@ -123,12 +122,8 @@ class Player:
         Raises:
             InputError: the timbre or the pitch is none that the checkpoint knows.
         """
-        known = self.checkpoint.pitches
-        if pitch not in known:
-            raise InputError(f"pitch {pitch} is outside what the checkpoint can play, {known[0]}-{known[-1]}")
-        z = self.latent(seed)
-        note = Note(pitch, z, note_key(str(self._engine), self.checkpoint.digest, z, pitch))
-        ((_, audio),) = render([note], self.checkpoint, self._cache, self._engine)
+        check_pitches([pitch], self.checkpoint)
+        (audio,) = self._studio.rendered([self._studio.key(self.latent(seed), pitch)])
         title = f"{seed if isinstance(seed, int | str) else 'latent'}, pitch {pitch}"
         return Rendered(audio, title, lambda to: views.draw_rainbowgram(to, title, audio))
 
@@ -163,11 +158,9 @@ class Player:
         else:
             score = score_of(midi, playable(self.checkpoint), tracks, drums, slow)
         path = self._path(score.length_s, timbres, at, seconds_per_instrument, seed)
-        recipe = Recipe(recipe=1, name="Clip")
-        planned = plan_clip("Clip", score, path, recipe.sound, self.checkpoint.digest, self._engine)
-        notes = [note for key in planned.notes for note in key]
-        rendered = (audio for _, audio in render(notes, self.checkpoint, self._cache, self._engine))
-        audio = play(planned, rendered, self.checkpoint.rate_hz, recipe, self._map)
+        studio = self._studio
+        planned = plan_clip("Clip", score, path, studio.recipe.sound, self.checkpoint.digest, studio.engine)
+        audio = studio.play(planned)
         title = f"{len(score.notes)} notes" + "".join(f"; left out: {dropped}" for dropped in score.dropped)
         return Rendered(audio, title, lambda to: views.draw_clip(to, title, audio, score.notes, planned.along))
 

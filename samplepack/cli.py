@@ -17,6 +17,7 @@ import click
 from samplepack import __version__
 from samplepack.errors import InputError, Problem, SamplepackError
 from samplepack.progress import SILENT
+from samplepack.score import left_out
 
 if TYPE_CHECKING:
     from samplepack.checkpoint import Checkpoint
@@ -191,8 +192,8 @@ def build(
             for instrument in instruments:
                 click.echo(f"  {instrument['name']}: {summary(instrument['notes'])}")
             for played in built.manifest.says["clips"]:
-                left_out = f"; left out: {', '.join(played['dropped'])}" if played["dropped"] else ""
-                click.echo(f"  {played['name']}: {played['notes']} notes, {played['length_s']:.0f} s{left_out}")
+                about = f"{played['notes']} notes, {played['length_s']:.0f} s{left_out(played['dropped'])}"
+                click.echo(f"  {played['name']}: {about}")
             for line in judgement.lines() if judgement and judgement.good else ():
                 click.echo(f"  {line}")
     if cache.trouble:
@@ -257,8 +258,8 @@ def plan(recipe: Path, allow_plugins: bool, as_json: bool) -> None:
         notes, cached = instrument["notes"], instrument["cached"]
         click.echo(f"  {instrument['name']}: {notes} notes, {cached} of them in the cache ({instrument['origin']})")
     for played in described["clips"]:
-        left_out = f"; left out: {', '.join(played['dropped'])}" if played["dropped"] else ""
-        click.echo(f"  {played['name']}: {played['notes']} notes, {played['cached']} of them in the cache{left_out}")
+        about = f"{played['notes']} notes, {played['cached']} of them in the cache{left_out(played['dropped'])}"
+        click.echo(f"  {played['name']}: {about}")
     click.echo(f"to render: {described['to_render']} notes")
 
 
@@ -754,7 +755,6 @@ def evaluate(checkpoint: str, data: Path, as_json: bool, output: Path | None) ->
     from samplepack.datasets.prepared import read_dataset
     from samplepack.evaluation import evaluate as evaluation
     from samplepack.evaluation import report
-    from samplepack.progress import SILENT
 
     dataset = read_dataset(data)
     opened = library.opened(library.find(checkpoint, Path()))

@@ -144,15 +144,14 @@ def plan_clip(
         digest: the checkpoint's.
         engine: what renders.
     """
-    words = str(engine)
-    notes = tuple(to_render(path.at(note.start_s), note.pitch, sound, digest, words) for note in score.notes)
+    notes = tuple(to_render(path.at(note.start_s), note.pitch, sound, digest, engine) for note in score.notes)
     return PlannedClip(name, score, tuple(path.along(note.start_s) for note in score.notes), notes)
 
 
-def to_render(z: Latent, pitch: int, sound: Sound, digest: str, engine: str) -> tuple[Note, ...]:
-    """What the network renders of a key: one note, in stereo a left and a right one; `engine` in words."""
+def to_render(z: Latent, pitch: int, sound: Sound, digest: str, engine: Engine) -> tuple[Note, ...]:
+    """What the network renders of a key: one note, in stereo a left and a right one."""
     heard = sides(z) if sound.channels == "stereo" else [z]
-    return tuple(Note(pitch, side, note_key(engine, digest, side, pitch)) for side in heard)
+    return tuple(Note(pitch, side, note_key(str(engine), digest, side, pitch)) for side in heard)
 
 
 def check_clips(recipes: Iterable[LoadedRecipe]) -> None:

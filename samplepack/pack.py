@@ -30,7 +30,7 @@ from samplepack.models import Engine
 from samplepack.parallel import Map
 from samplepack.plan import Axis, PlannedInstrument
 from samplepack.recipe import LoadedRecipe, Recipe, Sound
-from samplepack.score import NO_READER
+from samplepack.score import NO_READER, left_out
 
 IN_TUNE_CENTS = 3.0
 """A key within this of its pitch is in tune."""
@@ -362,11 +362,7 @@ def _readme(recipe: Recipe, instruments: Sequence[Any], clips: Sequence[dict[str
     lines += [f"| {instrument['name']} | {summary(instrument['notes'])} |" for instrument in instruments]
     if clips:
         lines += ["", "Played along a path of timbres, in `Clips/`:", ""]
-        left_out = [f"; left out: {', '.join(clip['dropped'])}" if clip["dropped"] else "" for clip in clips]
-        lines += [
-            f"- {c['name']}: {c['notes']} notes, {c['length_s']:.0f} s{out}"
-            for c, out in zip(clips, left_out, strict=True)
-        ]
+        lines += [f"- {c['name']}: {c['notes']} notes, {c['length_s']:.0f} s{left_out(c['dropped'])}" for c in clips]
     lines += [
         "",
         f"Made by samplepack {__version__} from `recipe.yaml`. What was measured stands in `{MANIFEST}`.",

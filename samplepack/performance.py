@@ -52,11 +52,20 @@ class Studio:
     progress: Progress = SILENT
     engine: Engine = DEFAULT_ENGINE
 
+    def key(self, z: Latent, pitch: int) -> tuple[Note, ...]:
+        """What the network renders of a key."""
+        return to_render(z, pitch, self.recipe.sound, self.checkpoint.digest, self.engine)
+
     def rendered(self, keys: Sequence[tuple[Note, ...]]) -> Iterator[Audio]:
         """The network's notes of some keys, in their order."""
         self.progress.started(len(keys))
         made = render(chain(*keys), self.checkpoint, self.cache, self.engine, on_start=self.progress.loading)
         return (audio for _, audio in made)
+
+    def play(self, planned: PlannedClip) -> Audio:
+        """A planned clip as sound."""
+        rendered = self.rendered(planned.notes)
+        return play(planned, rendered, self.checkpoint.rate_hz, self.recipe, self.map_, self.progress)
 
 
 @dataclass(frozen=True)
@@ -103,16 +112,11 @@ def key_points(studio: Studio, seeds: str, pitch: int) -> list[Latent]:
     Raises:
         InputError: the seeds aren't any, there are no timbres, or the checkpoint can't play the pitch.
     """
-    if pitch not in studio.checkpoint.pitches:
-        known = studio.checkpoint.pitches
-        raise InputError(f"pitch {pitch} is outside what the checkpoint can play, {known[0]}-{known[-1]}")
+    check_pitches([pitch], studio.checkpoint)
     if not seeds:
         points = list(timbre_latents(studio.recipe, studio.checkpoint.latent_dim).values())
     else:
-        written = [seed.strip() for seed in seeds.split(",")]
-        if bad := [seed for seed in written if not (seed.isascii() and seed.isdecimal() and int(seed) < 2**32)]:
-            raise InputError(f"'{bad[0]}' is no seed: they are whole numbers from 0 to 4294967295, such as 3,17,8")
-        points = [latent_from_seed(int(seed), studio.checkpoint.latent_dim) for seed in written]
+        points = [latent_from_seed(seed, studio.checkpoint.latent_dim) for seed in _seeds(seeds)]
     if not points:
         raise InputError("the recipe has no timbres; give --seeds")
     return points
@@ -140,10 +144,19 @@ def parsed_pitches(text: str, checkpoint: Checkpoint) -> list[int]:
         pitches = [int(pitch) for pitch in text.split(",")]
     except ValueError:
         raise InputError(f"'{text}' should be pitches such as 60,64,67") from None
+    check_pitches(pitches, checkpoint)
+    return pitches
+
+
+def check_pitches(pitches: Sequence[int], checkpoint: Checkpoint) -> None:
+    """Know that a checkpoint can play some pitches.
+
+    Raises:
+        InputError: it can't play one.
+    """
     known = checkpoint.pitches
     if outside := [pitch for pitch in pitches if pitch not in known]:
         raise InputError(f"pitch {outside[0]} is outside what the checkpoint can play, {known[0]}-{known[-1]}")
-    return pitches
 
 
 def loaded_bank(seeds: str, checkpoint: str) -> LoadedRecipe:
@@ -158,12 +171,17 @@ def loaded_bank(seeds: str, checkpoint: str) -> LoadedRecipe:
 
 
 def _bank(seeds: str) -> Bank:
-    written = [seed.strip() for seed in seeds.split(",")]
-    numbers = [int(seed) if seed.isascii() and seed.isdecimal() else seed for seed in written]
     try:
-        return Bank.model_validate({"seeds": seeds if "-" in seeds else numbers})
+        return Bank.model_validate({"seeds": seeds if "-" in seeds else _seeds(seeds)})
     except ValidationError as error:
         raise InputError(*(Problem(_told(one)) for one in error.errors())) from None
+
+
+def _seeds(text: str) -> list[int]:
+    written = [seed.strip() for seed in text.split(",")]
+    if bad := [seed for seed in written if not (seed.isascii() and seed.isdecimal() and int(seed) < 2**32)]:
+        raise InputError(f"'{bad[0]}' is no seed: they are whole numbers from 0 to 4294967295, such as 3,17,8")
+    return [int(seed) for seed in written]
 
 
 def _told(error: ErrorDetails) -> str:
@@ -178,9 +196,7 @@ def write_clip(studio: Studio, planned: PlannedClip, output: Path) -> Audio:
         InputError: the file's name ends in neither .wav nor .flac.
         OSError: it can't be written.
     """
-    rendered = studio.rendered(planned.notes)
-    rate_hz = studio.checkpoint.rate_hz
-    audio = play(planned, rendered, rate_hz, studio.recipe, studio.map_, studio.progress)
+    audio = studio.play(planned)
     write_sound(output, audio, studio.recipe)
     views.draw_clip(output.with_suffix(".png"), planned.name, audio, planned.score.notes, planned.along)
     return audio
@@ -190,7 +206,7 @@ def write_walk(studio: Studio, latents: Sequence[Latent], pitch: int, steps: Ste
     """Walk along latents into a sound file, and draw it; errors as of `write_clip`."""
     if len(latents) > _MOST_STEPS:
         raise InputError(f"a walk of {len(latents)} steps; it takes {_MOST_STEPS} at most")
-    keys = [to_render(z, pitch, studio.recipe.sound, studio.checkpoint.digest, str(studio.engine)) for z in latents]
+    keys = [studio.key(z, pitch) for z in latents]
     notes = []
     for audio in in_tune_side_by_side(keys, studio.rendered(keys), studio.recipe.sound, studio.map_):
         notes.append(audio)
@@ -242,7 +258,7 @@ def write_preview(
             starts_s = time_s if chord else time_s + i * _NOTE_S
             is_last = chord or i == len(pitches) - 1
             notes.append(PlayedNote(pitch, 100, starts_s, starts_s + (_CHORD_S if is_last else _NOTE_S)))
-            keys.append(to_render(z, pitch, studio.recipe.sound, studio.checkpoint.digest, str(studio.engine)))
+            keys.append(studio.key(z, pitch))
         time_s = notes[-1].end_s + _GAP_S
     along = tuple(i / max(len(notes) - 1, 1) for i in range(len(notes)))
     write_clip(studio, PlannedClip(output.stem, Score(tuple(notes), ()), along, tuple(keys)), output)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from samplepack.analysis import hann
 from samplepack.audio import Audio, read
+from samplepack.views import own_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,13 +74,8 @@ def draw(folder: Path, title: str, instruments: Sequence[dict[str, Any]], images
         instruments: what `pack.json` says of each.
         images: instrument → its `keyboard_image`.
     """
-    import matplotlib
-
     (folder / "Pictures").mkdir()
-    # A user's own settings don't reach the pack, whose bytes would depend on them.
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        matplotlib.rcdefaults()
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a name in a script that the font lacks
+    with own_style():
         for about in instruments:
             _draw_instrument(folder, about, images[about["name"]])
         pitches = sorted({note["pitch"] for note in instruments[0]["notes"]})

@@ -57,6 +57,11 @@ class Score:
         return max(note.end_s for note in self.notes)
 
 
+def left_out(dropped: Sequence[str]) -> str:
+    """What of a score was dropped, to stand at the end of a line; empty where nothing was."""
+    return f"; left out: {', '.join(dropped)}" if dropped else ""
+
+
 def read_midi(
     path: Path, pitches: Sequence[int], tracks: Collection[int] | None = None, drums: bool = False, slow: float = 1.0
 ) -> Score:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from samplepack.analysis import fast_size, pitch_hz
 from samplepack.audio import Audio
 from samplepack.errors import InputError
+from samplepack.files import write_aside
 from samplepack.score import PlayedNote
 
 if TYPE_CHECKING:
@@ -155,23 +158,33 @@ def _decibels(magnitude: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(20.0 * np.log10(np.maximum(magnitude / max(float(magnitude.max()), 1e-9), 1e-9)), np.float32)
 
 
-def _draw(to: Path | IO[bytes], title: str, size: tuple[float, float], content: Callable[[Figure], None]) -> None:
+@contextmanager
+def own_style() -> Iterator[None]:
+    """Matplotlib as it comes: a user's own settings don't reach a picture, whose bytes would depend on them."""
     import matplotlib
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a name in a script that the font lacks
+        yield
+
+
+def _draw(to: Path | IO[bytes], title: str, size: tuple[float, float], content: Callable[[Figure], None]) -> None:
+    from matplotlib import rcParams
+    from matplotlib.figure import Figure
 
     kind = to.suffix[1:] if isinstance(to, Path) else "png"
     if kind not in ("png", "svg"):
         raise InputError(f"'{to}' should end in .png or .svg")
-    # A user's own settings don't reach the picture, whose bytes would depend on them.
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams["svg.hashsalt"] = title
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        from matplotlib.figure import Figure
-
+    drawn = io.BytesIO()
+    with own_style():
+        rcParams["svg.hashsalt"] = title
         figure = Figure(figsize=size, dpi=90, layout="constrained")
-        figure.suptitle(title)
+        figure.suptitle(title, parse_math=False)
         content(figure)
-        kind = to.suffix[1:] if isinstance(to, Path) else "png"
-        figure.savefig(
-            to, format=kind, metadata={"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-        )
+        nothing = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+        figure.savefig(drawn, format=kind, metadata=nothing)
+    if isinstance(to, Path):
+        write_aside(to, drawn.getvalue())
+    else:
+        to.write(drawn.getvalue())

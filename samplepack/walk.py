@@ -16,23 +16,24 @@ from samplepack.latent import Latent, walk
 
 @dataclass(frozen=True)
 class Steps:
-    """How the notes of a walk follow each other."""
+    """How the notes of a walk follow each other.
 
-    spacing_s: float = 0.4
+    Raises:
+        InputError: a time isn't one, or nothing would sound.
+    """
+
+    spacing_s: float
     """From one note's start to the next one's."""
 
-    trim_s: float = 2.0
+    trim_s: float
     """How much of each note is heard at most."""
 
-    attack_s: float = 0.6
-    sustain_s: float = 0.4
-    decay_s: float = 0.8
+    attack_s: float
+    sustain_s: float
+    decay_s: float
     """Each note fades in, holds and fades out; what lies beyond `trim_s` is cut."""
 
     def __post_init__(self) -> None:
-        """Raises:
-        InputError: a time isn't one, or nothing would sound.
-        """
         times = (self.spacing_s, self.trim_s, self.attack_s, self.sustain_s, self.decay_s)
         if not all(0.0 <= time < math.inf for time in times):
             raise InputError("the times of a walk should be numbers of seconds, from 0 on")

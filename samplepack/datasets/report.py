@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from samplepack.datasets.prepared import Contents, Dropped, Note
+from samplepack.views import own_style
 
 PICTURE = "table.png"
 
@@ -61,7 +61,6 @@ def draw(path: Path, notes: Sequence[Note], dropped: Sequence[Dropped]) -> None:
         notes: of the set, at least one.
         dropped: those whose instrument and pitch are known are shown too.
     """
-    import matplotlib
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
 
@@ -77,10 +76,7 @@ def draw(path: Path, notes: Sequence[Note], dropped: Sequence[Dropped]) -> None:
         for name, pitch in places:
             if name in row:
                 grid[row[name], pitch - lowest] = value
-    # A user's own settings don't reach the set, whose bytes would depend on them.
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        matplotlib.rcdefaults()
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+    with own_style():
         figure = Figure(figsize=(10, 1.2 + _ROW_INCHES * len(names)), dpi=90, layout="constrained")
         axes = figure.subplots()
         axes.pcolormesh(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from samplepack.evaluation import measures
 from samplepack.evaluation.evaluate import Evaluation
 from samplepack.evaluation.figures import Diversity, Figures, Judged, Smoothness
 from samplepack.evaluation.likeness import Example
+from samplepack.views import own_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,14 +28,10 @@ _LOWEST_HZ = 30.0
 def draw(folder: Path, evaluation: Evaluation) -> None:
     """Write the pictures of an evaluation, PNG: how well notes are in tune, how like real ones they are, how far
     timbres lie apart; and spectrograms of some notes, where real ones could be made again."""
-    import matplotlib
     from matplotlib.figure import Figure
 
     figures = evaluation.figures
-    # A user's own settings don't reach the pictures.
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        matplotlib.rcdefaults()
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a name in a script that the font lacks
+    with own_style():
 
         def save(name: str, figure: Figure) -> None:
             figure.suptitle(f"{figures.checkpoint} against {figures.dataset}", fontsize=13)

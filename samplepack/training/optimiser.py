@@ -83,11 +83,11 @@ def _even(kernel: Any) -> Any:
     is_wide = x.shape[0] < x.shape[1]
     x = ops.transpose(x) if is_wide else x
     x = x / (ops.sqrt(ops.sum(ops.square(x))) + 1e-12)
-    square, product = ops.matmul(ops.transpose(x), x), None  # all five on the small square of the tall matrix
+    square, product = ops.matmul(ops.transpose(x), x), ops.eye(x.shape[1])  # all five on the small square of x
     for _ in range(5):
         factor = 2.0315 * ops.matmul(square, square) - 4.775 * square + 3.4445 * ops.eye(x.shape[1])
         square = ops.matmul(factor, ops.matmul(square, factor))
-        product = factor if product is None else ops.matmul(product, factor)
+        product = ops.matmul(product, factor)
     x = ops.matmul(x, product)
     scale = _STEP_SIZE * math.sqrt(max(x.shape))
     return ops.reshape(scale * (ops.transpose(x) if is_wide else x), kernel.shape)
