@@ -31,7 +31,11 @@ _SHARDS = 2
 """Into how many parts a batch is cut, of which TensorFlow works on each with a thread of its own: small convolutions
 gain nothing from several threads each. Not the machine's own number of cores, which would change the weights' bits."""
 
-_SIGMA = 0.15
+_VARIED, _VARIED_EVERY = 2, 2
+"""Random latents in each part of a batch whose sounds are compared with those of instruments, and every how many
+steps: they take a third of a coarse step's time."""
+
+_SIGMA = 0.04
 """Of the posteriors at the start, beside means that lie about 1 from the middle."""
 
 _AUDIBLE = math.log(10.0) * 6.5
@@ -53,8 +57,12 @@ class Reconstruction(BaseModel):
     learning_rate: float = Field(1.2e-2, gt=0)
     latent_learning_rate: float = Field(4e-2, gt=0)
 
-    coarse_share: float = Field(0.15, ge=0, le=1)
+    coarse_share: float = Field(0.3, ge=0, le=1)
     """The first share of the images is learned at a quarter of the size alone."""
+
+    coarse_weight: float = Field(1.0, ge=0)
+    """Of the loss at a quarter of the size, after that. What is not yet right in a timbre is right there, or not at
+    all: levels of whole regions."""
 
     frequency_weight: float = Field(0.2, ge=0)
     """Of the loss on instantaneous frequency, beside that on magnitude."""
@@ -62,8 +70,11 @@ class Reconstruction(BaseModel):
     loud_weight: float = Field(3.0, ge=0)
     """Of the loudest bins, which are few, beside that of the others in the loss on magnitude."""
 
-    divergence_weight: float = Field(5e-6, ge=0)
+    divergence_weight: float = Field(1e-6, ge=0)
     """Of the posteriors' divergence from a normal distribution. With 2e-4, instruments blur into each other."""
+
+    variety_weight: float = Field(0.5, ge=0)
+    """Of how differently the sounds of random latents and those of all instruments are spread."""
 
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the convolutions; `bfloat16` is faster where the processor has it."""
@@ -102,7 +113,14 @@ class ReconstructionTrainer:
         seed: of all that is drawn by lot.
     """
 
-    terms: tuple[str, ...] = ("magnitude", "frequency", "coarse_magnitude", "coarse_frequency", "divergence")
+    terms: tuple[str, ...] = (
+        "magnitude",
+        "frequency",
+        "coarse_magnitude",
+        "coarse_frequency",
+        "variety",
+        "divergence",
+    )
 
     def __init__(
         self,
@@ -135,8 +153,7 @@ class ReconstructionTrainer:
             }
         )
         self._adam, self._muon = Adam(beta_1=0.9, beta_2=0.99), Muon()
-        self._coarse_step = compiled(lambda state, batch: self._update(state, batch, full=False))
-        self._full_step = compiled(lambda state, batch: self._update(state, batch, full=True))
+        self._step = compiled(self._update)
 
     def start(self, tensors: Mapping[str, NDArray[np.float32]] | None) -> State:
         """See `Trainer.start`; the latents of instruments that `tensors` doesn't know are drawn."""
@@ -155,9 +172,7 @@ class ReconstructionTrainer:
 
     def step(self, state: State, step: int) -> tuple[State, dict[str, Any]]:
         """See `Trainer.step`."""
-        full = step >= self.settings.coarse_share * self.steps
-        batch = self._batch(step, full)
-        return (self._full_step if full else self._coarse_step)(state, batch)  # type: ignore[no-any-return]
+        return self._step(state, self._batch(step))  # type: ignore[no-any-return]
 
     def tensors(self, state: State) -> dict[str, NDArray[np.float32]]:
         """See `Trainer.tensors`."""
@@ -177,8 +192,8 @@ class ReconstructionTrainer:
         """See `Trainer.config_after`: the sizes are the same from the first step on."""
         return self.config
 
-    def _batch(self, step: int, full: bool) -> dict[str, NDArray[Any]]:
-        """All that a step needs besides the state, as arrays."""
+    def _batch(self, step: int) -> dict[str, NDArray[Any]]:
+        """All that a step needs besides the state, as arrays: what is there says what is learned from."""
         settings, batch, n = self.settings, self.settings.batch, len(self.chosen)
         rng = np.random.default_rng([self.seed, 1, step])
         places = np.arange(step * batch, (step + 1) * batch)
@@ -204,8 +219,29 @@ class ReconstructionTrainer:
         for block, templates in self._templates.items():
             if block <= self.coarse_block:
                 made[f"templates_{block}"] = templates[labels]
-        if full:
+        if settings.variety_weight > 0 and step % _VARIED_EVERY == 0:
+            made |= self._of_any_timbre(rng)
+        if step >= settings.coarse_share * self.steps:
             made |= self._crops(rng, notes, labels)
+        return made
+
+    def _of_any_timbre(self, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+        """Random latents, and notes of any instruments; all of a shard at one pitch."""
+        notes = []
+        for _ in range(self.settings.batch // self._shard):
+            label = self.labels[rng.choice(self.chosen)]
+            same = self.chosen[self.labels[self.chosen] == label]
+            notes.append(rng.choice(same, _VARIED, replace=len(same) < _VARIED))
+        others = np.concatenate(notes)
+        labels = self.labels[others]
+        made: dict[str, NDArray[Any]] = {
+            "random": rng.standard_normal((len(others), self.config.latent_dim)).astype("float32"),
+            "random_one_hot": np.eye(self.config.pitches[1] - self.config.pitches[0] + 1, dtype="float32")[labels],
+            "others": self.spectrograms.coarse[others][..., 0].astype("float32"),
+        }
+        for block, templates in self._templates.items():
+            if block <= self.coarse_block:
+                made[f"random_templates_{block}"] = templates[labels]
         return made
 
     def _crops(
@@ -250,11 +286,10 @@ class ReconstructionTrainer:
                 made[f"templates_{block}"] = templates[labels[:, None], wide]
         return made
 
-    def _update(self, state: State, batch: Tensors, full: bool) -> tuple[State, dict[str, Any]]:
+    def _update(self, state: State, batch: Tensors) -> tuple[State, dict[str, Any]]:
         weights = _part(state, "weights/")
         parts = [
-            value_and_gradients(lambda w, shard=shard: self._loss(w, shard, full), weights)
-            for shard in self._shards(batch)
+            value_and_gradients(lambda w, shard=shard: self._loss(w, shard), weights) for shard in self._shards(batch)
         ]
         terms, gradients = (_mean([part[i] for part in parts]) for i in (1, 2))
         network = [name for name in weights if name.startswith("block_")]
@@ -273,13 +308,15 @@ class ReconstructionTrainer:
         return new, terms
 
     def _shards(self, batch: Tensors) -> list[Tensors]:
-        size = self._shard
-        return [
-            {name: tensor[first : first + size] if len(tensor.shape) else tensor for name, tensor in batch.items()}
-            for first in range(0, self.settings.batch, size)
-        ]
+        shards = self.settings.batch // self._shard
+        parts: list[Tensors] = [{} for _ in range(shards)]
+        for name, tensor in batch.items():
+            size = tensor.shape[0] // shards if len(tensor.shape) else 0
+            for i, part in enumerate(parts):
+                part[name] = tensor[i * size : (i + 1) * size] if size else tensor
+        return parts
 
-    def _loss(self, weights: Tensors, batch: Tensors, full: bool) -> tuple[Any, dict[str, Any]]:
+    def _loss(self, weights: Tensors, batch: Tensors) -> tuple[Any, dict[str, Any]]:
         mean = ops.take(weights["mean"], batch["instrument"], axis=0)
         log_sigma = ops.take(weights["log_sigma"], batch["instrument"], axis=0)
         sigma = ops.exp(log_sigma)
@@ -291,11 +328,14 @@ class ReconstructionTrainer:
             zip(("coarse_magnitude", "coarse_frequency"), self._distance(coarse, batch["coarse"], batch), strict=True)
         )
         loss = terms["coarse_magnitude"] + self.settings.frequency_weight * terms["coarse_frequency"]
-        if full:
+        if "images" in batch:
             y = self._crop_image(folded, x, batch)
             magnitude, frequency = self._distance(y, batch["images"], batch, batch["counts"])
             terms |= {"magnitude": magnitude, "frequency": frequency}
-            loss = magnitude + self.settings.frequency_weight * frequency + 0.3 * loss
+            loss = magnitude + self.settings.frequency_weight * frequency + self.settings.coarse_weight * loss
+        if "random" in batch:
+            terms["variety"] = self._energy_distance(folded, batch)
+            loss = loss + self.settings.variety_weight * terms["variety"]
         terms["divergence"] = divergence
         return loss + batch["divergence"] * divergence, terms
 
@@ -311,6 +351,23 @@ class ReconstructionTrainer:
         for number in range(self.coarse_block + 1, last + 1):
             x = blocks.block(folded, number, x, self._seen(batch, number))
         return blocks.image(folded, last, x, self._seen(batch, last))
+
+    def _energy_distance(self, folded: blocks.Folded, batch: Tensors) -> Any:
+        """How differently the sounds of random latents and those of all instruments at the same pitch are spread, but
+        for what doesn't depend on the network: least where a random latent is as far from an instrument, on average,
+        as from another random latent. Between latents that were learned a network else gives what lies between their
+        sounds, and random timbres are all alike. Source: Székely & Rizzo, "Energy statistics", 2013."""
+        templates = {
+            f"templates_{b}": batch[f"random_templates_{b}"] for b in self._templates if b <= self.coarse_block
+        }
+        images, _ = self._coarse(folded, blocks.code_of(batch["random"], batch["random_one_hot"]), templates)
+        made = ops.cast(images[..., 0], "float32")
+
+        def distances(one: Any, other: Any) -> Any:
+            return ops.sqrt(ops.mean(ops.square(one[:, None] - other[None]), axis=(2, 3)) + 1e-6)
+
+        among_themselves = distances(made, made) * (1.0 - ops.eye(_VARIED))
+        return 2.0 * ops.mean(distances(made, batch["others"])) - ops.sum(among_themselves) / (_VARIED * (_VARIED - 1))
 
     def _seen(self, batch: Tensors, block: int) -> Any:
         return self._cast(batch[f"templates_{block}"]) if block in self._templates else None
