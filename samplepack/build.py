@@ -105,9 +105,9 @@ def _build(
                 progress.done(len(planned.keys[0]))
             instruments.append((planned, [key.spooled for key in done]))
             images[planned.name] = picture.keyboard_image([key.column for key in done])
-        about = pack.write_instruments(aside, instruments, loaded.recipe, map_)
+        written = pack.write_instruments(aside, instruments, loaded.recipe, map_)
+        about = picture.draw(aside, loaded.recipe.name, written, images)
         shutil.rmtree(spool)
-        picture.draw(aside, loaded.recipe.name, about, images)
         raws = (audio for _, audio in rendered)
         about_clips = [
             pack.write_clip(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -141,8 +141,8 @@ class SpooledKey:
 
 def write_instruments(
     folder: Path, instruments: Sequence[tuple[PlannedInstrument, Sequence[SpooledKey]]], recipe: Recipe, map_: Map
-) -> list[dict[str, Any]]:
-    """Write the sound files of all instruments once, at their final level, and their maps once for each format.
+) -> Iterator[dict[str, Any]]:
+    """Write the sound files of each instrument once, at their final level, and its maps once for each format.
 
     Args:
         folder: of the pack.
@@ -150,13 +150,12 @@ def write_instruments(
         recipe: how to write them.
         map_: what to write them with.
 
-    Returns:
-        What `pack.json` says of each.
+    Yields:
+        What `pack.json` says of each, once it is written.
     """
     all_spooled = [[note for key in keys for note in key.layers] for _, keys in instruments]
     gains = _gains_db(all_spooled, recipe.sound)
     (folder / "Instruments").mkdir()
-    about = []
     for (planned, keys), spooled, gains_db in zip(instruments, all_spooled, gains, strict=True):
         (folder / "Samples" / planned.name).mkdir(parents=True)
         write = partial(_write_note, folder, planned.name, recipe.sound, _layers(spooled))
@@ -166,17 +165,14 @@ def write_instruments(
             suffix, write_map = WRITERS[name]
             (folder / "Instruments" / f"{planned.name}{suffix}").write_bytes(write_map(instrument, folder))
         latents = [[float(str(value)) for value in z] for z in planned.layers]
-        about.append(
-            {
-                "name": planned.name,
-                "origin": planned.origin,
-                "axis": planned.axis,
-                "latents": latents,
-                "rendered": {str(key.layers[0].finished.pitch): key.rendered for key in keys},
-                "notes": notes,
-            }
-        )
-    return about
+        yield {
+            "name": planned.name,
+            "origin": planned.origin,
+            "axis": planned.axis,
+            "latents": latents,
+            "rendered": {str(key.layers[0].finished.pitch): key.rendered for key in keys},
+            "notes": notes,
+        }
 
 
 def _layers(spooled: Sequence[SpooledNote]) -> int:

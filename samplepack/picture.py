@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from samplepack.analysis import hann
 from samplepack.audio import Audio, read
+from samplepack.parallel import threads
 from samplepack.views import own_style
 
 if TYPE_CHECKING:
@@ -65,38 +68,43 @@ def spectrogram(audio: Audio) -> Column:
     return np.stack([power[:, a:b].max(axis=1) for a, b in zip(first, last, strict=True)])
 
 
-def draw(folder: Path, title: str, instruments: Sequence[dict[str, Any]], images: Mapping[str, Image]) -> None:
+def draw(
+    folder: Path, title: str, instruments: Iterable[dict[str, Any]], images: Mapping[str, Image]
+) -> list[dict[str, Any]]:
     """Write a pack's pictures: one of each instrument and one of all, PNG.
 
     Args:
-        folder: of the pack, in which the sound files lie already.
+        folder: of the pack.
         title: of the pack.
-        instruments: what `pack.json` says of each.
+        instruments: what `pack.json` says of each, as soon as its sound files are there. While the next one's are
+            written, one is drawn.
         images: instrument → its `keyboard_image`.
+
+    Returns:
+        The instruments.
     """
     (folder / "Pictures").mkdir()
-    with own_style():
-        for about in instruments:
-            _draw_instrument(folder, about, images[about["name"]])
-        pitches = sorted({note["pitch"] for note in instruments[0]["notes"]})
+    with own_style(), closing(threads(1)(partial(_draw_instrument, folder, images), instruments)) as drawn:
+        done = list(drawn)
+        pitches = sorted({note["pitch"] for note in done[0]["notes"]})
         _draw_overview(folder / "Pictures" / OVERVIEW, title, pitches, images)
+    return done
 
 
-def _draw_instrument(folder: Path, about: dict[str, Any], image: Image) -> None:
+def _draw_instrument(folder: Path, images: Mapping[str, Image], about: dict[str, Any]) -> dict[str, Any]:
     from matplotlib.figure import Figure
 
     last = max(note["layer"] for note in about["notes"])
     notes = [note for note in about["notes"] if note["layer"] == last]
     pitches = [note["pitch"] for note in notes]
-    figure = Figure(figsize=(12, 7), dpi=90, layout="constrained")
-    halves: Any = figure.subfigures(2, 1, height_ratios=(3, 2))
-    above, below = halves
-    axes = above.subplots()
-    shown = _show(axes, about["name"], pitches, image)
+    figure = Figure(figsize=(12, 7), dpi=90)  # placed by hand: a layout engine draws every picture twice
+    axes = figure.add_axes((0.06, 0.47, 0.86, 0.48))
+    shown = _show(axes, about["name"], pitches, images[about["name"]])
     axes.set_xlabel("key; each column is the first 4 s of its note")
-    above.colorbar(shown, ax=axes, label="level, dB", pad=0.01)
-    panels: Any = below.subplots(1, 3, width_ratios=(2, 1, 1))
-    wave, tuning, level = panels
+    figure.colorbar(shown, cax=figure.add_axes((0.93, 0.47, 0.012, 0.48)), label="level, dB")
+    wave, tuning, level = (
+        figure.add_axes((left, 0.075, width, 0.25)) for left, width in ((0.06, 0.44), (0.545, 0.195), (0.785, 0.195))
+    )
     _draw_wave(wave, folder, notes)
     for name, label, marker in (("was_off_cents", "as rendered", "o"), ("cents", "as built", ".")):
         stated = [note["tuning"] and note["tuning"][name] if name != "cents" else note[name] for note in notes]
@@ -113,6 +121,7 @@ def _draw_instrument(folder: Path, about: dict[str, Any], image: Image) -> None:
         level.set_ylim(middle - 12.0, middle + 12.0)
     level.set(title="loudness, LUFS", xlabel="key")
     figure.savefig(folder / "Pictures" / f"{about['name']}.png", metadata={"Software": None})
+    return about
 
 
 def _draw_wave(axes: Axes, folder: Path, notes: Sequence[dict[str, Any]]) -> None:
@@ -138,9 +147,18 @@ def _draw_overview(path: Path, title: str, pitches: Sequence[int], images: Mappi
         title += f" (the first {len(shown)} of {len(images)})"
     columns = min(4, max(1, round(len(shown) ** 0.5)))
     rows = -(-len(shown) // columns)
-    figure = Figure(figsize=(5.5 * columns, 0.6 + 2.4 * rows), dpi=90, layout="constrained")
-    figure.suptitle(title, fontsize=15)
+    width, height = 5.5 * columns, 0.6 + 2.4 * rows
+    figure = Figure(figsize=(width, height), dpi=90)
+    figure.suptitle(title, fontsize=15, y=1.0 - 0.15 / height)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    figure.subplots_adjust(
+        left=0.7 / width,
+        right=1.0 - 0.15 / width,
+        bottom=0.5 / height,
+        top=1.0 - 0.75 / height,
+        wspace=0.8 / (5.5 - 0.8),
+        hspace=0.75 / (2.4 - 0.75),
+    )
     for axes, (name, image) in zip(grid, shown.items(), strict=False):
         _show(axes, name, pitches, image)
     for axes in grid[len(shown) :]:

@@ -162,7 +162,7 @@ def test_what_is_learned_on_a_crop_is_what_the_whole_network_makes_there(trainer
 
     trainer, state = trainer
     weights = {name.removeprefix("weights/"): w for name, w in state.items() if name.startswith("weights/")}
-    batch = trainer._shards(trainer._batch(5, full=True))[1]
+    batch = trainer._shards(trainer._batch(5))[1]
     code = np.asarray(trainer_code(weights, batch))
     folded = blocks.fold(weights, trainer.config.channels)
     _, x = trainer._coarse(folded, code, batch)
@@ -223,6 +223,47 @@ def test_the_frequency_of_silence_costs_nothing_and_divides_by_nothing(trainer):
     assert float(frequency) == 0.0
 
 
+def test_random_timbres_are_judged_by_their_energy_distance_from_instruments_at_the_same_pitch(trainer):
+    from samplepack.models import blocks
+
+    trainer, state = trainer
+    weights = {name.removeprefix("weights/"): w for name, w in state.items() if name.startswith("weights/")}
+    shard = trainer._shards(trainer._batch(0))[0]
+    label = shard["random_one_hot"].argmax(axis=1)[0]
+    assert (shard["random_one_hot"].argmax(axis=1) == label).all()
+    at_the_pitch = trainer.spectrograms.coarse[trainer.labels == label][..., 0].astype("float32")
+    assert all(any(np.array_equal(other, note) for note in at_the_pitch) for other in shard["others"])
+    folded = blocks.fold(weights, trainer.config.channels)
+    z = shard["random"] / np.sqrt(np.mean(shard["random"] ** 2, axis=-1, keepdims=True))
+    code = np.concatenate([z, shard["random_one_hot"]], axis=-1)
+    code = code / np.sqrt(np.mean(code**2, axis=-1, keepdims=True) + 1e-8)
+    images, _ = trainer._coarse(folded, code, {"templates_2": shard.get("random_templates_2")})
+    made = np.asarray(images)[..., 0]
+
+    def apart(one, other):
+        return np.sqrt(np.mean((one - other) ** 2) + 1e-6)
+
+    expected = 2 * np.mean([apart(m, o) for m in made for o in shard["others"]]) - apart(made[0], made[1])
+    np.testing.assert_allclose(trainer._energy_distance(folded, shard), expected, rtol=1e-4)
+
+
+def test_random_timbres_become_as_different_as_the_instruments(make_training, tmp_path):
+    from samplepack.models.gansynth import GANSynth
+
+    def spread(weight):
+        path = make_training(
+            TINY.replace("images: 160", f"images: 640, variety_weight: {weight}"), name=f"of-{weight}.yaml"
+        )
+        checkpoint, _ = trained_in(tmp_path / str(weight), path)
+        config = network_config(load_training(path))
+        network = GANSynth(config, read_tensors(checkpoint))
+        z = np.random.default_rng(0).standard_normal((24, 4)).astype("float32")
+        magnitude = network.spectrograms(z, np.full(24, 72, np.int32))[..., 0]
+        return np.mean([np.sqrt(np.mean((a - b) ** 2)) for i, a in enumerate(magnitude) for b in magnitude[:i]])
+
+    assert spread(1.0) > 1.1 * spread(0.0)
+
+
 def test_the_loss_falls(trainer):
     trainer, state = trainer
     told = []
@@ -247,7 +288,7 @@ def test_a_network_that_falls_short_of_loud_and_quiet_is_stretched(make_training
 
 def test_jax_takes_the_same_step(trainer, tmp_path):
     trainer, state = trainer
-    batch = trainer._batch(0, full=True)
+    batch = trainer._batch(0)
     np.savez(tmp_path / "state.npz", **{name.replace("/", "|"): tensor for name, tensor in state.items()})
     np.savez(tmp_path / "batch.npz", **batch)
     (tmp_path / "config.json").write_text(trainer.config.model_dump_json(), encoding="utf-8")
@@ -264,7 +305,7 @@ config = GANSynthConfig.model_validate_json((folder / "config.json").read_text()
 none = np.zeros(1, int)
 spectrograms = Spectrograms(none, none, none)
 trainer = ReconstructionTrainer(config, Reconstruction(images=64, batch=4), spectrograms, none, none, none, 3)
-state, terms = trainer._full_step(state, batch)
+state, terms = trainer._step(state, batch)
 np.savez(folder / "jax.npz", **{name.replace("/", "|"): np.asarray(tensor) for name, tensor in state.items()})
 """
     subprocess.run(
@@ -273,7 +314,7 @@ np.savez(folder / "jax.npz", **{name.replace("/", "|"): np.asarray(tensor) for n
         cwd=REPOSITORY,
         env={**os.environ, "KERAS_BACKEND": "jax"},
     )
-    stepped, _ = trainer._full_step(state, batch)
+    stepped, _ = trainer._step(state, batch)
     with np.load(tmp_path / "jax.npz") as by_jax:
         for name, tensor in stepped.items():
             if name.startswith("adam/"):

@@ -236,6 +236,7 @@ class Generator(keras.Model):
         self.templates = None if templates is None else _constant(self, templates, precision)
         folded = blocks.fold(tensors, config.channels[: max(config.shares())])
         self.folded = {name: _constant(self, weight, precision) for name, weight in folded.items()}
+        self.built = True  # Keras would trace `call` once more to find out what it builds
 
     def call(self, inputs: dict[str, Any]) -> Any:
         templates = None if self.templates is None else ops.take(self.templates, inputs["label"], axis=0)
@@ -278,6 +279,7 @@ class Synthesiser(keras.Model):
         normaliser = np.array([config.normaliser.magnitude, config.normaliser.frequency], "float32")
         self.a, self.b = normaliser[:, 0], normaliser[:, 1]
         self.decoder = mel_to_sound(config)
+        self.built = True
 
     def call(self, inputs: dict[str, Any]) -> Any:
         return self.decoder((self.generator(inputs) - self.b) / self.a)

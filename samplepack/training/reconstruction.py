@@ -74,7 +74,8 @@ class Reconstruction(BaseModel):
     """Of the posteriors' divergence from a normal distribution. With 2e-4, instruments blur into each other."""
 
     variety_weight: float = Field(0.5, ge=0)
-    """Of how differently the sounds of random latents and those of all instruments are spread."""
+    """Of how differently the sounds of random latents and those of all instruments are spread. Left out where the
+    notes aren't of all instruments that the network knows."""
 
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the convolutions; `bfloat16` is faster where the processor has it."""
@@ -136,6 +137,7 @@ class ReconstructionTrainer:
         self.chosen, self.instruments, self.labels = chosen, instruments, labels
         self.images_per_step = settings.batch
         self.steps = -(-settings.images // settings.batch)
+        self._varied = settings.variety_weight > 0 and len(np.unique(instruments)) == len(config.instruments)
         self._shard = settings.batch if settings.batch % _SHARDS else settings.batch // _SHARDS
         self.coarse_block = coarse_block(config)
         size = [size * 2 ** (self.coarse_block - 1) for size in config.start]
@@ -219,7 +221,7 @@ class ReconstructionTrainer:
         for block, templates in self._templates.items():
             if block <= self.coarse_block:
                 made[f"templates_{block}"] = templates[labels]
-        if settings.variety_weight > 0 and step % _VARIED_EVERY == 0:
+        if self._varied and step % _VARIED_EVERY == 0:
             made |= self._of_any_timbre(rng)
         if step >= settings.coarse_share * self.steps:
             made |= self._crops(rng, notes, labels)
