@@ -65,6 +65,15 @@ def test_golden_full_size_sounds_as_in_magenta_without_experiment_json(full_size
     assert_agrees(load(folder), z, np.load(FIXTURES / "magenta-full-golden.npz"))
 
 
+def test_what_keras_need_not_import_is_hidden_from_it_and_found_afterwards():
+    with models._as_if_not_installed("xmlrpc", "json"), pytest.raises(ImportError):
+        import json  # imported already, so not hidden
+        import xmlrpc
+    import xmlrpc  # noqa: F811
+
+    assert json.dumps(xmlrpc.__name__) == '"xmlrpc"'
+
+
 def test_golden_starter_agrees_with_its_reference():
     golden = np.load(FIXTURES / "starter-golden.npz")
     model = load("starter")

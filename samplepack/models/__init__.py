@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal, Protocol
@@ -134,14 +136,28 @@ def start_backend(threads_an_op: int | None = None) -> None:
     sys.stderr.flush()
     terminal = os.dup(2)
     try:
-        with open(os.devnull, "wb") as nowhere:
+        with open(os.devnull, "wb") as nowhere, _as_if_not_installed("sklearn", "pandas", "jax"):
             os.dup2(nowhere.fileno(), 2)
-        from keras import ops
+            from keras import ops
 
-        ops.zeros(1)
+            ops.zeros(1)
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)
+
+
+@contextmanager
+def _as_if_not_installed(*modules: str) -> Iterator[None]:
+    """Imports within don't find these modules, unless they are imported already or Keras runs on them. Keras and
+    TensorFlow import them for wrappers and adapters wherever they happen to be installed, which takes seconds."""
+    hidden = [module for module in modules if module not in sys.modules and module != backend()]
+    for module in hidden:
+        sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for module in hidden:
+            del sys.modules[module]
 
 
 def load(checkpoint: Checkpoint, engine: Engine = DEFAULT_ENGINE) -> Model:
