@@ -273,7 +273,7 @@ def test_the_loss_falls(trainer):
     assert np.mean(told[-4:]) < 0.75 * np.mean(told[:4])
 
 
-def test_a_network_that_falls_short_of_loud_and_quiet_is_stretched(make_training):
+def test_a_network_that_is_too_soft_is_made_louder(make_training):
     from samplepack.training.calibration import calibrated
     from samplepack.training.spectrograms import analysed
 
@@ -281,9 +281,11 @@ def test_a_network_that_falls_short_of_loud_and_quiet_is_stretched(make_training
     config, notes = network_config(loaded), np.arange(4)
     images = analysed(config, np.stack([loaded.dataset.wave(note) for note in notes]))
     as_is = calibrated(config, loaded.dataset, notes, images)
-    images[..., 0] = 0.35 + (images[..., 0] - 0.35) / 1.12
-    stretched = calibrated(config, loaded.dataset, notes, images)
-    assert stretched.magnitude[0] < as_is.magnitude[0] and stretched.frequency == config.normaliser.frequency
+    two_db = config.normaliser.magnitude[0] * np.log(10.0) * 0.2
+    images[..., 0] -= two_db
+    louder = calibrated(config, loaded.dataset, notes, images)
+    np.testing.assert_allclose(louder.magnitude, (as_is.magnitude[0], as_is.magnitude[1] - two_db))
+    assert louder.frequency == config.normaliser.frequency
 
 
 def test_jax_takes_the_same_step(trainer, tmp_path):

@@ -1,8 +1,8 @@
-"""The last step of training: the range of a network's magnitudes, stretched so that its sound comes nearest to real."""
+"""The last step of training: the level of a network's sound, brought nearest to real."""
 
 from __future__ import annotations
 
-import itertools
+import math
 
 import keras
 import numpy as np
@@ -12,9 +12,7 @@ from samplepack.datasets.prepared import Dataset
 from samplepack.evaluation.measures import log_spectral_distance_db, loud_bins_db, spectra
 from samplepack.models.gansynth import GANSynthConfig, Normaliser, mel_to_sound
 
-_SLOPES = (1.06, 1.12, 1.18)
-_PIVOTS = (0.2, 0.35, 0.5)
-"""Of the stretch: by how much, and around which value of the network's output."""
+_GAINS_DB = range(7)
 
 _LOUD_WEIGHT = 0.03
 """How many dB of distance one dB at the loud bins is worth."""
@@ -25,7 +23,9 @@ def calibrated(
 ) -> Normaliser:
     """The normaliser with which a network's images sound most like real notes.
 
-    A network that is taught by differences stays short of the extremes: peaks a little low, silence a little noisy.
+    A network that is taught by differences of logarithms gives the middle of what could be, which is softer than the
+    mean. Only the level is changed: to stretch the range as well makes peaks louder still, but timbres less like
+    themselves.
 
     Args:
         config: of the network, with the normaliser that it was taught with.
@@ -34,15 +34,15 @@ def calibrated(
         images: what it makes of them, shape (len(notes), frames, bins, 2), within ±1.
 
     Returns:
-        The normaliser with the magnitude's a and b replaced, of a few stretches that were tried.
+        The normaliser with the magnitude's b replaced, by one of a few gains that were tried.
     """
     real = [spectra(dataset.wave(int(note))) for note in notes]
     decode = keras.Sequential([mel_to_sound(config)])  # as a model it is compiled
     a, b = config.normaliser.magnitude
     tried = {}
-    for slope, pivot in [(1.0, 0.0), *itertools.product(_SLOPES, _PIVOTS)]:
+    for gain_db in _GAINS_DB:
         normaliser = Normaliser(
-            magnitude=(a / slope, (b - pivot * (1.0 - slope)) / slope), frequency=config.normaliser.frequency
+            magnitude=(a, b - a * gain_db * math.log(10.0) / 10.0), frequency=config.normaliser.frequency
         )
         scale = np.array([normaliser.magnitude, normaliser.frequency], "float32")
         made = [spectra(wave) for wave in decode.predict_on_batch((images - scale[:, 1]) / scale[:, 0])]
