@@ -76,7 +76,7 @@ def test_what_keras_need_not_import_is_hidden_from_it_and_found_afterwards():
 
 def test_golden_starter_agrees_with_its_reference():
     golden = np.load(FIXTURES / "starter-golden.npz")
-    model = load("starter")
+    model = load(FIXTURES / "first-starter")
     images = model.spectrograms(golden["z"], golden["pitches"])
     assert np.abs(images[0] - golden["network_output_0"]).max() < 2e-5
     assert np.abs(images[:, ::4, ::8] - golden["network_output_sparse"]).max() < 2e-5
