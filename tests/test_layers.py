@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -36,9 +37,14 @@ def test_no_position_of_the_mod_wheel_dips_or_jumps(morph, key):
         levels.append(10 * np.log10(np.mean(played**2)))
         spectrum = np.abs(np.fft.rfft(played[0])) ** 2
         brightness.append(np.sum(spectrum * np.arange(len(spectrum))) / np.sum(spectrum))
-    assert max(levels) - min(levels) < 1.5
+    stations = (0, 32, 64, 95, 127)
+    for low, high in pairwise(stations):  # what is mixed is no softer than either of the two, but for little
+        between, ends = levels[low : high + 1], (levels[low], levels[high])
+        assert min(between) > min(ends) - 0.75 and max(between) < max(ends) + 0.75
+    if key < 72:  # higher notes decay, each station's at its own pace
+        assert max(levels) - min(levels) < 1.5
     assert np.abs(np.diff(levels)).max() < 1.0
-    assert brightness[127] > 1.01 * brightness[0]  # the wheel does something
+    assert abs(brightness[127] - brightness[0]) > 0.01 * brightness[0]  # the wheel does something
 
 
 def test_a_morph_is_one_instrument_in_every_format(morph):
