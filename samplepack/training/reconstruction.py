@@ -209,7 +209,6 @@ class ReconstructionTrainer:
         warm = min(1.0, (step + 1) / 150)
         made: dict[str, NDArray[Any]] = {
             "instrument": self.instruments[notes].astype("int32"),
-            "one_hot": np.eye(self.config.pitches[1] - self.config.pitches[0] + 1, dtype="float32")[labels],
             "noise": rng.standard_normal((batch, self.config.latent_dim)).astype("float32"),
             "loudest": self.spectrograms.loudest[notes][:, None, None],
             "coarse": self.spectrograms.coarse[notes].astype("float32"),
@@ -218,9 +217,7 @@ class ReconstructionTrainer:
             "keep": np.float32(min(0.9988, (step + 1) / (step + 800))),
             "step": np.float32(step + 1),
         }
-        for block, templates in self._templates.items():
-            if block <= self.coarse_block:
-                made[f"templates_{block}"] = templates[labels]
+        made |= self._of_pitches(labels)
         if self._varied and step % _VARIED_EVERY == 0:
             made |= self._of_any_timbre(rng)
         if step >= settings.coarse_share * self.steps:
@@ -235,16 +232,17 @@ class ReconstructionTrainer:
             same = self.chosen[self.labels[self.chosen] == label]
             notes.append(rng.choice(same, _VARIED, replace=len(same) < _VARIED))
         others = np.concatenate(notes)
-        labels = self.labels[others]
-        made: dict[str, NDArray[Any]] = {
+        of_pitches = {f"random_{name}": array for name, array in self._of_pitches(self.labels[others]).items()}
+        return of_pitches | {
             "random": rng.standard_normal((len(others), self.config.latent_dim)).astype("float32"),
-            "random_one_hot": np.eye(self.config.pitches[1] - self.config.pitches[0] + 1, dtype="float32")[labels],
             "others": self.spectrograms.coarse[others][..., 0].astype("float32"),
         }
-        for block, templates in self._templates.items():
-            if block <= self.coarse_block:
-                made[f"random_templates_{block}"] = templates[labels]
-        return made
+
+    def _of_pitches(self, labels: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """What the coarse network sees of pitches: one-hot labels, and templates."""
+        one_hot = np.eye(self.config.pitches[1] - self.config.pitches[0] + 1, dtype="float32")[labels]
+        seen = {f"templates_{b}": t[labels] for b, t in self._templates.items() if b <= self.coarse_block}
+        return seen | {"one_hot": one_hot}
 
     def _crops(
         self, rng: np.random.Generator, notes: NDArray[np.int64], labels: NDArray[np.int64]
@@ -359,10 +357,8 @@ class ReconstructionTrainer:
         for what doesn't depend on the network: least where a random latent is as far from an instrument, on average,
         as from another random latent. Between latents that were learned a network else gives what lies between their
         sounds, and random timbres are all alike. Source: Székely & Rizzo, "Energy statistics", 2013."""
-        templates = {
-            f"templates_{b}": batch[f"random_templates_{b}"] for b in self._templates if b <= self.coarse_block
-        }
-        images, _ = self._coarse(folded, blocks.code_of(batch["random"], batch["random_one_hot"]), templates)
+        seen = {name.removeprefix("random_"): t for name, t in batch.items() if name.startswith("random_")}
+        images, _ = self._coarse(folded, blocks.code_of(batch["random"], seen["one_hot"]), seen)
         made = ops.cast(images[..., 0], "float32")
 
         def distances(one: Any, other: Any) -> Any:

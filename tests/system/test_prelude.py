@@ -39,9 +39,9 @@ def test_the_notes_of_a_prelude_are_where_the_midi_file_has_them(run, write_reci
     assert len(notes) == 336
     found = [cents_of(audio, note) for note in notes]
     assert np.mean([cents is not None and abs(cents) <= 20.0 for cents in found]) >= 0.95
-    # The measure itself can tell: a semitone beside their places, where neighbours still sound, far fewer are in tune.
-    beside = [cents_of(audio, type(n)(n.pitch + 1, n.velocity, n.start_s, n.end_s)) for n in notes]
-    assert np.mean([cents is not None and abs(cents) <= 20.0 for cents in beside]) < 0.65
+    # The measure itself can tell: a quarter-tone beside their places, few notes are in tune.
+    beside = [cents_of(audio, type(n)(n.pitch + 0.5, n.velocity, n.start_s, n.end_s)) for n in notes]
+    assert np.mean([cents is not None and abs(cents) <= 20.0 for cents in beside]) < 0.1
 
 
 def test_what_was_played_once_is_played_again_without_the_network(run, write_recipe, tmp_path, monkeypatch):
