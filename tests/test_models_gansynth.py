@@ -91,6 +91,27 @@ def test_jax_sounds_the_same():
     assert "3 passed" in ran.stdout
 
 
+@pytest.mark.parametrize("bins", [5, 16, 19])
+def test_fewer_products_are_the_same_convolutions(bins):
+    models.start_backend()
+    from keras import ops
+
+    from samplepack.models import fewer_products
+
+    random = np.random.RandomState(2)
+    x, kernel = random.standard_normal((2, 6, bins, 130)), random.standard_normal((3, 3, 130, 128)) / np.sqrt(9 * 130)
+    bias = random.standard_normal(128)
+    x, kernel, bias = (array.astype(np.float32) for array in (x, kernel, bias))
+
+    def written_out(image):
+        return ops.convert_to_numpy(ops.conv(image, kernel, padding="same", data_format="channels_last")) + bias
+
+    fewer = ops.convert_to_numpy(fewer_products.convolve(x, fewer_products.fold(kernel), bias))
+    assert np.abs(fewer - written_out(x)).max() < 1e-4
+    fewer = ops.convert_to_numpy(fewer_products.convolve_upsampled(x, fewer_products.fold_upsampling(kernel), bias))
+    assert np.abs(fewer - written_out(x.repeat(2, axis=1).repeat(2, axis=2))).max() < 1e-4
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("checkpoint", ["starter", "magenta-tiny"])
 def test_a_note_has_the_same_bits_in_any_company(checkpoint, precision):

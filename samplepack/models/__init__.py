@@ -20,7 +20,7 @@ from samplepack.errors import InputError, did_you_mean
 FAMILIES = {"gansynth": "samplepack.models.gansynth"}
 """Family → the module that reads its checkpoints; its `load(checkpoint)` gives a `Model`."""
 
-ENGINE_REVISION = 3
+ENGINE_REVISION = 4
 """Counts up whenever any family's arithmetic changes: cached notes of another revision aren't used."""
 
 

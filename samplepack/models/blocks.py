@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from samplepack.models import fewer_products
+
 Folded = dict[str, Any]
 """Name → weight, as the functions below want them."""
 
@@ -27,27 +29,37 @@ _ROWS = np.array([[0, 1, 1], [1, 1, 1], [1, 1, 0]], "float32")
 """Which of a kernel's rows lie on the image at its first row, at inner ones and at the last."""
 
 
-def fold(tensors: Mapping[str, Any], channels: tuple[int, ...]) -> Folded:
+def fold(tensors: Mapping[str, Any], channels: tuple[int, ...], by_fewer_products: bool = False) -> Folded:
     """A generator's weights, ready to be applied.
 
     Args:
         tensors: `block_{b}/{conv0|conv1|to_rgb}/{kernel|bias}` as stored; kernels (h, w, in, out).
         channels: of each block that is there, the first one first.
+        by_fewer_products: whether to convolve so where the channels are many. It changes the last bits.
     """
     folded: Folded = {
         "block_1/kernel0": _dense_of_one_pixel(scaled(tensors["block_1/conv0/kernel"])),
         "block_1/bias0": tensors["block_1/conv0/bias"],
     }
+    fewer = {own for own in channels if by_fewer_products and own >= fewer_products.LEAST_CHANNELS}
     for block, own in enumerate(channels, start=1):
         name = f"block_{block}"
         if block > 1:
             below = channels[block - 2]
             kernel = scaled(tensors[f"{name}/conv0/kernel"])
-            folded[f"{name}/kernel0"] = _fold_upsampling(kernel[:, :, :below])
+            if own in fewer:
+                folded[f"{name}/products0"] = fewer_products.fold_upsampling(kernel[:, :, :below])
+                folded[f"{name}/bias0"] = tensors[f"{name}/conv0/bias"]
+            else:
+                folded[f"{name}/kernel0"] = _fold_upsampling(kernel[:, :, :below])
+                folded[f"{name}/bias0"] = ops.tile(tensors[f"{name}/conv0/bias"], 4)
             if kernel.shape[2] > below:
                 folded[f"{name}/template_kernel0"] = _convolution_of_equal_rows(kernel[:, :, below:])
-            folded[f"{name}/bias0"] = ops.tile(tensors[f"{name}/conv0/bias"], 4)
-        folded[f"{name}/kernel1"] = scaled(tensors[f"{name}/conv1/kernel"])
+        kernel = scaled(tensors[f"{name}/conv1/kernel"])
+        if own in fewer:
+            folded[f"{name}/products1"] = fewer_products.fold(kernel)
+        else:
+            folded[f"{name}/kernel1"] = kernel
         folded[f"{name}/bias1"] = tensors[f"{name}/conv1/bias"]
         kernel = scaled(tensors[f"{name}/to_rgb/kernel"], gain=1.0)
         folded[f"{name}/rgb_kernel"] = kernel[:, :, :own]
@@ -67,8 +79,7 @@ def code_of(latents: Any, one_hot: Any) -> Any:
 def first_block(folded: Folded, code: Any, start: tuple[int, int]) -> Any:
     """Block 1's features, shape (batch, *start, channels), of normalised codes, shape (batch, latent_dim + labels)."""
     x = ops.reshape(ops.matmul(code, folded["block_1/kernel0"]), (-1, *start, folded["block_1/bias0"].shape[0]))
-    x = activate(x + folded["block_1/bias0"])
-    return activate(convolve(x, folded["block_1/kernel1"], "same") + folded["block_1/bias1"])
+    return _second_half(folded, "block_1", activate(x + folded["block_1/bias0"]))
 
 
 def block(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
@@ -87,17 +98,29 @@ def block(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
     becomes sees 2×2 small pixels, so that four 2×2 kernels on the small image give the same as one 3×3 on the large.
     """
     name = f"block_{number}"
-    padded = ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
-    x = convolve(padded, folded[f"{name}/kernel0"], "valid") + folded[f"{name}/bias0"]
+    is_spread = f"{name}/products0" in folded
+    if is_spread:
+        x = fewer_products.convolve_upsampled(x, folded[f"{name}/products0"], folded[f"{name}/bias0"])
+    else:
+        padded = ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
+        x = convolve(padded, folded[f"{name}/kernel0"], "valid") + folded[f"{name}/bias0"]
     if f"{name}/template_kernel0" in folded:
-        x = _spread(x)
+        x = x if is_spread else _spread(x)
         channels = x.shape[-1]
         rows = convolve(templates, folded[f"{name}/template_kernel0"], "same")
         first, inner, last = (rows[:, None, :, i * channels : (i + 1) * channels] for i in range(3))
         x = activate(x + ops.concatenate([first, ops.repeat(inner, x.shape[1] - 2, axis=1), last], axis=1))
     else:
-        x = pixel_norm(_spread(leaky(x)))  # what follows a convolution at once is done with it
-    return activate(convolve(x, folded[f"{name}/kernel1"], "same") + folded[f"{name}/bias1"])
+        x = leaky(x)  # what follows a convolution at once is done with it
+        x = pixel_norm(x if is_spread else _spread(x))
+    return _second_half(folded, name, x)
+
+
+def _second_half(folded: Folded, name: str, x: Any) -> Any:
+    bias = folded[f"{name}/bias1"]
+    if f"{name}/products1" in folded:
+        return activate(fewer_products.convolve(x, folded[f"{name}/products1"], bias))
+    return activate(convolve(x, folded[f"{name}/kernel1"], "same") + bias)
 
 
 def image(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:

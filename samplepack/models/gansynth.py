@@ -175,7 +175,7 @@ class GANSynth:
         self.notes_together = NOTES_TOGETHER[engine.device]
         self._device = f"{engine.device}:0"
         with keras.device(self._device):
-            self.generator = Generator(config, tensors, engine.precision)
+            self.generator = Generator(config, tensors, engine)
             self._synthesiser = Synthesiser(self.generator, config)
 
     def render(self, latents: NDArray[np.float32], pitches: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -228,14 +228,16 @@ class Generator(keras.Model):
     (batch,), the pitch counted from the lowest. Output: float32, shape (batch, frames, bins, 2), within ±1.
     """
 
-    def __init__(self, config: GANSynthConfig, tensors: Tensors, precision: Precision = "float32") -> None:
+    def __init__(self, config: GANSynthConfig, tensors: Tensors, engine: Engine = DEFAULT_ENGINE) -> None:
         super().__init__(dtype="float32")
-        self.config, self.precision = config, precision
+        self.config, self.precision = config, engine.precision
         self.labels = config.pitches[1] - config.pitches[0] + 1
         templates = tensors["templates"].transpose(0, 2, 1) if config.templates else None
-        self.templates = None if templates is None else _constant(self, templates, precision)
-        folded = blocks.fold(tensors, config.channels[: max(config.shares())])
-        self.folded = {name: _constant(self, weight, precision) for name, weight in folded.items()}
+        self.templates = None if templates is None else _constant(self, templates, engine.precision)
+        # A GPU has algorithms of its own, and fewer products of bfloat16 would be too rough.
+        fewer = engine == Engine("float32", "cpu")
+        folded = blocks.fold(tensors, config.channels[: max(config.shares())], by_fewer_products=fewer)
+        self.folded = {name: _constant(self, weight, engine.precision) for name, weight in folded.items()}
         self.built = True  # Keras would trace `call` once more to find out what it builds
 
     def call(self, inputs: dict[str, Any]) -> Any:
