@@ -68,6 +68,15 @@ class FinishedNote:
         return replace(self, looped=replace(self.looped, audio=empty))
 
 
+@dataclass(frozen=True)
+class _Tried:
+    """A layer of a key that is finished, but may be finished once more."""
+
+    looped: Looped
+    tuning: Tuning | None
+    cents: float | None
+
+
 def finish(raws: Sequence[Audio], pitch: int, how: Finishing) -> list[FinishedNote]:
     """Finish one key.
 
@@ -80,24 +89,36 @@ def finish(raws: Sequence[Audio], pitch: int, how: Finishing) -> list[FinishedNo
     Returns:
         A note for each layer, the softest first.
     """
-    notes = _finish(raws, pitch, how, lower_cents=0.0)
-    if how.tune and _off(notes) > _RETUNED_CENTS:
+    layers = _finish(raws, pitch, how, lower_cents=0.0)
+    if how.tune and _off(layers) > _RETUNED_CENTS:
         # What is held is a part of the note, and its pitch may not be that of the whole.
-        again = _finish(raws, pitch, how, lower_cents=notes[-1].cents or 0.0)
-        notes = min(notes, again, key=_off)
-    return [_unsteady(note) if how.tune and _off([note]) > STEADY_CENTS else note for note in notes]
+        again = _finish(raws, pitch, how, lower_cents=layers[-1].cents or 0.0)
+        layers = min(layers, again, key=_off)
+    layers = [_unsteady(layer) if how.tune and _off([layer]) > STEADY_CENTS else layer for layer in layers]
+    return [
+        FinishedNote(
+            pitch,
+            number,
+            layer.looped,
+            layer.tuning,
+            layer.cents,
+            loudness_lufs(layer.looped.audio),
+            true_peak_db(layer.looped.audio),
+        )
+        for number, layer in enumerate(layers)
+    ]
 
 
-def _unsteady(note: FinishedNote) -> FinishedNote:
-    return replace(note, cents=None, tuning=replace(note.tuning, state="unsteady") if note.tuning else None)
+def _unsteady(layer: _Tried) -> _Tried:
+    return replace(layer, cents=None, tuning=replace(layer.tuning, state="unsteady") if layer.tuning else None)
 
 
-def _off(notes: Sequence[FinishedNote]) -> float:
+def _off(layers: Sequence[_Tried]) -> float:
     """How far the worst of some layers is off, cents."""
-    return max((abs(note.cents) for note in notes if note.cents is not None), default=0.0)
+    return max((abs(layer.cents) for layer in layers if layer.cents is not None), default=0.0)
 
 
-def _finish(raws: Sequence[Audio], pitch: int, how: Finishing, lower_cents: float) -> list[FinishedNote]:
+def _finish(raws: Sequence[Audio], pitch: int, how: Finishing, lower_cents: float) -> list[_Tried]:
     audios, tunings = in_tune(raws, pitch, how.tune, how.channels, lower_cents)
     audios = [process.finish(audio, how.effects, how.rate_hz, how.tail_s) for audio in audios]
     if len(audios) == 1:
@@ -107,18 +128,7 @@ def _finish(raws: Sequence[Audio], pitch: int, how: Finishing, lower_cents: floa
         looped, tunings = _at_one_level(looped), tunings[:: how.channels]
     else:
         tunings = [tunings[0]] * len(looped)
-    return [
-        FinishedNote(
-            pitch,
-            layer,
-            one,
-            tuning,
-            _cents(one.audio, pitch),
-            loudness_lufs(one.audio),
-            true_peak_db(one.audio),
-        )
-        for layer, (one, tuning) in enumerate(zip(looped, tunings, strict=True))
-    ]
+    return [_Tried(one, tuning, _cents(one.audio, pitch)) for one, tuning in zip(looped, tunings, strict=True)]
 
 
 def in_tune(

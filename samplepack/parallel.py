@@ -23,7 +23,8 @@ def threads(workers: int) -> Map:
     """A map over threads: the work is done in NumPy's, soxr's and Pedalboard's own code, which runs side by side.
 
     Args:
-        workers: how many threads, at least 1; at most twice as many items are under way at any time.
+        workers: how many threads, at least 1; at most eight times as many items are under way at any time, so
+            that whoever gives them seldom waits.
     """
 
     def run(function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
@@ -32,7 +33,7 @@ def threads(workers: int) -> Map:
             try:
                 for item in items:
                     under_way.append(pool.submit(function, item))
-                    if len(under_way) >= 2 * workers:
+                    if len(under_way) >= 8 * workers:
                         yield under_way.popleft().result()
                 while under_way:
                     yield under_way.popleft().result()
