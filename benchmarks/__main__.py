@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.magenta_size import CONFIG, tensors
+from benchmarks.magenta_size import CONFIG, sounding, tensors
 
 HERE = Path(__file__).parent
 PITCHES = range(36, 85)
@@ -24,7 +24,7 @@ PITCHES = range(36, 85)
 RECIPE = """\
 recipe: 1
 name: Benchmark
-checkpoint: {checkpoint}
+checkpoint: ./sounding
 pitches: {pitches}
 bank: {{seeds: {seeds}}}
 process:
@@ -51,14 +51,23 @@ def row(what: str, measured: str, beside: str = "") -> None:
 
 @dataclass(frozen=True)
 class Network:
-    """What the network takes, seconds a note."""
+    """What the network that builds use takes."""
 
-    float32_s: float
-    bfloat16_s: float
+    start_s: float
+    """Until it is imported, loaded and compiled."""
+
+    note_s: float
 
 
-def network(folder: Path) -> Network:
-    """The network within this process, in each precision, beside what its convolutions and the machine could do."""
+def network(folder: Path) -> float:
+    """The network within this process, in each precision, beside what its convolutions and the machine could do.
+
+    Args:
+        folder: of the checkpoints `full` and `sounding`.
+
+    Returns:
+        What a note of `sounding` takes, seconds.
+    """
     from samplepack import models
 
     models.start_backend()
@@ -75,20 +84,21 @@ def network(folder: Path) -> Network:
     row("matrix product", f"{machine_gflops:.0f} GFLOP/s", f"{os.cpu_count()} cores")
 
     notes = 16
-    checkpoint = read_checkpoint(folder, "full")
     latents = np.stack([np.random.RandomState(i).standard_normal(256) for i in range(notes)]).astype("float32")
     pitches = np.linspace(36, 84, notes).astype("int32")
-    loaded = {p: models.load(checkpoint, models.Engine(precision=p)) for p in ("float32", "bfloat16")}
+    full, with_sound = (read_checkpoint(folder / name, name) for name in ("full", "sounding"))
+    loaded = {p: models.load(full, models.Engine(precision=p)) for p in ("float32", "bfloat16")}
     waves = {p: model.render(latents, pitches) for p, model in loaded.items()}
+    loaded["sounding"] = models.load(with_sound)
     convolve = alone(tensors(), batch=4)
     gflop = gflop_a_note()
 
-    times: dict[str, list[float]] = {"alone": [], "float32": [], "bfloat16": []}
+    times: dict[str, list[float]] = {"alone": [], **{name: [] for name in loaded}}
     for _ in range(5):  # in turn, so that all see the same machine
         times["alone"].append(median_s(convolve, runs=1) / 4)
-        for precision, model in loaded.items():
-            times[precision].append(median_s(lambda model=model: model.render(latents, pitches), runs=1) / notes)
-    alone_s, float32_s, bfloat16_s = (float(np.median(times[name])) for name in ("alone", "float32", "bfloat16"))
+        for name, model in loaded.items():
+            times[name].append(median_s(lambda model=model: model.render(latents, pitches), runs=1) / notes)
+    alone_s, float32_s, bfloat16_s, sounding_s = (float(np.median(of_name)) for of_name in times.values())
     row("convolutions alone", f"{alone_s * 1e3:.1f} ms a note, {gflop / alone_s:.0f} GFLOP/s")
     row(
         "network with inverse, float32",
@@ -102,7 +112,8 @@ def network(folder: Path) -> Network:
         f"{bfloat16_s * 1e3:.1f} ms a note",
         f"{float32_s / bfloat16_s:.2f} times as fast; error {np.median(snr_db):.0f} dB below, worst {snr_db.min():.0f}",
     )
-    return Network(float32_s, bfloat16_s)
+    row("network that sounds, float32", f"{sounding_s * 1e3:.1f} ms a note", "what the builds below use")
+    return sounding_s
 
 
 @dataclass(frozen=True)
@@ -135,37 +146,43 @@ def run(arguments: list[str], home: Path) -> Ran:
     return Ran(time.perf_counter() - began, int(done.stdout.split()[-1]) / 1024)
 
 
-def builds(folder: Path, timbres: int, checkpoint: str, of_network: Network) -> None:
+def builds(folder: Path, timbres: int, of_network: Network) -> None:
     """Whole builds of so many timbres, each in a process of its own."""
     with tempfile.TemporaryDirectory() as scratch:
         recipe, home = Path(scratch, "benchmark.yaml"), Path(scratch, "home")
         command = ["build", str(recipe), "--quiet", "--output", f"{scratch}/output"]
-        os.symlink(folder, Path(scratch, "full"))
+        os.symlink(folder / "sounding", Path(scratch, "sounding"))
 
         def built(mix: float) -> Ran:
-            fields = {"checkpoint": checkpoint, "pitches": "36-84", "seeds": f"1-{timbres}", "mix": mix}
+            fields = {"pitches": "36-84", "seeds": f"1-{timbres}", "mix": mix}
             recipe.write_text(RECIPE.format(**fields) + f"reads: [{json.dumps(str(folder))}]\n")
             return run(command, home)
 
         whole, changed, unchanged = built(0.25), built(0.3), built(0.3)
     notes = timbres * len(PITCHES)
-    network_s = of_network.float32_s * notes
+    rendered_s = of_network.note_s * notes
+    from_start_s = of_network.start_s + rendered_s
     name = f"{timbres} timbres" if timbres > 1 else "1 timbre"
     row(
         f"build, {name}",
         f"{whole.wall_s:.1f} s, {whole.wall_s / timbres:.2f} s a timbre",
-        f"{whole.wall_s / network_s:.2f} times the network alone ({network_s:.1f} s); peak {whole.peak_mb:.0f} MB",
+        f"{whole.wall_s / rendered_s:.2f} times the network alone ({rendered_s:.1f} s), "
+        f"{whole.wall_s / from_start_s:.2f} times with its start; peak {whole.peak_mb:.0f} MB",
     )
     row(f"effect changed, {name}", f"{changed.wall_s:.1f} s", f"{changed.wall_s / whole.wall_s:.0%} of the build")
     row(f"unchanged, {name}", f"{unchanged.wall_s:.2f} s", f"{unchanged.wall_s / whole.wall_s:.1%} of the build")
 
 
-def cold_start(folder: Path, checkpoint: str) -> None:
-    """Where the time of the smallest build goes."""
+def cold_start(folder: Path) -> dict[str, float]:
+    """Where the time of the smallest build goes.
+
+    Returns:
+        What TensorFlow's import, the network and the effects took of it, seconds.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         recipe = Path(scratch, "benchmark.yaml")
-        os.symlink(folder, Path(scratch, "full"))
-        fields = {"checkpoint": checkpoint, "pitches": "60", "seeds": "[1]", "mix": 0.25}
+        os.symlink(folder / "sounding", Path(scratch, "sounding"))
+        fields = {"pitches": "60", "seeds": "[1]", "mix": 0.25}
         recipe.write_text(RECIPE.format(**fields) + f"reads: [{json.dumps(str(folder))}]\n")
         command = [sys.executable, str(HERE / "cold_start.py"), str(recipe), f"{scratch}/output"]
         env = {**os.environ, "SAMPLEPACK_HOME": f"{scratch}/home"}
@@ -178,6 +195,7 @@ def cold_start(folder: Path, checkpoint: str) -> None:
         f"{whole_s:.1f} s, {whole_s - sum(parts.values()):.2f} s of it our own",
         ", ".join(f"{name} {seconds:.1f} s" for name, seconds in parts.items()),
     )
+    return parts
 
 
 def magenta(python: str, folder: Path) -> None:
@@ -192,20 +210,26 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--timbres", type=int, nargs="+", default=[1, 10], help="sizes of the builds")
-    parser.add_argument("--checkpoint", default="./full", help="of the builds: ./full, or a name such as starter")
     parser.add_argument("--magenta-python", metavar="PATH", help="a Python that has Magenta")
     arguments = parser.parse_args()
-    from samplepack.checkpoint import Config, write_checkpoint
+    from samplepack import models
+    from samplepack.checkpoint import Config, read_checkpoint, write_checkpoint
+    from samplepack.library import STARTER
 
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch, "full")
-        write_checkpoint(folder, Config.model_validate(CONFIG), tensors())
-        of_network = network(folder)
+        folder = Path(scratch)
+        for name, (config, weights) in {
+            "full": (CONFIG, tensors()),
+            "sounding": sounding(read_checkpoint(STARTER, "starter")),
+        }.items():
+            write_checkpoint(folder / name, Config.model_validate(config), weights)
+        note_s = network(folder)
         if arguments.magenta_python:
-            magenta(arguments.magenta_python, folder)
+            magenta(arguments.magenta_python, folder / "full")
+        parts = cold_start(folder)
+        start_s = parts["import"] + parts["network"] - models.NOTES_TOGETHER["cpu"] * note_s
         for timbres in arguments.timbres:
-            builds(folder, timbres, arguments.checkpoint, of_network)
-        cold_start(folder, arguments.checkpoint)
+            builds(folder, timbres, Network(start_s, note_s))
 
 
 if __name__ == "__main__":
