@@ -101,7 +101,9 @@ def _draw_instrument(folder: Path, images: Mapping[str, Image], about: dict[str,
     axes = figure.add_axes((0.06, 0.47, 0.86, 0.48))
     shown = _show(axes, about["name"], pitches, images[about["name"]])
     axes.set_xlabel("key; each column is the first 4 s of its note")
-    figure.colorbar(shown, cax=figure.add_axes((0.93, 0.47, 0.012, 0.48)), label="level, dB")
+    steps_db = np.arange(-_DYNAMIC_RANGE_DB, 1.0, 10.0)
+    levels = figure.colorbar(shown, cax=figure.add_axes((0.93, 0.47, 0.012, 0.48)), label="level, dB")
+    levels.set_ticks(255.0 * (1.0 + steps_db / _DYNAMIC_RANGE_DB), labels=[f"{db:.0f}" for db in steps_db])
     wave, tuning, level = (
         figure.add_axes((left, 0.075, width, 0.25)) for left, width in ((0.06, 0.44), (0.545, 0.195), (0.785, 0.195))
     )
@@ -168,13 +170,7 @@ def _draw_overview(path: Path, title: str, pitches: Sequence[int], images: Mappi
 
 def _show(axes: Axes, name: str, pitches: Sequence[int], image: Image) -> Any:
     shown = axes.imshow(
-        _DYNAMIC_RANGE_DB * (image / 255.0 - 1.0),
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest",
-        cmap="magma",
-        vmin=-_DYNAMIC_RANGE_DB,
-        vmax=0.0,
+        image, origin="lower", aspect="auto", interpolation="nearest", cmap="magma", vmin=0.0, vmax=255.0
     )
     octaves = [i for i, pitch in enumerate(pitches) if pitch % 12 == 0] or [0]
     axes.set_xticks(
