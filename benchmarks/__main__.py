@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def network(folder: Path) -> float:
     for _ in range(5):  # in turn, so that all see the same machine
         times["alone"].append(median_s(convolve, runs=1) / 4)
         for name, model in loaded.items():
-            times[name].append(median_s(lambda model=model: model.render(latents, pitches), runs=1) / notes)
+            times[name].append(median_s(partial(model.render, latents, pitches), runs=1) / notes)
     alone_s, float32_s, bfloat16_s, sounding_s = (float(np.median(of_name)) for of_name in times.values())
     row("convolutions alone", f"{alone_s * 1e3:.1f} ms a note, {gflop / alone_s:.0f} GFLOP/s")
     row(
@@ -189,7 +190,7 @@ def cold_start(folder: Path) -> dict[str, float]:
         began = time.perf_counter()
         done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
         whole_s = time.perf_counter() - began
-    parts = json.loads(done.stdout.splitlines()[-1])
+    parts: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     row(
         "cold start, one note",
         f"{whole_s:.1f} s, {whole_s - sum(parts.values()):.2f} s of it our own",

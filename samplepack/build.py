@@ -67,7 +67,7 @@ def build(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder, progress.waiting):
         settle(folder)
-        if (there := pack.read_built(folder, inputs)) is not None:
+        if (there := pack.read_built(folder, inputs, map_)) is not None:
             return Built(folder, there, unchanged=True)
         manifest = _build(loaded, checkpoint, plan, folder, inputs, cache, map_, progress, engine, batch_size)
     cache.trim()

@@ -7,6 +7,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -96,15 +97,18 @@ def middle_loudness(notes: Sequence[dict[str, Any]]) -> float | None:
     return median(heard) if heard else None
 
 
-def read_built(folder: Path, inputs: str) -> Manifest | None:
-    """What `pack.json` says, if a folder holds, whole and untouched, the pack of these inputs."""
+def read_built(folder: Path, inputs: str, map_: Map) -> Manifest | None:
+    """What `pack.json` says, if a folder holds, whole and untouched, the pack of these inputs; all its files are read,
+    by that map."""
     manifest = read_manifest(folder)
     if manifest is None or manifest.says["inputs"] != inputs:
         return None
-    try:
-        whole = all(sha256_of_file(folder / file) == digest for file, digest in manifest.says["files"].items())
-    except OSError:
-        return None
+    said: dict[str, str] = manifest.says["files"]
+    with closing(map_(lambda file: sha256_of_file(folder / file), said)) as found:
+        try:
+            whole = all(digest == own for digest, own in zip(said.values(), found, strict=True))
+        except OSError:
+            return None
     return manifest if whole else None
 
 

@@ -10,6 +10,7 @@ import math
 import os
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -93,6 +94,7 @@ def _native(effect: Any, parameter: str, value: Any) -> Any:
     return members[value] if members else value
 
 
+@cache
 def _signature(effect: Any) -> dict[str, str]:
     """Parameter → its type and default, as Pedalboard's C++ side writes them: `float = 440`."""
     first_line = effect.__init__.__doc__.splitlines()[0]
