@@ -137,7 +137,8 @@ def start_backend(threads_an_op: int | None = None) -> None:
     sys.stderr.flush()
     terminal = os.dup(2)
     try:
-        with open(os.devnull, "wb") as nowhere, _as_if_not_installed("sklearn", "pandas", "jax"), _made_to_stay():
+        unneeded = ("sklearn", "pandas", "jax", "matplotlib", "IPython")
+        with open(os.devnull, "wb") as nowhere, _as_if_not_installed(*unneeded), _made_to_stay():
             os.dup2(nowhere.fileno(), 2)
             from keras import ops
 
