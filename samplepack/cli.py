@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
 import signal
@@ -90,6 +92,7 @@ def main() -> None:
     \b
     Exit codes: 0 done; 1 ran and failed; 2 what was given is wrong; 130 interrupted.
     """
+    atexit.register(gc.freeze)  # or the last collections look through all of TensorFlow, for 0.8 s
 
 
 @main.command()

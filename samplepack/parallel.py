@@ -23,9 +23,10 @@ def threads(workers: int) -> Map:
     """A map over threads: the work is done in NumPy's, soxr's and Pedalboard's own code, which runs side by side.
 
     Args:
-        workers: how many threads, at least 1; at most eight times as many items are under way at any time, so
-            that whoever gives them seldom waits.
+        workers: how many threads, at least 1. At most twice as many items are under way, or 16 if that is more: so many
+            that whoever gives them seldom waits, and few enough to be kept in memory.
     """
+    most = max(2 * workers, 16)
 
     def run(function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
         under_way: deque[Future[R]] = deque()
@@ -33,7 +34,7 @@ def threads(workers: int) -> Map:
             try:
                 for item in items:
                     under_way.append(pool.submit(function, item))
-                    if len(under_way) >= 8 * workers:
+                    while under_way and (len(under_way) >= most or under_way[0].done()):
                         yield under_way.popleft().result()
                 while under_way:
                     yield under_way.popleft().result()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Image = NDArray[np.uint8]
-Column = NDArray[np.float64]
+Column = NDArray[np.float32]
 """Power of one note by band and time, shape (160, 24)."""
 
 OVERVIEW = "overview.png"
@@ -66,7 +66,7 @@ def spectrogram(audio: Audio) -> Column:
     first = np.clip((edges_hz[:-1] * size / audio.rate_hz).astype(int), 0, power.shape[1] - 1)
     last = np.clip(np.ceil(edges_hz[1:] * size / audio.rate_hz).astype(int), first + 1, power.shape[1])
     bands = np.stack([first, last], axis=1).ravel()  # each band, and what lies between it and the next one's start
-    return np.asarray(np.maximum.reduceat(np.pad(power, [(0, 0), (0, 1)]), bands, axis=1)[:, ::2].T)
+    return np.ascontiguousarray(np.maximum.reduceat(np.pad(power, [(0, 0), (0, 1)]), bands, axis=1)[:, ::2].T)
 
 
 def draw(

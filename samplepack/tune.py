@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -69,12 +69,10 @@ def tune(audio: Audio, pitch: int) -> tuple[Audio, Tuning]:
     Returns:
         The note and what was done; the same `Audio` where it was left.
     """
-    partials = measure_partials(audio, pitch)
-    found = measure_cents(partials)
+    found = measure_cents(measure_partials(audio, pitch))
     if found.state != "corrected" or found.cents is None:
         return audio, found
-    moved = [replace(partial, cents=partial.cents - found.cents) for partial in partials]
-    return _pull_partials(lowered(audio, found.cents), moved, pitch), found
+    return _pull_partials(lowered(audio, found.cents), pitch), found
 
 
 def lowered(audio: Audio, cents: float) -> Audio:
@@ -86,9 +84,11 @@ def lowered(audio: Audio, cents: float) -> Audio:
     return Audio(np.ascontiguousarray(resampled, dtype=np.float32), audio.rate_hz)
 
 
-def _pull_partials(audio: Audio, partials: list[Partial], pitch: int) -> Audio:
+def _pull_partials(audio: Audio, pitch: int) -> Audio:
     low, high = _PULLED_CENTS
-    off = [p for p in partials if p.is_clear and p.gain > _PULLED_GAIN and low < abs(p.cents) < high]
+    off = [
+        p for p in measure_partials(audio, pitch) if p.is_clear and p.gain > _PULLED_GAIN and low < abs(p.cents) < high
+    ]
     if not off:
         return audio
     spectrum = Partials(audio.samples, audio.rate_hz, pitch)

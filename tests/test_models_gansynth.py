@@ -229,6 +229,13 @@ def test_any_sizes_agree_with_the_plain_formulas(changes):
         assert np.abs(images[i] - plain_network(sizes, tensors, z[i], i)).max() < 2e-5
 
 
+@pytest.mark.parametrize("changes", [{}, {"templates": {"from_block": 2, "channels": 4}, "progress": 2.5}], ids=str)
+def test_networks_of_fewer_products_agree_with_the_plain_formulas(monkeypatch, changes):
+    models.start_backend()
+    monkeypatch.setattr("samplepack.models.fewer_products.LEAST_CHANNELS", 1)
+    test_any_sizes_agree_with_the_plain_formulas(changes)
+
+
 @pytest.mark.parametrize("pitch", [59, 63, -1, 1000])
 def test_a_pitch_that_the_checkpoint_lacks_is_no_other_pitch(pitch):
     sizes = config()

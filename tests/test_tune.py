@@ -30,6 +30,16 @@ def test_a_partial_that_is_off_alone_is_pulled_into_place_and_the_others_stay():
     assert gains == pytest.approx(1 / np.arange(1, 7), rel=0.03)
 
 
+@pytest.mark.parametrize("off_cents", [-55.0, 55.0])
+def test_a_partial_beyond_the_reach_of_a_note_that_is_far_off_is_pulled_too(off_cents):
+    t = np.arange(3 * 16000) / 16000
+    cents = off_cents + np.array([0.0, np.copysign(20.0, off_cents), 0.0, 0.0])
+    wave = sum(np.sin(2 * np.pi * k * pitch_hz(60) * 2 ** (c / 1200) * t) / k for k, c in enumerate(cents, start=1))
+    tuned, found = tune(Audio(0.3 * wave.astype(np.float32)[np.newaxis], 16000), 60)
+    assert found.cents == pytest.approx(off_cents, abs=0.1)
+    assert [p.cents for p in measure_partials(tuned, 60)[:4]] == pytest.approx([0.0] * 4, abs=0.2)
+
+
 def test_a_missing_fundamental_is_no_hindrance():
     tuned, found = tune(tone(48.1, 16000, without=(1,)), 48)
     assert found.cents == pytest.approx(10.0, abs=0.05)

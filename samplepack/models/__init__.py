@@ -138,7 +138,7 @@ def start_backend(threads_an_op: int | None = None) -> None:
     terminal = os.dup(2)
     try:
         unneeded = ("sklearn", "pandas", "jax", "matplotlib", "IPython")
-        with open(os.devnull, "wb") as nowhere, _as_if_not_installed(*unneeded), _made_to_stay():
+        with open(os.devnull, "wb") as nowhere, _as_if_not_installed(*unneeded), _without_collections():
             os.dup2(nowhere.fileno(), 2)
             from keras import ops
 
@@ -149,15 +149,12 @@ def start_backend(threads_an_op: int | None = None) -> None:
 
 
 @contextmanager
-def _made_to_stay() -> Iterator[None]:
-    """What is imported within stays until the process ends. TensorFlow's million objects are left out of garbage
-    collections: looking through them takes 0.3 s of its import, 0.8 s of the process' exit, and some in between."""
-    was_enabled, is_first = gc.isenabled(), "keras" not in sys.modules
+def _without_collections() -> Iterator[None]:
+    """Garbage isn't collected within: of a million objects that an import makes to stay, that takes 0.3 s."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
-        if is_first:
-            gc.freeze()
     finally:
         if was_enabled:
             gc.enable()
@@ -166,7 +163,8 @@ def _made_to_stay() -> Iterator[None]:
 @contextmanager
 def _as_if_not_installed(*modules: str) -> Iterator[None]:
     """Imports within don't find these modules, unless they are imported already or Keras runs on them. Keras and
-    TensorFlow import them for wrappers and adapters wherever they happen to be installed, which takes seconds."""
+    TensorFlow import them for wrappers, adapters and plots of their own wherever they happen to be installed, which
+    takes seconds; those of Keras stay without them."""
     hidden = [module for module in modules if module not in sys.modules and module != backend()]
     for module in hidden:
         sys.modules[module] = None  # type: ignore[assignment]

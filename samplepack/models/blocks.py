@@ -95,7 +95,8 @@ def block(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
         Shape (batch, 2·frames, 2·bins, channels of the block).
 
     Upsampling by nearest neighbours and a 3×3 convolution are done as one: each of the four pixels that a small pixel
-    becomes sees 2×2 small pixels, so that four 2×2 kernels on the small image give the same as one 3×3 on the large.
+    becomes sees 2×2 small pixels, so that four 2×2 kernels on the small image give the same as one 3×3 on the large;
+    or by `fewer_products`.
     """
     name = f"block_{number}"
     is_spread = f"{name}/products0" in folded

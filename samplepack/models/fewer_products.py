@@ -1,4 +1,5 @@
-"""3×3 convolutions by fewer products: half of them, or nine sixteenths where the image is upsampled first.
+"""3×3 convolutions by fewer products: half as many; of an upsampled image nine for four pixels, which are
+36 written out and 16 in one convolution with the upsampling.
 
 For float32 on a CPU, whose arithmetic is what bounds the network. With few channels the sums that take the products'
 place last longer than they: use it from `LEAST_CHANNELS` on. Source: Winograd, "Arithmetic Complexity of
