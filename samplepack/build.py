@@ -48,13 +48,12 @@ def build(
     map_: Map,
     progress: Progress = SILENT,
     engine: models.Engine = models.DEFAULT_ENGINE,
-    batch_size: int | None = None,
 ) -> Built:
     """Make a recipe's pack, in a folder of its own in `output`.
 
     The pack is built aside and takes its place whole; an earlier one stays until then. The result depends on nothing
-    but the recipe, the files that it names and the versions of what makes it: not on the cache, the batch size, the
-    map, or what stood there before.
+    but the recipe, the files that it names and the versions of what makes it: not on the cache, the map, the number of
+    cores, or what stood there before.
 
     Raises:
         InputError: the checkpoint is damaged.
@@ -69,7 +68,7 @@ def build(
         settle(folder)
         if (there := pack.read_built(folder, inputs, map_)) is not None:
             return Built(folder, there, unchanged=True)
-        manifest = _build(loaded, checkpoint, plan, folder, inputs, cache, map_, progress, engine, batch_size)
+        manifest = _build(loaded, checkpoint, plan, folder, inputs, cache, map_, progress, engine)
     cache.trim()
     return Built(folder, manifest, unchanged=False)
 
@@ -84,18 +83,21 @@ def _build(
     map_: Map,
     progress: Progress,
     engine: models.Engine,
-    batch_size: int | None,
 ) -> Manifest:
     clips = plan_clips(loaded.recipe, checkpoint, engine)
     keys = [key for planned in plan for key in planned.keys]
     progress.started(sum(len(key) for key in keys) + sum(len(clip.notes) for clip in clips))
     notes = chain(chain.from_iterable(keys), *(chain.from_iterable(clip.notes) for clip in clips))
-    rendered = render(notes, checkpoint, cache, engine, batch_size, progress.loading)
-    by_key = ([next(rendered) for _ in key] for key in keys)
     with (
+        closing(render(notes, checkpoint, cache, engine, progress.loading)) as rendered,
         aside_of(folder, pack.is_replaceable) as aside,
         tempfile.TemporaryDirectory(dir=aside, prefix=".spool") as spool,
-        closing(map_(_finisher(loaded.recipe, checkpoint, Path(spool)), enumerate(by_key))) as finished,
+        closing(
+            map_(
+                _finisher(loaded.recipe, checkpoint, Path(spool)),
+                enumerate([next(rendered) for _ in key] for key in keys),
+            )
+        ) as finished,
     ):
         instruments, images = [], {}
         for planned in plan:

@@ -641,7 +641,7 @@ def train(config: Path, output: Path | None, save_every_s: float, quiet: bool) -
     """
     from samplepack.models import start_backend
 
-    start_backend(threads_an_op=1)
+    start_backend()
     from samplepack.training import config as training
     from samplepack.training import run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -131,7 +132,7 @@ def _read_notes(files: Sequence[Sequence[Path]], checkpoint: Checkpoint) -> list
 
 
 def _fit(checkpoint: Checkpoint, notes: Sequence[OneNote], on_step: Callable[[int, int], None]) -> Fitted:
-    models.start_backend()
+    models.start_backend(threads_an_op=os.cpu_count() or 1)  # a fit is one step after the other
     from samplepack.training.fit import fit
 
     return fit(checkpoint, notes, on_step)

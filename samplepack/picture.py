@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from functools import partial
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from samplepack.views import own_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 Image = NDArray[np.uint8]
 Column = NDArray[np.float32]
@@ -85,46 +86,87 @@ def draw(
         The instruments.
     """
     (folder / "Pictures").mkdir()
-    with own_style(), closing(threads(1)(partial(_draw_instrument, folder, images), instruments)) as drawn:
+
+    def draw_one(about: dict[str, Any]) -> dict[str, Any]:
+        sheet(tuple(sorted({note["pitch"] for note in about["notes"]}))).draw(folder, about, images[about["name"]])
+        return about
+
+    sheet = cache(_Sheet)
+    with own_style(), closing(threads(1)(draw_one, instruments)) as drawn:
         done = list(drawn)
         pitches = sorted({note["pitch"] for note in done[0]["notes"]})
         _draw_overview(folder / "Pictures" / OVERVIEW, title, pitches, images)
     return done
 
 
-def _draw_instrument(folder: Path, images: Mapping[str, Image], about: dict[str, Any]) -> dict[str, Any]:
-    from matplotlib.figure import Figure
+class _Sheet:
+    """Draws pictures of instruments. What all have in common is drawn once: most of the time goes into frames and
+    scales.
 
-    last = max(note["layer"] for note in about["notes"])
-    notes = [note for note in about["notes"] if note["layer"] == last]
-    pitches = [note["pitch"] for note in notes]
-    figure = Figure(figsize=(12, 7), dpi=90)  # placed by hand: a layout engine draws every picture twice
-    axes = figure.add_axes((0.06, 0.47, 0.86, 0.48))
-    shown = _show(axes, about["name"], pitches, images[about["name"]])
-    axes.set_xlabel("key; each column is the first 4 s of its note")
-    steps_db = np.arange(-_DYNAMIC_RANGE_DB, 1.0, 10.0)
-    levels = figure.colorbar(shown, cax=figure.add_axes((0.93, 0.47, 0.012, 0.48)), label="level, dB")
-    levels.set_ticks(list(255.0 * (1.0 + steps_db / _DYNAMIC_RANGE_DB)), labels=[f"{db:.0f}" for db in steps_db])
-    wave, tuning, level = (
-        figure.add_axes((left, 0.075, width, 0.25)) for left, width in ((0.06, 0.44), (0.545, 0.195), (0.785, 0.195))
-    )
-    _draw_wave(wave, folder, notes)
-    for name, label, marker in (("was_off_cents", "as rendered", "o"), ("cents", "as built", ".")):
-        stated = [note["tuning"] and note["tuning"][name] if name != "cents" else note[name] for note in notes]
-        found = [(pitch, cents) for pitch, cents in zip(pitches, stated, strict=True) if cents is not None]
-        if found:
-            tuning.plot(*zip(*found, strict=True), marker, label=label, markersize=4)
-    tuning.axhline(0.0, color="grey", linewidth=0.8)
-    tuning.set(title="tuning, cents", xlabel="key", ylim=(-40, 40))
-    tuning.legend(fontsize=8)
-    heard = [(note["pitch"], note["loudness_lufs"]) for note in notes if note["loudness_lufs"] is not None]
-    if heard:
-        level.plot(*zip(*heard, strict=True), ".-", markersize=4)
-        middle = float(np.median([loudness for _, loudness in heard]))
-        level.set_ylim(middle - 12.0, middle + 12.0)
-    level.set(title="loudness, LUFS", xlabel="key")
-    figure.savefig(folder / "Pictures" / f"{about['name']}.png", metadata={"Software": None})
-    return about
+    Args:
+        pitches: MIDI, of the instruments' keys.
+    """
+
+    def __init__(self, pitches: Sequence[int]) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(12, 7), dpi=90)  # placed by hand: a layout engine draws every picture twice
+        canvas: Any = FigureCanvasAgg(figure)
+        keyboard = figure.add_axes((0.06, 0.47, 0.86, 0.48))
+        self._image = _show(keyboard, "", pitches, np.zeros((_BANDS, _FRAMES * len(pitches)), np.uint8))
+        keyboard.set_xlabel("key; each column is the first 4 s of its note")
+        steps_db = np.arange(-_DYNAMIC_RANGE_DB, 1.0, 10.0)
+        levels = figure.colorbar(self._image, cax=figure.add_axes((0.93, 0.47, 0.012, 0.48)), label="level, dB")
+        levels.set_ticks(list(255.0 * (1.0 + steps_db / _DYNAMIC_RANGE_DB)), labels=[f"{db:.0f}" for db in steps_db])
+        self._wave, tuning, level = (
+            figure.add_axes((left, 0.075, width, 0.25))
+            for left, width in ((0.06, 0.44), (0.545, 0.195), (0.785, 0.195))
+        )
+        keys = (pitches[0] - 2, pitches[-1] + 2)
+        (self._as_rendered,) = tuning.plot([], [], "o", label="as rendered", markersize=4)
+        (self._as_built,) = tuning.plot([], [], ".", label="as built", markersize=4)
+        tuning.axhline(0.0, color="grey", linewidth=0.8)
+        tuning.set(title="tuning, cents", xlabel="key", xlim=keys, ylim=(-40, 40))
+        tuning.legend(fontsize=8, loc="upper right")
+        (self._loudness,) = level.plot([], [], ".-", markersize=4)
+        level.set(xlabel="key", xlim=keys, ylim=(-12, 12))
+        self._title, self._level_title = keyboard.set_title("", loc="left", fontsize=11), level.title
+        points = [self._as_rendered, self._as_built, self._loudness]
+        over_image = [self._title, *keyboard.spines.values()]
+        self._own = [self._image, *over_image, self._wave, *points, self._level_title]
+        for artist in self._own:
+            artist.set_animated(True)
+        canvas.draw()
+        self._canvas, self._frames = canvas, canvas.copy_from_bbox(figure.bbox)
+
+    def draw(self, folder: Path, about: dict[str, Any], image: Image) -> None:
+        """Write the picture of an instrument: what `pack.json` says of it, and its `keyboard_image`."""
+        from PIL.Image import fromarray
+
+        last = max(note["layer"] for note in about["notes"])
+        notes = [note for note in about["notes"] if note["layer"] == last]
+        self._title.set_text(about["name"])
+        self._image.set_data(image)
+        self._wave.clear()
+        _draw_wave(self._wave, folder, notes)
+        _set(self._as_rendered, [(note["pitch"], (note["tuning"] or {}).get("was_off_cents")) for note in notes])
+        _set(self._as_built, [(note["pitch"], note["cents"]) for note in notes])
+        heard = [note["loudness_lufs"] for note in notes if note["loudness_lufs"] is not None]
+        middle = float(np.median(heard)) if heard else 0.0
+        self._level_title.set_text(f"loudness, dB from {middle:.1f} LUFS" if heard else "loudness: silent")
+        _set(self._loudness, [(note["pitch"], note["loudness_lufs"]) for note in notes], middle)
+        self._canvas.restore_region(self._frames)
+        for artist in self._own:
+            self._canvas.figure.draw_artist(artist)
+        drawn = np.asarray(self._canvas.buffer_rgba())[:, :, :3]
+        fromarray(drawn).save(folder / "Pictures" / f"{about['name']}.png", dpi=(90, 90))
+
+
+def _set(line: Line2D, points: Sequence[tuple[float, float | None]], middle: float = 0.0) -> None:
+    """Put a line's points where they are known, around a middle."""
+    known = [(x, y - middle) for x, y in points if y is not None]
+    line.set_data([x for x, _ in known], [y for _, y in known])
 
 
 def _draw_wave(axes: Axes, folder: Path, notes: Sequence[dict[str, Any]]) -> None:

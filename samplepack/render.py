@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from functools import cache as once
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from samplepack.audio import Audio, Samples
 from samplepack.cache import Cache
 from samplepack.checkpoint import Checkpoint
 from samplepack.errors import SamplepackError
+from samplepack.parallel import threads
 from samplepack.plan import Note
 
 
@@ -20,20 +22,17 @@ def render(
     checkpoint: Checkpoint,
     cache: Cache,
     engine: models.Engine,
-    batch_size: int | None = None,
     on_start: Callable[[], None] = lambda: None,
-) -> Iterator[tuple[Note, Audio]]:
-    """Every note as the network makes it, in order.
+) -> Generator[tuple[Note, Audio], None, None]:
+    """Every note as the network makes it, in order; it works ahead of who asks. Close it, if not all are wanted.
 
-    The network is loaded only when a note isn't in the cache; the result doesn't depend on the batch size.
+    The network is loaded only when a note isn't in the cache.
 
     Args:
         notes: some may have the same key.
         checkpoint: what makes them.
         cache: where rendered notes are kept.
         engine: what they are rendered on.
-        batch_size: how many notes are handed to the network at once; two of its own batches, where left out: few enough
-            that the first ones are on disk soon.
         on_start: called once, before the network is loaded.
 
     Raises:
@@ -41,25 +40,32 @@ def render(
         SamplepackError: the network made NaN or infinity.
     """
     notes = list(notes)
-    batch_size = batch_size or 2 * models.NOTES_TOGETHER[engine.device]
     missing = {note.key: note for note in notes if note.key not in cache}
-    model: models.Model | None = None
+    in_order, together = list(missing.values()), models.NOTES_TOGETHER[engine.device]
+    batches = [in_order[i : i + together] for i in range(0, len(in_order), together)]
+
+    @once
+    def model() -> models.Model:
+        on_start()
+        return models.load(checkpoint, engine)
+
+    def made(batch: list[Note]) -> dict[str, Samples]:
+        return _render_batch(batch, model(), cache)
+
     fresh: dict[str, Samples] = {}
-    for note in notes:
-        wave = fresh.get(note.key)
-        if wave is None:
-            wave = cache.get(note.key)
-        if wave is None:
-            if model is None:
-                on_start()
-                model = models.load(checkpoint, engine)
-            missing.pop(note.key, None)
-            batch = [note, *islice(missing.values(), batch_size - 1)]
-            fresh = _render_batch(batch, model, cache)
-            for rendered in batch:
-                missing.pop(rendered.key, None)
-            wave = fresh[note.key]
-        yield note, Audio(wave[np.newaxis], checkpoint.rate_hz)
+    with closing(threads(models.batches_at_once(engine.device))(made, batches)) as ahead:
+        for note in notes:
+            if note.key in missing:
+                model()  # before threads ask for it, and only then
+                fresh = next(ahead)
+                for key in fresh:
+                    del missing[key]
+            wave = fresh.get(note.key)
+            if wave is None:
+                wave = cache.get(note.key)
+            if wave is None:  # it was damaged there, or couldn't be kept
+                wave = made([note])[note.key]
+            yield note, Audio(wave[np.newaxis], checkpoint.rate_hz)
 
 
 def _render_batch(batch: list[Note], model: models.Model, cache: Cache) -> dict[str, Samples]:

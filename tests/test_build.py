@@ -22,8 +22,8 @@ from samplepack.errors import InputError, SamplepackError
 from samplepack.recipe import load_recipe
 
 
-def build(recipe, output, cache, workers=2, batch_size=8):
-    return building.build(load_recipe(recipe), output, Cache(cache), parallel.threads(workers), batch_size=batch_size)
+def build(recipe, output, cache, workers=2):
+    return building.build(load_recipe(recipe), output, Cache(cache), parallel.threads(workers))
 
 
 def files(folder):
@@ -96,9 +96,9 @@ def test_pack_json_says_what_is_there_and_nothing_of_when_or_where(recipe, tmp_p
         assert note["true_peak_db"] - 1.0 < 20 * np.log10(np.abs(samples).max()) < note["true_peak_db"] + 0.01
 
 
-def test_builds_with_other_batches_workers_and_caches_are_byte_identical(recipe, tmp_path):
-    one = build(recipe, tmp_path / "a", tmp_path / "cache-a", workers=1, batch_size=1)
-    two = build(recipe, tmp_path / "b", tmp_path / "cache-b", workers=3, batch_size=64)
+def test_builds_with_other_workers_and_caches_are_byte_identical(recipe, tmp_path):
+    one = build(recipe, tmp_path / "a", tmp_path / "cache-a", workers=1)
+    two = build(recipe, tmp_path / "b", tmp_path / "cache-b", workers=3)
     from_cache = build(recipe, tmp_path / "c", tmp_path / "cache-a", workers=2)
     assert contents(one.folder) == contents(two.folder) == contents(from_cache.folder)
 

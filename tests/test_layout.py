@@ -6,9 +6,9 @@ from pathlib import Path
 import samplepack
 
 ORDER = [
-    "errors", "agreement", "files", "progress", "audio", "latent", "document", "problems", "process", "analysis", "partials",
+    "errors", "agreement", "files", "progress", "parallel", "audio", "latent", "document", "problems", "process", "analysis", "partials",
     "instrument", "tune", "loop", "align", "levels", "finish", "checkpoint", "cache", "models", "download", "library", "formats",
-    "fits", "recipe", "parallel", "plan", "render", "score", "clip", "views", "picture", "manifest", "pack", "verify", "build", "lock", "compare",
+    "fits", "recipe", "plan", "render", "score", "clip", "views", "picture", "manifest", "pack", "verify", "build", "lock", "compare",
     "scaffold", "walk", "performance", "api", "datasets", "evaluation",
     "training", "fitting", "cli",
 ]  # fmt: skip

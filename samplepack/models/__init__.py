@@ -31,7 +31,8 @@ class Model(Protocol):
     def render(self, latents: NDArray[np.float32], pitches: NDArray[np.int32]) -> NDArray[np.float32]:
         """Latents, float32, shape (n, latent_dim), and MIDI pitches, shape (n,), to waves, shape (n, samples).
 
-        A note's bits depend on its latent and pitch alone, not on n or on what stands beside it.
+        A note's bits depend on its latent and pitch alone, not on n or on what stands beside it. Several threads may
+        call it at once, on a CPU under TensorFlow: see `batches_at_once`.
         """
         ...
 
@@ -56,10 +57,19 @@ Precision = Literal["float32", "bfloat16"]
 Device = Literal["cpu", "gpu"]
 
 
-NOTES_TOGETHER: dict[Device, int] = {"cpu": 4, "gpu": 64}
+NOTES_TOGETHER: dict[Device, int] = {"cpu": 1, "gpu": 64}
 """A network always sees exactly so many notes, the last one repeated where there are fewer. Convolution libraries
 choose their kernels, and graph optimisers the order of sums, by the size of the batch: with another size a note would
 have other last bits. On a CPU larger batches are no faster."""
+
+
+def batches_at_once(device: Device) -> int:
+    """How many threads of its own should call a model's `render` at the same time.
+
+    On a CPU TensorFlow makes each note within one thread: no core waits for another, and a note has the same bits
+    however many cores there are. JAX, and a GPU, share out a single batch themselves.
+    """
+    return (os.cpu_count() or 1) if device == "cpu" and backend() == "tensorflow" else 1
 
 
 @dataclass(frozen=True)
@@ -121,18 +131,17 @@ def device_of(wanted: Literal["auto", "cpu", "gpu"]) -> Device:
     return "gpu" if found else "cpu"
 
 
-def start_backend(threads_an_op: int | None = None) -> None:
+def start_backend(threads_an_op: int = 1) -> None:
     """Import Keras and what it runs on, so that its start-up notes don't reach the terminal.
 
     TensorFlow's C++ parts write to the process' standard error before any setting could silence them.
 
     Args:
-        threads_an_op: how many threads TensorFlow shares one operation among, if this is the first call; all cores
-            where left out. With one, sums have a fixed order.
+        threads_an_op: how many threads TensorFlow shares one operation among, if this is the first call. With more
+            than one, the bits of sums would depend on the number.
     """
     os.environ["KERAS_BACKEND"] = backend()
-    if threads_an_op is not None:
-        os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads_an_op)
+    os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads_an_op)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # JAX, where it is imported first, sets it to 1
     sys.stderr.flush()
     terminal = os.dup(2)

@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from samplepack.checkpoint import Checkpoint, Config, Tensors, config_problems, read_tensors
 from samplepack.errors import InputError, Problem
-from samplepack.models import DEFAULT_ENGINE, NOTES_TOGETHER, Engine, Precision, blocks
+from samplepack.models import DEFAULT_ENGINE, NOTES_TOGETHER, Engine, Precision, batches_at_once, blocks
 from samplepack.models.spectrogram import MelToSound, Phase
+from samplepack.parallel import threads
 
 
 class Normaliser(BaseModel):
@@ -173,10 +174,13 @@ class GANSynth:
     def __init__(self, config: GANSynthConfig, tensors: Tensors, engine: Engine = DEFAULT_ENGINE) -> None:
         self.config = config
         self.notes_together = NOTES_TOGETHER[engine.device]
+        self._map = threads(batches_at_once(engine.device))
         self._device = f"{engine.device}:0"
         with keras.device(self._device):
             self.generator = Generator(config, tensors, engine)
             self._synthesiser = Synthesiser(self.generator, config)
+        for network in (self.generator, self._synthesiser):
+            network.make_predict_function()  # now, since threads that call it first would each make one
 
     def render(self, latents: NDArray[np.float32], pitches: NDArray[np.int32]) -> NDArray[np.float32]:
         """Notes as sound.
@@ -206,8 +210,13 @@ class GANSynth:
         codes = np.pad(self._codes(np.asarray(latents, "float32"), labels), [(0, full), (0, 0)], mode="edge")
         labels = np.pad(labels, (0, full), mode="edge")
         batches = [slice(i, i + together) for i in range(0, len(labels), together)]
-        with keras.device(self._device):
-            results = [network.predict_on_batch({"code": codes[b], "label": labels[b]}) for b in batches]
+
+        def made(batch: slice) -> NDArray[np.float32]:
+            with keras.device(self._device):
+                return np.asarray(network.predict_on_batch({"code": codes[batch], "label": labels[batch]}))
+
+        # A single batch in the thread that asks for it: convolutions are prepared anew for each new thread.
+        results = [made(batches[0])] if len(batches) == 1 else list(self._map(made, batches))
         return np.concatenate(results)[: len(pitches)]
 
     def _codes(self, latents: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.float32]:
