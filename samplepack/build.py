@@ -108,7 +108,8 @@ def _build(
             instruments.append((planned, [key.spooled for key in done]))
             images[planned.name] = picture.keyboard_image([key.column for key in done])
         written = pack.write_instruments(aside, instruments, loaded.recipe, map_)
-        about = picture.draw(aside, loaded.recipe.name, written, images)
+        pitches = [key[0].pitch for key in plan[0].keys]
+        about = picture.draw(aside, loaded.recipe.name, pitches, written, images)
         shutil.rmtree(spool)
         raws = (audio for _, audio in rendered)
         about_clips = [

@@ -35,11 +35,12 @@ def loudness_lufs(audio: Audio) -> float | None:
     """
     import pyloudnorm
 
-    if audio.duration_s < 0.4 or audio.peak < 1e-7:
+    peak = audio.peak
+    if audio.duration_s < 0.4 or peak < 1e-7:
         return None
-    at_full_scale = audio.samples.T.astype(np.float64) / audio.peak
+    at_full_scale = audio.samples.T.astype(np.float64) / peak
     measured = float(pyloudnorm.Meter(audio.rate_hz).integrated_loudness(at_full_scale))
-    return measured + gain_to_db(audio.peak) if np.isfinite(measured) else None
+    return measured + gain_to_db(peak) if np.isfinite(measured) else None
 
 
 def true_peak_db(audio: Audio) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,32 +71,38 @@ def spectrogram(audio: Audio) -> Column:
 
 
 def draw(
-    folder: Path, title: str, instruments: Iterable[dict[str, Any]], images: Mapping[str, Image]
+    folder: Path,
+    title: str,
+    pitches: Sequence[int],
+    instruments: Iterable[dict[str, Any]],
+    images: Mapping[str, Image],
 ) -> list[dict[str, Any]]:
-    """Write a pack's pictures: one of each instrument and one of all, PNG.
+    """Write a pack's pictures: one of all instruments, then one of each, PNG.
 
     Args:
         folder: of the pack.
         title: of the pack.
-        instruments: what `pack.json` says of each, as soon as its sound files are there. While the next one's are
-            written, one is drawn.
+        pitches: MIDI, of the keys of each instrument, from the lowest.
+        instruments: what `pack.json` says of each, as soon as its sound files are there. While they are written,
+            pictures are drawn.
         images: instrument → its `keyboard_image`.
 
     Returns:
         The instruments.
     """
     (folder / "Pictures").mkdir()
+    sheet = cache(lambda: _Sheet(pitches))
 
-    def draw_one(about: dict[str, Any]) -> dict[str, Any]:
-        sheet(tuple(sorted({note["pitch"] for note in about["notes"]}))).draw(folder, about, images[about["name"]])
+    def draw_next(about: dict[str, Any] | None) -> dict[str, Any] | None:
+        with own_style():
+            if about is None:
+                _draw_overview(folder / "Pictures" / OVERVIEW, title, pitches, images)
+            else:
+                sheet().draw(folder, about, images[about["name"]])
         return about
 
-    sheet = cache(_Sheet)
-    with own_style(), closing(threads(1)(draw_one, instruments)) as drawn:
-        done = list(drawn)
-        pitches = sorted({note["pitch"] for note in done[0]["notes"]})
-        _draw_overview(folder / "Pictures" / OVERVIEW, title, pitches, images)
-    return done
+    with closing(threads(1)(draw_next, chain([None], instruments))) as drawn:
+        return [about for about in drawn if about is not None]
 
 
 class _Sheet:
