@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from benchmarks.magenta_size import CONFIG, sounding, tensors
 
 HERE = Path(__file__).parent
 PITCHES = range(36, 85)
+CORES = os.cpu_count() or 1
 
 RECIPE = """\
 recipe: 1
@@ -50,24 +52,17 @@ def row(what: str, measured: str, beside: str = "") -> None:
     print(f"{what:34}  {measured:38}  {beside}".rstrip(), flush=True)
 
 
-@dataclass(frozen=True)
-class Network:
-    """What the network that builds use takes."""
-
-    start_s: float
-    """Until it is imported, loaded and compiled."""
-
-    note_s: float
+def on_all_cores(call: Callable[[], Any]) -> Callable[[], Any]:
+    """A call that does a call once in each of as many threads as there are cores: as the network is run."""
+    pool = ThreadPoolExecutor(CORES)
+    return lambda: [done.result() for done in [pool.submit(call) for _ in range(CORES)]]
 
 
-def network(folder: Path) -> float:
+def network(folder: Path) -> None:
     """The network within this process, in each precision, beside what its convolutions and the machine could do.
 
     Args:
-        folder: of the checkpoints `full` and `sounding`.
-
-    Returns:
-        What a note of `sounding` takes, seconds.
+        folder: of the checkpoint.
     """
     from samplepack import models
 
@@ -79,27 +74,26 @@ def network(folder: Path) -> float:
 
     rng = np.random.default_rng(0)
     square = tf.constant(rng.standard_normal((2048, 2048)), tf.float32)
-    product = tf.function(lambda: tf.reduce_sum(square @ square))
+    product = on_all_cores(tf.function(lambda: tf.reduce_sum(square @ square)))
     best_s = min(median_s(product, runs=1) for _ in range(10))
-    machine_gflops = 2 * 2048**3 / best_s / 1e9
-    row("matrix product", f"{machine_gflops:.0f} GFLOP/s", f"{os.cpu_count()} cores")
+    machine_gflops = CORES * 2 * 2048**3 / best_s / 1e9
+    row("matrix product", f"{machine_gflops:.0f} GFLOP/s", f"{CORES} cores")
 
     notes = 16
     latents = np.stack([np.random.RandomState(i).standard_normal(256) for i in range(notes)]).astype("float32")
     pitches = np.linspace(36, 84, notes).astype("int32")
-    full, with_sound = (read_checkpoint(folder / name, name) for name in ("full", "sounding"))
-    loaded = {p: models.load(full, models.Engine(precision=p)) for p in ("float32", "bfloat16")}
+    checkpoint = read_checkpoint(folder, "full")
+    loaded = {p: models.load(checkpoint, models.Engine(precision=p)) for p in ("float32", "bfloat16")}
     waves = {p: model.render(latents, pitches) for p, model in loaded.items()}
-    loaded["sounding"] = models.load(with_sound)
-    convolve = alone(tensors(), batch=4)
+    convolve = on_all_cores(alone(tensors(), batch=4))
     gflop = gflop_a_note()
 
     times: dict[str, list[float]] = {"alone": [], **{name: [] for name in loaded}}
     for _ in range(5):  # in turn, so that all see the same machine
-        times["alone"].append(median_s(convolve, runs=1) / 4)
+        times["alone"].append(median_s(convolve, runs=1) / (4 * CORES))
         for name, model in loaded.items():
             times[name].append(median_s(partial(model.render, latents, pitches), runs=1) / notes)
-    alone_s, float32_s, bfloat16_s, sounding_s = (float(np.median(of_name)) for of_name in times.values())
+    alone_s, float32_s, bfloat16_s = (float(np.median(of_name)) for of_name in times.values())
     row("convolutions alone", f"{alone_s * 1e3:.1f} ms a note, {gflop / alone_s:.0f} GFLOP/s")
     row(
         "network with inverse, float32",
@@ -113,19 +107,32 @@ def network(folder: Path) -> float:
         f"{bfloat16_s * 1e3:.1f} ms a note",
         f"{float32_s / bfloat16_s:.2f} times as fast; error {np.median(snr_db):.0f} dB below, worst {snr_db.min():.0f}",
     )
-    row("network that sounds, float32", f"{sounding_s * 1e3:.1f} ms a note", "what the builds below use")
-    return sounding_s
 
 
 @dataclass(frozen=True)
 class Ran:
-    """A build in a process of its own."""
+    """What ran in a process of its own."""
 
     wall_s: float
     peak_mb: float
     """The most memory that it held, as Linux tells it; the operating system's own count for a child begins with what
     its parent held."""
 
+
+RENDER = """\
+import sys
+from pathlib import Path
+import numpy as np
+from samplepack import models
+from samplepack.checkpoint import read_checkpoint
+from samplepack.latent import latent_from_seed
+pitches = range(36, 36 + int(sys.argv[3]))
+model = models.load(read_checkpoint(Path(sys.argv[1]), "sounding"))
+for seed in range(1, 1 + int(sys.argv[2])):
+    z = latent_from_seed(seed, model.config.latent_dim)
+    model.render(np.stack([z] * len(pitches)), np.array(pitches))
+"""
+"""What a process does that is nothing but the network: CHECKPOINT TIMBRES PITCHES."""
 
 BUILD = """\
 import sys
@@ -136,6 +143,35 @@ finally:
     (peak,) = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
     print(peak)
 """
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a process takes that does nothing but render."""
+
+    start_s: float
+    """Until the network is imported, loaded and compiled, and at the end."""
+
+    note_s: float
+
+    def of(self, notes: int) -> float:
+        """What so many notes take, seconds."""
+        return self.start_s + notes * self.note_s
+
+
+def network_alone(sounding: Path) -> Network:
+    """The network that the builds use, in processes that do nothing else: of one note, and of ten timbres."""
+
+    def rendered_s(timbres: int, pitches: int) -> float:
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", RENDER, str(sounding), str(timbres), str(pitches)], check=True)
+        return time.perf_counter() - began
+
+    notes = 10 * len(PITCHES)
+    one_s, ten_s = rendered_s(1, 1), rendered_s(10, len(PITCHES))
+    note_s = (ten_s - one_s) / (notes - 1)
+    row("network alone, 10 timbres", f"{ten_s:.1f} s", f"a process that does nothing else; of one note {one_s:.1f} s")
+    return Network(one_s - note_s, note_s)
 
 
 def run(arguments: list[str], home: Path) -> Ran:
@@ -161,25 +197,20 @@ def builds(folder: Path, timbres: int, of_network: Network) -> None:
 
         whole, changed, unchanged = built(0.25), built(0.3), built(0.3)
     notes = timbres * len(PITCHES)
-    rendered_s = of_network.note_s * notes
-    from_start_s = of_network.start_s + rendered_s
+    alone_s, without_start_s = of_network.of(notes), of_network.note_s * notes
     name = f"{timbres} timbres" if timbres > 1 else "1 timbre"
     row(
         f"build, {name}",
         f"{whole.wall_s:.1f} s, {whole.wall_s / timbres:.2f} s a timbre",
-        f"{whole.wall_s / rendered_s:.2f} times the network alone ({rendered_s:.1f} s), "
-        f"{whole.wall_s / from_start_s:.2f} times with its start; peak {whole.peak_mb:.0f} MB",
+        f"{whole.wall_s / alone_s:.2f} times the network alone ({alone_s:.1f} s), "
+        f"{whole.wall_s / without_start_s:.2f} times without its start; peak {whole.peak_mb:.0f} MB",
     )
     row(f"effect changed, {name}", f"{changed.wall_s:.1f} s", f"{changed.wall_s / whole.wall_s:.0%} of the build")
     row(f"unchanged, {name}", f"{unchanged.wall_s:.2f} s", f"{unchanged.wall_s / whole.wall_s:.1%} of the build")
 
 
-def cold_start(folder: Path) -> dict[str, float]:
-    """Where the time of the smallest build goes.
-
-    Returns:
-        What TensorFlow's import, the network and the effects took of it, seconds.
-    """
+def cold_start(folder: Path) -> None:
+    """Where the time of the smallest build goes."""
     with tempfile.TemporaryDirectory() as scratch:
         recipe = Path(scratch, "benchmark.yaml")
         os.symlink(folder / "sounding", Path(scratch, "sounding"))
@@ -196,7 +227,6 @@ def cold_start(folder: Path) -> dict[str, float]:
         f"{whole_s:.1f} s, {whole_s - sum(parts.values()):.2f} s of it our own",
         ", ".join(f"{name} {seconds:.1f} s" for name, seconds in parts.items()),
     )
-    return parts
 
 
 def magenta(python: str, folder: Path) -> None:
@@ -213,7 +243,6 @@ def main() -> None:
     parser.add_argument("--timbres", type=int, nargs="+", default=[1, 10], help="sizes of the builds")
     parser.add_argument("--magenta-python", metavar="PATH", help="a Python that has Magenta")
     arguments = parser.parse_args()
-    from samplepack import models
     from samplepack.checkpoint import Config, read_checkpoint, write_checkpoint
     from samplepack.library import STARTER
 
@@ -224,13 +253,13 @@ def main() -> None:
             "sounding": sounding(read_checkpoint(STARTER, "starter")),
         }.items():
             write_checkpoint(folder / name, Config.model_validate(config), weights)
-        note_s = network(folder)
+        network(folder / "full")
         if arguments.magenta_python:
             magenta(arguments.magenta_python, folder / "full")
-        parts = cold_start(folder)
-        start_s = parts["import"] + parts["network"] - models.NOTES_TOGETHER["cpu"] * note_s
+        cold_start(folder)
+        of_network = network_alone(folder / "sounding")
         for timbres in arguments.timbres:
-            builds(folder, timbres, Network(start_s, note_s))
+            builds(folder, timbres, of_network)
 
 
 if __name__ == "__main__":

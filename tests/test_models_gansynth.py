@@ -125,6 +125,24 @@ def test_a_note_has_the_same_bits_in_any_company(checkpoint, precision):
     assert np.array_equal(model.render(z[shuffled], pitches[shuffled]), together[shuffled])
 
 
+PRINT_A_NOTE = """\
+import sys
+import numpy as np
+from samplepack import models
+from samplepack.library import STARTER
+from samplepack.checkpoint import read_checkpoint
+wave = models.load(read_checkpoint(STARTER, "starter")).render(np.ones((1, 32), np.float32), np.array([60]))
+sys.stdout.buffer.write(wave.tobytes())
+"""
+
+
+def test_a_note_has_the_same_bits_however_many_threads_tensorflow_would_use():
+    environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": "3"}  # with three, an operation sums otherwise
+    ran = subprocess.run([sys.executable, "-c", PRINT_A_NOTE], env=environment, capture_output=True, check=True)
+    here = load("starter").render(np.ones((1, 32), np.float32), np.array([60]))
+    assert ran.stdout == here.tobytes()
+
+
 def test_drafts_are_the_same_spectrograms_nearly():
     z = np.random.RandomState(5).standard_normal((7, 32)).astype(np.float32)
     pitches = np.array([36, 40, 45, 60, 61, 72, 84])
@@ -226,7 +244,7 @@ def test_any_sizes_agree_with_the_plain_formulas(changes):
     z = np.random.RandomState(2).standard_normal((3, sizes.latent_dim)).astype(np.float32)
     images = GANSynth(sizes, tensors).spectrograms(z, np.array([60, 61, 62]))
     for i in range(3):
-        assert np.abs(images[i] - plain_network(sizes, tensors, z[i], i)).max() < 2e-5
+        assert np.abs(images[i] - plain_network(sizes, tensors, z[i], i)).max() < 5e-5
 
 
 @pytest.mark.parametrize("changes", [{}, {"templates": {"from_block": 2, "channels": 4}, "progress": 2.5}], ids=str)

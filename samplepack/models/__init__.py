@@ -141,13 +141,17 @@ def start_backend(threads_an_op: int = 1) -> None:
             than one, the bits of sums would depend on the number.
     """
     os.environ["KERAS_BACKEND"] = backend()
-    os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads_an_op)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # JAX, where it is imported first, sets it to 1
     sys.stderr.flush()
     terminal = os.dup(2)
     try:
         unneeded = ("sklearn", "pandas", "jax", "matplotlib", "IPython")
-        with open(os.devnull, "wb") as nowhere, _as_if_not_installed(*unneeded), _without_collections():
+        with (
+            open(os.devnull, "wb") as nowhere,
+            _as_if_not_installed(*unneeded),
+            _without_collections(),
+            _in_environment("TF_NUM_INTRAOP_THREADS", str(threads_an_op)),
+        ):
             os.dup2(nowhere.fileno(), 2)
             from keras import ops
 
@@ -155,6 +159,20 @@ def start_backend(threads_an_op: int = 1) -> None:
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)
+
+
+@contextmanager
+def _in_environment(variable: str, value: str) -> Iterator[None]:
+    """An environment variable is set within, and not for the processes that are started later."""
+    before = os.environ.get(variable)
+    os.environ[variable] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[variable]
+        else:
+            os.environ[variable] = before
 
 
 @contextmanager
