@@ -85,12 +85,12 @@ def network(folder: Path) -> None:
     checkpoint = read_checkpoint(folder, "full")
     loaded = {p: models.load(checkpoint, models.Engine(precision=p)) for p in ("float32", "bfloat16")}
     waves = {p: model.render(latents, pitches) for p, model in loaded.items()}
-    convolve = on_all_cores(alone(tensors(), batch=4))
+    convolve = on_all_cores(alone(tensors(), batch=1))
     gflop = gflop_a_note()
 
     times: dict[str, list[float]] = {"alone": [], **{name: [] for name in loaded}}
     for _ in range(5):  # in turn, so that all see the same machine
-        times["alone"].append(median_s(convolve, runs=1) / (4 * CORES))
+        times["alone"].append(median_s(convolve, runs=1) / CORES)
         for name, model in loaded.items():
             times[name].append(median_s(partial(model.render, latents, pitches), runs=1) / notes)
     alone_s, float32_s, bfloat16_s = (float(np.median(of_name)) for of_name in times.values())
@@ -128,9 +128,8 @@ from samplepack.checkpoint import read_checkpoint
 from samplepack.latent import latent_from_seed
 pitches = range(36, 36 + int(sys.argv[3]))
 model = models.load(read_checkpoint(Path(sys.argv[1]), "sounding"))
-for seed in range(1, 1 + int(sys.argv[2])):
-    z = latent_from_seed(seed, model.config.latent_dim)
-    model.render(np.stack([z] * len(pitches)), np.array(pitches))
+latents = [latent_from_seed(seed, model.config.latent_dim) for seed in range(1, 1 + int(sys.argv[2])) for _ in pitches]
+model.render(np.stack(latents), np.resize(pitches, len(latents)))
 """
 """What a process does that is nothing but the network: CHECKPOINT TIMBRES PITCHES."""
 

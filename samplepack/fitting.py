@@ -62,7 +62,7 @@ def fit_recipe(path: Path, on_step: OnStep = _unheard, allow_plugins: bool = Fal
     Raises:
         InputError: what is wrong with the recipe, the sounds or the checkpoint.
     """
-    library.opened(load_recipe(path, allow_plugins, fits_needed=False).checkpoint)  # from here on it's our format
+    _opened(load_recipe(path, allow_plugins, fits_needed=False).checkpoint)  # from here on it's our format
     loaded = load_recipe(path, allow_plugins, fits_needed=False)
     checkpoint = loaded.opened_checkpoint()
     likes = {name: timbre.like for name, timbre in loaded.recipe.timbres.items() if timbre.like}
@@ -105,13 +105,24 @@ def fit_sounds(sounds: Sequence[Path], reference: str, output: Path, on_step: On
     """
     if output.suffix != ".npy":
         raise InputError(f"{output}: a latent is written as .npy; call it {output.name}.npy")
-    checkpoint = library.opened(library.find(reference, Path()))
+    checkpoint = _opened(library.find(reference, Path()))
     (notes,) = _read_notes([sound_files(Path(), [str(path) for path in sounds])], checkpoint)
     fitted = _fit(checkpoint, notes, partial(on_step, output.name))
     content = io.BytesIO()
     np.save(content, fitted.latent)
     write_aside(output, content.getvalue())
     return _report(str(output), notes, fitted)
+
+
+def _opened(found: Checkpoint | library.MagentaCheckpoint) -> Checkpoint:
+    if isinstance(found, library.MagentaCheckpoint):
+        _start_backend()  # before what converts it does, for rendering
+    return library.opened(found)
+
+
+def _start_backend() -> None:
+    """A fit is one step after the other: all cores share each operation."""
+    models.start_backend(threads_an_op=os.cpu_count() or 1)
 
 
 def _read_notes(files: Sequence[Sequence[Path]], checkpoint: Checkpoint) -> list[list[OneNote]]:
@@ -132,7 +143,7 @@ def _read_notes(files: Sequence[Sequence[Path]], checkpoint: Checkpoint) -> list
 
 
 def _fit(checkpoint: Checkpoint, notes: Sequence[OneNote], on_step: Callable[[int, int], None]) -> Fitted:
-    models.start_backend(threads_an_op=os.cpu_count() or 1)  # a fit is one step after the other
+    _start_backend()
     from samplepack.training.fit import fit
 
     return fit(checkpoint, notes, on_step)

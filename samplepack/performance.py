@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -59,8 +60,10 @@ class Studio:
     def rendered(self, keys: Sequence[tuple[Note, ...]]) -> Iterator[Audio]:
         """The network's notes of some keys, in their order."""
         self.progress.started(len(keys))
-        made = render(chain(*keys), self.checkpoint, self.cache, self.engine, on_start=self.progress.loading)
-        return (audio for _, audio in made)
+        notes = chain(*keys)
+        with closing(render(notes, self.checkpoint, self.cache, self.engine, self.progress.loading)) as made:
+            for _, audio in made:
+                yield audio
 
     def play(self, planned: PlannedClip) -> Audio:
         """A planned clip as sound."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from functools import cache
+from functools import cache, partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from samplepack.parallel import threads
 from samplepack.views import own_style
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
@@ -34,6 +36,7 @@ _BANDS = 160
 _FRAMES = 24
 _SHOWN_S = 4.0
 _DYNAMIC_RANGE_DB = 70.0
+_DPI = 90
 _NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
@@ -91,14 +94,18 @@ def draw(
         The instruments.
     """
     (folder / "Pictures").mkdir()
-    sheet = cache(lambda: _Sheet(pitches))
+    sheet = cache(partial(_Sheet, pitches))
 
     def draw_next(about: dict[str, Any] | None) -> dict[str, Any] | None:
         with own_style():
             if about is None:
                 _draw_overview(folder / "Pictures" / OVERVIEW, title, pitches, images)
             else:
-                sheet().draw(folder, about, images[about["name"]])
+                last = max(note["layer"] for note in about["notes"])
+                notes = [note for note in about["notes"] if note["layer"] == last]
+                middle = read(folder / notes[len(notes) // 2]["file"])
+                image = sheet(math.ceil(middle.duration_s)).draw(about["name"], images[about["name"]], notes, middle)
+                image.save(folder / "Pictures" / f"{about['name']}.png", dpi=(_DPI, _DPI))
         return about
 
     with closing(threads(1)(draw_next, chain([None], instruments))) as drawn:
@@ -111,13 +118,15 @@ class _Sheet:
 
     Args:
         pitches: MIDI, of the instruments' keys.
+        shown_s: how much of a note's waveform there is room for.
     """
 
-    def __init__(self, pitches: Sequence[int]) -> None:
+    def __init__(self, pitches: Sequence[int], shown_s: int) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.collections import PolyCollection
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(12, 7), dpi=90)  # placed by hand: a layout engine draws every picture twice
+        figure = Figure(figsize=(12, 7), dpi=_DPI)  # placed by hand: a layout engine draws every picture twice
         canvas: Any = FigureCanvasAgg(figure)
         keyboard = figure.add_axes((0.06, 0.47, 0.86, 0.48))
         self._image = _show(keyboard, "", pitches, np.zeros((_BANDS, _FRAMES * len(pitches)), np.uint8))
@@ -125,10 +134,15 @@ class _Sheet:
         steps_db = np.arange(-_DYNAMIC_RANGE_DB, 1.0, 10.0)
         levels = figure.colorbar(self._image, cax=figure.add_axes((0.93, 0.47, 0.012, 0.48)), label="level, dB")
         levels.set_ticks(list(255.0 * (1.0 + steps_db / _DYNAMIC_RANGE_DB)), labels=[f"{db:.0f}" for db in steps_db])
-        self._wave, tuning, level = (
+        wave, tuning, level = (
             figure.add_axes((left, 0.075, width, 0.25))
             for left, width in ((0.06, 0.44), (0.545, 0.195), (0.785, 0.195))
         )
+        self._wave = PolyCollection([], linewidth=0.0, color="#555555")
+        wave.add_collection(self._wave)
+        self._loop = wave.axvspan(0.0, 0.0, color="#ff8800", alpha=0.3, label="loop")
+        self._loop_legend = wave.legend(fontsize=8, loc="upper right")
+        wave.set(xlabel="time, s", xlim=(0, shown_s), ylim=(-1.0, 1.0))
         keys = (pitches[0] - 2, pitches[-1] + 2)
         (self._as_rendered,) = tuning.plot([], [], "o", label="as rendered", markersize=4)
         (self._as_built,) = tuning.plot([], [], ".", label="as built", markersize=4)
@@ -137,57 +151,63 @@ class _Sheet:
         tuning.legend(fontsize=8, loc="upper right")
         (self._loudness,) = level.plot([], [], ".-", markersize=4)
         level.set(xlabel="key", xlim=keys, ylim=(-12, 12))
-        self._title, self._level_title = keyboard.set_title("", loc="left", fontsize=11), level.title
-        points = [self._as_rendered, self._as_built, self._loudness]
-        over_image = [self._title, *keyboard.spines.values()]
-        self._own = [self._image, *over_image, self._wave, *points, self._level_title]
+        self._name = keyboard.set_title("", loc="left", fontsize=11)
+        self._wave_title, self._level_title = wave.title, level.title
+        self._own: list[Artist] = [
+            *(self._image, *keyboard.spines.values(), self._name),
+            *(self._wave, self._loop, self._loop_legend, self._wave_title),
+            *(self._as_rendered, self._as_built, self._loudness, self._level_title),
+        ]
         for artist in self._own:
             artist.set_animated(True)
         canvas.draw()
         self._canvas, self._frames = canvas, canvas.copy_from_bbox(figure.bbox)
 
-    def draw(self, folder: Path, about: dict[str, Any], image: Image) -> None:
-        """Write the picture of an instrument: what `pack.json` says of it, and its `keyboard_image`."""
+    def draw(self, name: str, image: Image, notes: Sequence[dict[str, Any]], middle: Audio) -> Any:
+        """The picture of an instrument, for Pillow to save.
+
+        Args:
+            name: of the instrument.
+            image: its `keyboard_image`.
+            notes: what `pack.json` says of those of the last layer.
+            middle: the sound of the middle one.
+        """
         from PIL.Image import fromarray
 
-        last = max(note["layer"] for note in about["notes"])
-        notes = [note for note in about["notes"] if note["layer"] == last]
-        self._title.set_text(about["name"])
+        self._name.set_text(name)
         self._image.set_data(image)
-        self._wave.clear()
-        _draw_wave(self._wave, folder, notes)
+        self._show_wave(notes[len(notes) // 2], middle)
         _set(self._as_rendered, [(note["pitch"], (note["tuning"] or {}).get("was_off_cents")) for note in notes])
         _set(self._as_built, [(note["pitch"], note["cents"]) for note in notes])
         heard = [note["loudness_lufs"] for note in notes if note["loudness_lufs"] is not None]
-        middle = float(np.median(heard)) if heard else 0.0
-        self._level_title.set_text(f"loudness, dB from {middle:.1f} LUFS" if heard else "loudness: silent")
-        _set(self._loudness, [(note["pitch"], note["loudness_lufs"]) for note in notes], middle)
+        loudness = float(np.median(heard)) if heard else None
+        self._level_title.set_text("silent" if loudness is None else f"loudness, dB from {loudness:.1f} LUFS")
+        _set(self._loudness, [(note["pitch"], note["loudness_lufs"]) for note in notes], loudness or 0.0)
         self._canvas.restore_region(self._frames)
         for artist in self._own:
             self._canvas.figure.draw_artist(artist)
-        drawn = np.asarray(self._canvas.buffer_rgba())[:, :, :3]
-        fromarray(drawn).save(folder / "Pictures" / f"{about['name']}.png", dpi=(90, 90))
+        return fromarray(np.asarray(self._canvas.buffer_rgba())[:, :, :3])
+
+    def _show_wave(self, note: dict[str, Any], audio: Audio) -> None:
+        """The waveform of a key, with its loop."""
+        columns = np.array_split(audio.samples.mean(axis=0), 800)
+        time_s = np.linspace(0.0, audio.duration_s, len(columns))
+        lowest, highest = [c.min() for c in columns], [c.max() for c in columns]
+        outline = np.concatenate([np.stack([time_s, lowest], axis=1), np.stack([time_s, highest], axis=1)[::-1]])
+        self._wave.set_verts([outline])
+        for artist in (self._loop, self._loop_legend):
+            artist.set_visible(note["loop"] is not None)
+        if note["loop"]:
+            start_s, end_s = (frame / audio.rate_hz for frame in note["loop"]["frames"])
+            self._loop.set(x=start_s, width=end_s - start_s)
+        ending = "" if note["loop"] else f", unlooped ({note['why_no_loop']})" if note["why_no_loop"] else ", unlooped"
+        self._wave_title.set_text(f"key {note['pitch']}{ending}")
 
 
 def _set(line: Line2D, points: Sequence[tuple[float, float | None]], middle: float = 0.0) -> None:
     """Put a line's points where they are known, around a middle."""
     known = [(x, y - middle) for x, y in points if y is not None]
     line.set_data([x for x, _ in known], [y for _, y in known])
-
-
-def _draw_wave(axes: Axes, folder: Path, notes: Sequence[dict[str, Any]]) -> None:
-    """The waveform of the middle key, with its loop."""
-    note = notes[len(notes) // 2]
-    audio = read(folder / note["file"])
-    columns = np.array_split(audio.samples.mean(axis=0), 800)
-    time_s = np.linspace(0.0, audio.duration_s, len(columns))
-    axes.fill_between(time_s, [c.min() for c in columns], [c.max() for c in columns], linewidth=0.0, color="#555555")
-    if note["loop"]:
-        start, end = (frame / audio.rate_hz for frame in note["loop"]["frames"])
-        axes.axvspan(start, end, color="#ff8800", alpha=0.3, label="loop")
-        axes.legend(fontsize=8, loc="upper right")
-    ending = "" if note["loop"] else f", unlooped ({note['why_no_loop']})" if note["why_no_loop"] else ", unlooped"
-    axes.set(title=f"key {note['pitch']}{ending}", xlabel="time, s", xlim=(0.0, audio.duration_s), ylim=(-1.0, 1.0))
 
 
 def _draw_overview(path: Path, title: str, pitches: Sequence[int], images: Mapping[str, Image]) -> None:
@@ -199,7 +219,7 @@ def _draw_overview(path: Path, title: str, pitches: Sequence[int], images: Mappi
     columns = min(4, max(1, round(len(shown) ** 0.5)))
     rows = -(-len(shown) // columns)
     width, height = 5.5 * columns, 0.6 + 2.4 * rows
-    figure = Figure(figsize=(width, height), dpi=90)
+    figure = Figure(figsize=(width, height), dpi=_DPI)
     figure.suptitle(title, fontsize=15, y=1.0 - 0.15 / height)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     figure.subplots_adjust(

@@ -14,9 +14,9 @@ from conftest import REPOSITORY
 from hearing import cents_between, fundamental_hz
 
 from samplepack import build as building
-from samplepack import parallel, process
+from samplepack import parallel, picture, process
 from samplepack.analysis import pitch_hz
-from samplepack.audio import Audio
+from samplepack.audio import Audio, read
 from samplepack.cache import Cache
 from samplepack.errors import InputError, SamplepackError
 from samplepack.recipe import load_recipe
@@ -264,3 +264,17 @@ def test_the_packs_licence_names_the_author_and_the_checkpoints_notice(first_lig
     text = (first_light / "LICENSE.txt").read_text(encoding="utf-8")
     assert "The samplepack authors: CC0-1.0" in text and "FluidR3" in text
     assert Path(first_light / "README.md").read_text(encoding="utf-8").startswith("# First Light\n")
+
+
+def test_a_picture_does_not_depend_on_what_was_drawn_before(recipe, tmp_path):
+    built = build(recipe, tmp_path / "output", tmp_path / "cache")
+    instruments, images = built.manifest.says["instruments"], {}
+    for instrument in instruments:
+        columns = [picture.spectrogram(read(built.folder / note["file"])) for note in instrument["notes"]]
+        images[instrument["name"]] = picture.keyboard_image(columns)
+    last = instruments[-1] | {"notes": [note | {"loop": None, "cents": None} for note in instruments[-1]["notes"]]}
+    for name, order in {"a": [*instruments[:-1], last], "b": [last, *instruments[-2::-1]]}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Samples").symlink_to(built.folder / "Samples")
+        picture.draw(tmp_path / name, "Small", [36, 60, 84], order, images)
+    assert contents(tmp_path / "a" / "Pictures") == contents(tmp_path / "b" / "Pictures")

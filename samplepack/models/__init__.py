@@ -21,7 +21,7 @@ from samplepack.errors import InputError, did_you_mean
 FAMILIES = {"gansynth": "samplepack.models.gansynth"}
 """Family → the module that reads its checkpoints; its `load(checkpoint)` gives a `Model`."""
 
-ENGINE_REVISION = 4
+ENGINE_REVISION = 5
 """Counts up whenever any family's arithmetic changes: cached notes of another revision aren't used."""
 
 
@@ -32,7 +32,7 @@ class Model(Protocol):
         """Latents, float32, shape (n, latent_dim), and MIDI pitches, shape (n,), to waves, shape (n, samples).
 
         A note's bits depend on its latent and pitch alone, not on n or on what stands beside it. Several threads may
-        call it at once, on a CPU under TensorFlow: see `batches_at_once`.
+        call it at once; `batches_at_once` of them gain by it.
         """
         ...
 
@@ -64,10 +64,11 @@ have other last bits. On a CPU larger batches are no faster."""
 
 
 def batches_at_once(device: Device) -> int:
-    """How many threads of its own should call a model's `render` at the same time.
+    """How many batches a model renders at the same time, each for a thread that calls it.
 
-    On a CPU TensorFlow makes each note within one thread: no core waits for another, and a note has the same bits
-    however many cores there are. JAX, and a GPU, share out a single batch themselves.
+    On a CPU TensorFlow does each of a note's operations within one thread, if `start_backend` started it: no core waits
+    for another, and a note has the same bits however many cores there are. JAX, and a GPU, share out a single batch
+    themselves.
     """
     return (os.cpu_count() or 1) if device == "cpu" and backend() == "tensorflow" else 1
 
@@ -137,8 +138,8 @@ def start_backend(threads_an_op: int = 1) -> None:
     TensorFlow's C++ parts write to the process' standard error before any setting could silence them.
 
     Args:
-        threads_an_op: how many threads TensorFlow shares one operation among, if this is the first call. With more
-            than one, the bits of sums would depend on the number.
+        threads_an_op: how many threads TensorFlow shares one operation among, if nothing has started it yet. With more
+            than one, the bits of sums depend on the number.
     """
     os.environ["KERAS_BACKEND"] = backend()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # JAX, where it is imported first, sets it to 1

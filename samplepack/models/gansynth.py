@@ -7,6 +7,7 @@ equalised learning rates; it is folded in when they are loaded.
 
 from __future__ import annotations
 
+from threading import Semaphore
 from typing import Any, Literal
 
 import keras
@@ -175,6 +176,7 @@ class GANSynth:
         self.config = config
         self.notes_together = NOTES_TOGETHER[engine.device]
         self._map = threads(batches_at_once(engine.device))
+        self._room = Semaphore(batches_at_once(engine.device))  # for threads of others, too
         self._device = f"{engine.device}:0"
         with keras.device(self._device):
             self.generator = Generator(config, tensors, engine)
@@ -212,7 +214,7 @@ class GANSynth:
         batches = [slice(i, i + together) for i in range(0, len(labels), together)]
 
         def made(batch: slice) -> NDArray[np.float32]:
-            with keras.device(self._device):
+            with self._room, keras.device(self._device):
                 return np.asarray(network.predict_on_batch({"code": codes[batch], "label": labels[batch]}))
 
         # A single batch in the thread that asks for it: convolutions are prepared anew for each new thread.
