@@ -1,4 +1,4 @@
-"""Doing the same to many things at once: what `build` maps with."""
+"""Doing the same to many things at once: what builds and networks map with."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Map(Protocol):
 
 
 def threads(workers: int) -> Map:
-    """A map over threads: the work is done in NumPy's, soxr's and Pedalboard's own code, which runs side by side.
+    """A map over threads: the work is done in TensorFlow's, NumPy's, soxr's and Pedalboard's own code, side by side.
 
     Args:
         workers: how many threads, at least 1. At most twice as many items are under way, or 16 if that is more: so many
