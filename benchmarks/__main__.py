@@ -111,7 +111,7 @@ def network(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Ran:
-    """What ran in a process of its own."""
+    """A build in a process of its own."""
 
     wall_s: float
     peak_mb: float
