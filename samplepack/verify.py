@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -186,13 +188,15 @@ def _played_problems(folder: Path, name: str, notes: Sequence[dict[str, Any]]) -
     except ImportError as error:
         raise SamplepackError("playing needs pysfizz: pip install pysfizz") from error
     rate_hz = read(folder / notes[0]["file"]).rate_hz if notes else 48000
-    # In memory, so that no note is cut where streaming lags behind; sample paths resolve from the map's own place.
-    twin = path.with_name(f".check-{path.name}")
-    twin.write_text("<control> hint_ram_based=1\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
     problems = []
+    # The copy keeps samples in memory, so that no note is cut where streaming lags behind. It lies beside the map, for
+    # the sample paths, under a name that nobody can foresee, since a pack may hold links.
+    handle, twin = tempfile.mkstemp(dir=path.parent, prefix=".check-", suffix=".sfz")
     try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write("<control> hint_ram_based=1\n" + path.read_text(encoding="utf-8"))
         synth = pysfizz.Synth(sample_rate=rate_hz, block_size=256)
-        if not synth.load_sfz_file(str(twin)):
+        if not synth.load_sfz_file(twin):
             return ["sfizz cannot load its SFZ map"]
         synth._synth.cc(0, 1, 127)
         for note in {note["pitch"]: note for note in notes}.values():
@@ -211,7 +215,7 @@ def _played_problems(folder: Path, name: str, notes: Sequence[dict[str, Any]]) -
                 if not seam.is_good:
                     problems.append(f"key {note['pitch']}: its loop is heard in sfizz: {_described(seam)}")
     finally:
-        twin.unlink()
+        os.unlink(twin)
     return problems
 
 

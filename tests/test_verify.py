@@ -128,3 +128,12 @@ def test_the_measurements_are_those_of_pack_json(built):
             assert measured["true_peak_db"] == pytest.approx(said["true_peak_db"], abs=0.05)
             assert measured["cents"] == pytest.approx(said["cents"], abs=0.05)
             assert soundfile.info(str(built / said["file"])).frames == said["frames"]
+
+
+def test_playing_a_pack_writes_through_no_link_in_it(pack, tmp_path):
+    (tmp_path / "victim.txt").write_text("a user's file")
+    (pack / "Instruments" / ".check-Glass.sfz").symlink_to(tmp_path / "victim.txt")
+    before = sorted(pack.rglob("*"))
+    assert not any(report.problems for report in verify(pack, parallel.threads(2), with_player=True))
+    assert (tmp_path / "victim.txt").read_text() == "a user's file"
+    assert sorted(pack.rglob("*")) == before
