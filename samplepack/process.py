@@ -48,18 +48,10 @@ _FADE_MS = 2.0
 _MOST_TAIL_S = 12.0
 """An effect that rings for longer (a frozen reverb) is faded out there."""
 
-_LEFT_OUT = {
-    "Plugin",
-    "PluginContainer",
-    "Chain",
-    "Mix",
-    "Pedalboard",
-    "ExternalPlugin",
-    "VST3Plugin",
-    "IIRFilter",
-}
-"""Pedalboard's classes that are no effects of their own, but containers and bases; and `VST3Plugin`, which stands
-below."""
+_NO_EFFECTS = {"Plugin", "PluginContainer", "Chain", "Mix", "Pedalboard", "ExternalPlugin", "IIRFilter"}
+"""Pedalboard's classes that are containers and bases rather than effects. Loaders of plugins (`VST3Plugin`, on macOS
+`AudioUnitPlugin` too) are none either: which there are differs between systems, and a recipe must mean the same on
+all; `VST3Plugin` has a model of its own below."""
 
 _OF_AN_ARRAY = "sample_rate"
 """Convolution's parameter for an impulse response that is an array; a recipe gives a file, which knows its rate."""
@@ -203,7 +195,9 @@ def _effect_models() -> dict[str, type[Effect]]:
     models = {}
     for name, effect in vars(pedalboard).items():
         is_effect = isinstance(effect, type) and issubclass(effect, pedalboard.Plugin)
-        if is_effect and name not in _LEFT_OUT and not name.startswith("_"):
+        if not is_effect or name in _NO_EFFECTS or name.startswith("_"):
+            continue
+        if not issubclass(effect, pedalboard.ExternalPlugin):
             fields: Any = {p: _field(name, p, d) for p, d in _signature(effect).items()}
             models[name] = create_model(name, __base__=Effect, **fields)
     return dict(sorted({**models, "VST3Plugin": VST3Plugin}.items()))

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pedalboard
 import pytest
@@ -100,3 +103,14 @@ def test_a_silent_note_stays_silent_and_whole():
 def test_an_effect_that_cannot_play_at_a_rate_is_found_out():
     assert "MP3 only supports" in process.failure([effect("MP3Compressor")], 96000)
     assert process.failure([effect("MP3Compressor")], 48000) is None
+
+
+def test_effects_are_the_same_where_pedalboard_loads_other_plugins_too():
+    """On macOS Pedalboard has `AudioUnitPlugin`, whose signature is no effect's."""
+    program = "import pedalboard\nfrom samplepack.process import EFFECTS\nprint(sorted(EFFECTS))\n"
+    as_on_macos = program.replace("\n", "\npedalboard.AudioUnitPlugin = pedalboard.VST3Plugin\n", 1)
+    plain, mac = (
+        subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout
+        for text in (program, as_on_macos)
+    )
+    assert mac == plain and "VST3Plugin" in mac and "AudioUnitPlugin" not in mac
