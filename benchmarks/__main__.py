@@ -64,13 +64,13 @@ def network(folder: Path) -> None:
     Args:
         folder: of the checkpoint.
     """
-    from samplepack import models
+    from samplepack.models import engine as models
 
     models.start_backend()
     import tensorflow as tf
 
     from benchmarks.convolutions import alone, gflop_a_note
-    from samplepack.checkpoint import read_checkpoint
+    from samplepack.models.checkpoint import read_checkpoint
 
     rng = np.random.default_rng(0)
     square = tf.constant(rng.standard_normal((2048, 2048)), tf.float32)
@@ -123,9 +123,9 @@ RENDER = """\
 import sys
 from pathlib import Path
 import numpy as np
-from samplepack import models
-from samplepack.checkpoint import read_checkpoint
-from samplepack.latent import latent_from_seed
+from samplepack.models import engine as models
+from samplepack.models.checkpoint import read_checkpoint
+from samplepack.models.latent import latent_from_seed
 pitches = range(36, 36 + int(sys.argv[3]))
 model = models.load(read_checkpoint(Path(sys.argv[1]), "sounding"))
 latents = [latent_from_seed(seed, model.config.latent_dim) for seed in range(1, 1 + int(sys.argv[2])) for _ in pitches]
@@ -135,7 +135,7 @@ model.render(np.stack(latents), np.resize(pitches, len(latents)))
 
 BUILD = """\
 import sys
-from samplepack.cli import main
+from samplepack.cli.app import main
 try:
     main()
 finally:
@@ -242,8 +242,8 @@ def main() -> None:
     parser.add_argument("--timbres", type=int, nargs="+", default=[1, 10], help="sizes of the builds")
     parser.add_argument("--magenta-python", metavar="PATH", help="a Python that has Magenta")
     arguments = parser.parse_args()
-    from samplepack.checkpoint import Config, read_checkpoint, write_checkpoint
-    from samplepack.library import STARTER
+    from samplepack.checkpoints.library import STARTER
+    from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

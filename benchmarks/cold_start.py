@@ -26,7 +26,9 @@ def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def main() -> None:
     """Build, and print."""
-    from samplepack import cli, models, process
+    from samplepack.cli import app as cli
+    from samplepack.finishing import process
+    from samplepack.models import engine as models
 
     start, load = models.start_backend, models.load
     models.start_backend = timed("import", start)

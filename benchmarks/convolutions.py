@@ -10,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from benchmarks.magenta_size import CONFIG
-from samplepack.models import blocks
+from samplepack.models import generator as blocks
 
 CHANNELS: list[int] = CONFIG["channels"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.checkpoint import Checkpoint, read_tensors
+from samplepack.models.checkpoint import Checkpoint, read_tensors
 
 CONFIG: dict[str, Any] = {
     "family": "gansynth",

@@ -17,8 +17,8 @@ def compare(python: str, folder: Path) -> Iterator[tuple[str, str, str]]:
     """Lines of the table: Magenta, and ours in each precision, 49 pitches of one latent, in turn."""
     import numpy as np
 
-    from samplepack import models
-    from samplepack.checkpoint import read_checkpoint
+    from samplepack.models import engine as models
+    from samplepack.models.checkpoint import read_checkpoint
 
     loaded = {
         p: models.load(read_checkpoint(folder, "full"), models.Engine(precision=p)) for p in ("float32", "bfloat16")

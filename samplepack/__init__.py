@@ -21,7 +21,7 @@ def load(name: str = "starter") -> Player:
     """
     from pathlib import Path
 
-    from samplepack import library
     from samplepack.api import Player
+    from samplepack.checkpoints import library
 
     return Player(library.opened(library.find(name, Path())))

@@ -13,17 +13,19 @@ from typing import IO, Any
 
 import numpy as np
 
-from samplepack import models, parallel, views
-from samplepack.audio import Audio, encode
-from samplepack.cache import Cache, user_folder
-from samplepack.checkpoint import Checkpoint, read_instruments
-from samplepack.clip import TimbrePath, plan_clip, playable, random_path
-from samplepack.errors import InputError, did_you_mean
-from samplepack.files import write_aside
-from samplepack.latent import Latent, latent_from_seed
-from samplepack.performance import Studio, check_pitches, sound_file
+from samplepack.base import parallel
+from samplepack.base.errors import InputError, did_you_mean
+from samplepack.base.files import write_aside
+from samplepack.clips import pictures as views
+from samplepack.clips.clip import TimbrePath, plan_clip, playable, random_path
+from samplepack.clips.score import read_midi, score_of
+from samplepack.clips.studio import Studio, check_pitches, sound_file
+from samplepack.models import engine as models
+from samplepack.models.checkpoint import Checkpoint, read_instruments
+from samplepack.models.latent import Latent, latent_from_seed
 from samplepack.recipe import Recipe
-from samplepack.score import read_midi, score_of
+from samplepack.rendering.cache import Cache, user_folder
+from samplepack.sound.audio import Audio, encode
 
 Timbre = int | str | Latent
 """A seed, the name of an instrument that the checkpoint knows, or a latent, float32, shape (latent_dim,)."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from samplepack.analysis import _parabola
-from samplepack.audio import Audio
+from samplepack.sound.audio import Audio
+from samplepack.sound.spectra import _parabola
 
 _LOWEST_HZ, _HIGHEST_HZ = 25.0, 2400.0
 _ANALYSED_S = 2.0

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from samplepack.agreement import agreement_db, fingerprint, is_fingerprint
+from samplepack.sound.fingerprint import agreement_db, fingerprint, is_fingerprint
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.standard_normal(64_000).astype(np.float32)

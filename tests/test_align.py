@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from test_analysis import tone
 
-from samplepack.align import align
-from samplepack.analysis import pitch_hz
-from samplepack.audio import Audio
+from samplepack.finishing.align import align
+from samplepack.sound.audio import Audio
+from samplepack.sound.spectra import pitch_hz
 
 
 def render(pitch, seed, partials=20):

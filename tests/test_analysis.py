@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from hearing import cents_between, fundamental_hz
 
-from samplepack.analysis import hear_pitch, pitch_hz
-from samplepack.audio import Audio
+from samplepack.sound.audio import Audio
+from samplepack.sound.spectra import hear_pitch, pitch_hz
 
 
 def tone(pitch, rate_hz=48000, partials=8, seconds=3.0, without=()):

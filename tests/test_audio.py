@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from samplepack.audio import Audio, encode, resample
+from samplepack.sound.audio import Audio, encode, resample
 
 
 def sine(rate_hz, frequency_hz=1000.0, seconds=1.0, level=0.5):

@@ -13,13 +13,15 @@ import soundfile
 from conftest import REPOSITORY
 from hearing import cents_between, fundamental_hz
 
-from samplepack import build as building
-from samplepack import parallel, picture, process
-from samplepack.analysis import pitch_hz
-from samplepack.audio import Audio, read
-from samplepack.cache import Cache
-from samplepack.errors import InputError, SamplepackError
+from samplepack.base import parallel
+from samplepack.base.errors import InputError, SamplepackError
+from samplepack.finishing import process
+from samplepack.pack import build as building
+from samplepack.pack import pictures as picture
 from samplepack.recipe import load_recipe
+from samplepack.rendering.cache import Cache
+from samplepack.sound.audio import Audio, read
+from samplepack.sound.spectra import pitch_hz
 
 
 def build(recipe, output, cache, workers=2):
@@ -187,8 +189,9 @@ def test_a_second_build_imports_no_tensorflow(write_recipe, tmp_path):
     script = f"""
 import sys
 from pathlib import Path
-from samplepack import build, parallel
-from samplepack.cache import Cache
+from samplepack.pack import build
+from samplepack.base import parallel
+from samplepack.rendering.cache import Cache
 from samplepack.recipe import load_recipe
 loaded = load_recipe(Path({str(recipe)!r}))
 for output, unchanged in (("output", True), ("elsewhere", False)):

@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from samplepack.cache import Cache
+from samplepack.rendering.cache import Cache
 
 WAVE = np.arange(5, dtype=np.float32)
 

@@ -14,7 +14,8 @@ import click
 import pytest
 from conftest import FIXTURES, REPOSITORY
 
-from samplepack import __version__, cli
+from samplepack import __version__
+from samplepack.cli import app as cli
 
 
 def commands(group=cli.main, prefix=("samplepack",)):
@@ -150,7 +151,7 @@ def test_help_and_check_start_without_the_heavy_imports(write_recipe):
         (["plan", str(recipe)], {"tensorflow", "keras", "jax"}),
     ):
         script = (
-            "import sys\nfrom samplepack import cli\n"
+            "import sys\nfrom samplepack.cli import app as cli\n"
             f"try: cli.main({arguments!r})\n"
             f"except SystemExit as end: assert end.code == 0\nassert not {absent!r} & set(sys.modules)"
         )
@@ -158,7 +159,7 @@ def test_help_and_check_start_without_the_heavy_imports(write_recipe):
 
 
 def samplepack(*arguments):
-    return [sys.executable, "-c", "from samplepack.cli import main; main()", *map(str, arguments)]
+    return [sys.executable, "-c", "from samplepack.cli.app import main; main()", *map(str, arguments)]
 
 
 def test_progress_goes_to_a_terminal_only_and_tells_notes_and_time(write_recipe, tmp_path):

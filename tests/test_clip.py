@@ -10,11 +10,11 @@ import soundfile
 from conftest import FIXTURES
 
 import samplepack
-from samplepack.clip import TimbrePath, envelope, mix, random_path
-from samplepack.errors import InputError
-from samplepack.latent import slerp
-from samplepack.score import PlayedNote, read_midi
-from samplepack.walk import stations
+from samplepack.base.errors import InputError
+from samplepack.clips.clip import TimbrePath, envelope, mix, random_path
+from samplepack.clips.score import PlayedNote, read_midi
+from samplepack.clips.walk import stations
+from samplepack.models.latent import slerp
 
 MAGENTA = np.load(FIXTURES / "clip.npz")
 

@@ -5,7 +5,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from samplepack.latent import slerp
+from samplepack.models.latent import slerp
 
 BEFORE = """\
 recipe: 1

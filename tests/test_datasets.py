@@ -9,14 +9,15 @@ import pytest
 import soundfile
 from test_formats import INSTRUMENTS, ROOTS
 
-from samplepack import parallel
-from samplepack.analysis import hear_pitch, pitch_hz
-from samplepack.audio import Audio, SamplerNote, encode
-from samplepack.datasets import pitch_names, recording, sfz, soundfont
+from samplepack.base import parallel
+from samplepack.base.errors import InputError
+from samplepack.datasets import recording, sfz, soundfont
+from samplepack.datasets.dataset import PEAK, read_dataset
 from samplepack.datasets.prepare import parse_pitches, prepare
-from samplepack.datasets.prepared import PEAK, read_dataset
-from samplepack.errors import InputError
 from samplepack.formats import WRITERS
+from samplepack.sound import key_names as pitch_names
+from samplepack.sound.audio import Audio, SamplerNote, encode
+from samplepack.sound.spectra import hear_pitch, pitch_hz
 
 RATE_HZ = 16000
 SECONDS = 0.6

@@ -14,8 +14,8 @@ import pytest
 import requests
 from conftest import FIXTURES
 
-from samplepack.download import Patience, download
-from samplepack.errors import InputError, SamplepackError
+from samplepack.base.errors import InputError, SamplepackError
+from samplepack.checkpoints.download import Patience, download
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 QUICK = Patience(stall_s=0.5, attempts=2, pause_s=0.01)

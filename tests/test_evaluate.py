@@ -7,16 +7,16 @@ import re
 import numpy as np
 import pytest
 
-from samplepack import models
-from samplepack.analysis import pitch_hz
-from samplepack.checkpoint import Config, read_checkpoint, write_checkpoint
-from samplepack.datasets.prepared import read_dataset, writing
-from samplepack.errors import InputError, SamplepackError
+from samplepack.base.errors import InputError, SamplepackError
+from samplepack.base.progress import SILENT
+from samplepack.datasets.dataset import read_dataset, writing
 from samplepack.evaluation import evaluate as evaluating
 from samplepack.evaluation import likeness, measures, report
 from samplepack.evaluation.bench import Bench
 from samplepack.evaluation.evaluate import evaluate
-from samplepack.progress import SILENT
+from samplepack.models import engine as models
+from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
+from samplepack.sound.spectra import pitch_hz
 
 RATE_HZ, SAMPLES = 16000, 4096
 INSTRUMENTS = {"Flute": 3.0, "Reed": 1.0, "Bell": 0.3}

@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-from samplepack.errors import InputError
-from samplepack.files import folder_aside, locked
+from samplepack.base.errors import InputError
+from samplepack.base.files import folder_aside, locked
 
 
 def ours(folder):

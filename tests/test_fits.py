@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from samplepack import fitting, library
-from samplepack.checkpoint import CONFIG, Config, write_checkpoint
+from samplepack.base.errors import InputError
+from samplepack.checkpoints import library
 from samplepack.datasets.one_note import read_note
-from samplepack.errors import InputError
-from samplepack.fits import fits_file
-from samplepack.plan import timbre_latents
+from samplepack.fitting import fit as fitting
+from samplepack.models.checkpoint import CONFIG, Config, write_checkpoint
 from samplepack.recipe import load_recipe
+from samplepack.recipe.fits import fits_file
+from samplepack.rendering.plan import timbre_latents
 
 RATE_HZ = 16000
 

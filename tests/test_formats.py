@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from samplepack.audio import Audio, encode
 from samplepack.formats import WRITERS
-from samplepack.instrument import Instrument, Loop, Range, Zone, key_ranges, wheel_ranges
+from samplepack.formats.instrument import Instrument, Loop, Range, Zone, key_ranges, wheel_ranges
+from samplepack.sound.audio import Audio, encode
 
 FRAMES = 240
 ROOTS = (48, 60, 72)

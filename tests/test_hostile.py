@@ -11,11 +11,15 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from samplepack import build as building
-from samplepack import checkpoint, compare, library, lock, parallel, verify
-from samplepack.cache import Cache
-from samplepack.errors import InputError
+from samplepack.base import parallel
+from samplepack.base.errors import InputError
+from samplepack.checkpoints import library
+from samplepack.models import checkpoint
+from samplepack.pack import build as building
+from samplepack.pack import diff as compare
+from samplepack.pack import lock, verify
 from samplepack.recipe import load_recipe
+from samplepack.rendering.cache import Cache
 from samplepack.training.config import load_training
 
 OFTEN = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,6 +1,6 @@
 import pytest
 
-from samplepack.instrument import key_ranges, wheel_ranges
+from samplepack.formats.instrument import key_ranges, wheel_ranges
 
 
 @pytest.mark.parametrize("pitches", [range(36, 85), range(36, 85, 3), [60], [43, 36, 40], [0, 127]])

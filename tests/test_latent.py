@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from samplepack.latent import latent_from_seed, slerp, walk
+from samplepack.models.latent import latent_from_seed, slerp, walk
 
 A, B = latent_from_seed(7, 32), latent_from_seed(1312, 32)
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from test_analysis import tone
 
-from samplepack.audio import Audio
-from samplepack.levels import even_gains_db, loudness_lufs, matched_gains_db, true_peak_db
+from samplepack.finishing.levels import even_gains_db, loudness_lufs, matched_gains_db, true_peak_db
+from samplepack.sound.audio import Audio
 
 
 def test_loudness_agrees_with_the_standards_own_figure():

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from samplepack import build as building
-from samplepack import lock, parallel
-from samplepack.cache import Cache
-from samplepack.lock import read_lock
+from samplepack.base import parallel
+from samplepack.pack import build as building
+from samplepack.pack import lock
+from samplepack.pack.lock import read_lock
 from samplepack.recipe import load_recipe
+from samplepack.rendering.cache import Cache
 
 RECIPE = "velocity: {layers: 2, toward: Choir}\nprocess: [{Reverb: {room_size: 0.3}}]\n"
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from test_analysis import tone
 
-from samplepack.audio import Audio
-from samplepack.loop import find_loops, measure_seam
+from samplepack.finishing.loop import find_loops, measure_seam
+from samplepack.sound.audio import Audio
 
 
 def find_loop(audio):

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from conftest import FIXTURES
 
-from samplepack import library, models
-from samplepack.checkpoint import CONFIG, WEIGHTS, Config, read_checkpoint, write_checkpoint
-from samplepack.errors import InputError
+from samplepack.base.errors import InputError
+from samplepack.checkpoints import library
+from samplepack.models import engine as models
+from samplepack.models.checkpoint import CONFIG, WEIGHTS, Config, read_checkpoint, write_checkpoint
 
 TINY = FIXTURES / "magenta-tiny"
 
@@ -394,7 +395,7 @@ def test_a_damaged_checkpoint_of_our_own_is_told(tmp_path, damage):
 
 
 def test_weights_that_are_no_safetensors_file_or_nan_are_told(tmp_path):
-    from samplepack import checkpoint
+    from samplepack.models import checkpoint
 
     folder = shutil.copytree(library.STARTER, tmp_path / "own")
     absurd = b'{"a":{"dtype":"F32","shape":[1099511627776,1048576],"data_offsets":[0,4]}}'

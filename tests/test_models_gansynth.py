@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from conftest import FIXTURES, relative_rms
 
-from samplepack import library, models
-from samplepack.errors import InputError
+from samplepack.base.errors import InputError
+from samplepack.checkpoints import library
+from samplepack.models import engine as models
 
 models.start_backend()
 
@@ -96,7 +97,7 @@ def test_fewer_products_are_the_same_convolutions(bins):
     models.start_backend()
     from keras import ops
 
-    from samplepack.models import fewer_products
+    from samplepack.models import winograd as fewer_products
 
     random = np.random.RandomState(2)
     x, kernel = random.standard_normal((2, 6, bins, 130)), random.standard_normal((3, 3, 130, 128)) / np.sqrt(9 * 130)
@@ -128,9 +129,9 @@ def test_a_note_has_the_same_bits_in_any_company(checkpoint, precision):
 PRINT_A_NOTE = """\
 import sys
 import numpy as np
-from samplepack import models
-from samplepack.library import STARTER
-from samplepack.checkpoint import read_checkpoint
+from samplepack.models import engine as models
+from samplepack.checkpoints.library import STARTER
+from samplepack.models.checkpoint import read_checkpoint
 wave = models.load(read_checkpoint(STARTER, "starter")).render(np.ones((1, 32), np.float32), np.array([60]))
 sys.stdout.buffer.write(wave.tobytes())
 """
@@ -250,7 +251,7 @@ def test_any_sizes_agree_with_the_plain_formulas(changes):
 @pytest.mark.parametrize("changes", [{}, {"templates": {"from_block": 2, "channels": 4}, "progress": 2.5}], ids=str)
 def test_networks_of_fewer_products_agree_with_the_plain_formulas(monkeypatch, changes):
     models.start_backend()
-    monkeypatch.setattr("samplepack.models.fewer_products.LEAST_CHANNELS", 1)
+    monkeypatch.setattr("samplepack.models.winograd.LEAST_CHANNELS", 1)
     test_any_sizes_agree_with_the_plain_formulas(changes)
 
 
@@ -293,7 +294,7 @@ def test_sizes_that_do_not_grow_into_the_spectrogram_are_told():
 
 
 def test_an_unknown_family_is_refused(tmp_path):
-    from samplepack.checkpoint import Config, read_checkpoint, write_checkpoint
+    from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
 
     write_checkpoint(tmp_path / "wave", Config(family="gansinth", latent_dim=3, pitches=(1, 2), sample_rate_hz=1), {})
     with pytest.raises(InputError, match="unknown family 'gansinth'; did you mean 'gansynth'"):

@@ -3,11 +3,11 @@
 import numpy as np
 from conftest import FIXTURES, relative_rms
 
-from samplepack import models
+from samplepack.models import engine as models
 
 models.start_backend()
 
-from samplepack.models.spectrogram import (  # noqa: E402
+from samplepack.models.mel_if import (  # noqa: E402
     MelToSound,
     SoundToMel,
     linear_to_mel_matrix,

@@ -6,8 +6,8 @@ import pedalboard
 import pytest
 from pydantic import ValidationError
 
-from samplepack import process
-from samplepack.audio import Audio
+from samplepack.finishing import process
+from samplepack.sound.audio import Audio
 
 
 def effect(name, **parameters):
@@ -107,7 +107,7 @@ def test_an_effect_that_cannot_play_at_a_rate_is_found_out():
 
 def test_effects_are_the_same_where_pedalboard_loads_other_plugins_too():
     """On macOS Pedalboard has `AudioUnitPlugin`, whose signature is no effect's."""
-    program = "import pedalboard\nfrom samplepack.process import EFFECTS\nprint(sorted(EFFECTS))\n"
+    program = "import pedalboard\nfrom samplepack.finishing.process import EFFECTS\nprint(sorted(EFFECTS))\n"
     as_on_macos = program.replace("\n", "\npedalboard.AudioUnitPlugin = pedalboard.VST3Plugin\n", 1)
     plain, mac = (
         subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout

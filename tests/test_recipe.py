@@ -10,12 +10,12 @@ import pytest
 import yaml
 from conftest import FIXTURES, REPOSITORY
 
-from samplepack import library
-from samplepack.checkpoint import CONFIG, Config, read_tensors, write_checkpoint
-from samplepack.errors import InputError
-from samplepack.latent import latent_from_seed, slerp
-from samplepack.plan import timbre_latents
+from samplepack.base.errors import InputError
+from samplepack.checkpoints import library
+from samplepack.models.checkpoint import CONFIG, Config, read_tensors, write_checkpoint
+from samplepack.models.latent import latent_from_seed, slerp
 from samplepack.recipe import json_schema, load_recipe, load_recipes
+from samplepack.rendering.plan import timbre_latents
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
 

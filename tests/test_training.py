@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
-from samplepack.analysis import pitch_hz
-from samplepack.checkpoint import read_checkpoint, read_tensors
-from samplepack.datasets import prepared
-from samplepack.errors import InputError
+from samplepack.base.errors import InputError
+from samplepack.datasets import dataset as prepared
+from samplepack.models.checkpoint import read_checkpoint, read_tensors
+from samplepack.sound.spectra import pitch_hz
 from samplepack.training.config import load_training
 from samplepack.training.run import network_config, train
 
@@ -98,7 +98,7 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(make_training, tmp_pat
     path = make_training(TINY.replace("images: 160", "images: 800"))
 
     def begin(folder):
-        command = [sys.executable, "-c", "from samplepack.cli import main; main()", "train", str(path), "--quiet"]
+        command = [sys.executable, "-c", "from samplepack.cli.app import main; main()", "train", str(path), "--quiet"]
         command += ["--output", str(tmp_path / folder), "--save-every", "1"]
         return subprocess.Popen(command, cwd=REPOSITORY)
 
@@ -158,7 +158,7 @@ finish: {images: 16, batch: 4, head_start: 4}
 
 
 def test_what_is_learned_on_a_crop_is_what_the_whole_network_makes_there(trainer):
-    from samplepack.models import blocks
+    from samplepack.models import generator as blocks
 
     trainer, state = trainer
     weights = {name.removeprefix("weights/"): w for name, w in state.items() if name.startswith("weights/")}
@@ -224,7 +224,7 @@ def test_the_frequency_of_silence_costs_nothing_and_divides_by_nothing(trainer):
 
 
 def test_random_timbres_are_judged_by_their_energy_distance_from_instruments_at_the_same_pitch(trainer):
-    from samplepack.models import blocks
+    from samplepack.models import generator as blocks
 
     trainer, state = trainer
     weights = {name.removeprefix("weights/"): w for name, w in state.items() if name.startswith("weights/")}

@@ -11,16 +11,17 @@ import pytest
 from conftest import FIXTURES
 from pydantic import ValidationError
 
-from samplepack import library, models
+from samplepack.checkpoints import library
+from samplepack.models import engine as models
 
 models.start_backend()
 
 from keras import ops  # noqa: E402
 
 from samplepack.models.gansynth import GANSynth, GANSynthConfig  # noqa: E402
+from samplepack.models.gradients import compiled, value_and_gradients  # noqa: E402
 from samplepack.training import discriminator  # noqa: E402
 from samplepack.training.adversarial import AdversarialSettings, AdversarialTrainer, FinishSettings, adam  # noqa: E402
-from samplepack.training.backend import compiled, value_and_gradients  # noqa: E402
 from samplepack.training.wasserstein import Game, Weights, cross_entropy, distance  # noqa: E402
 
 

@@ -11,16 +11,17 @@ import soundfile
 from conftest import FIXTURES
 from test_fits import RATE_HZ, tone
 
-from samplepack import library, models
-from samplepack.checkpoint import Config, read_checkpoint, write_checkpoint
+from samplepack.checkpoints import library
+from samplepack.models import engine as models
+from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
 
 models.start_backend()
 
 from samplepack.datasets.one_note import OneNote  # noqa: E402
-from samplepack.models import gansynth  # noqa: E402
+from samplepack.fitting import descent as fits  # noqa: E402
+from samplepack.models.engine import gansynth  # noqa: E402
 from samplepack.models.gansynth import GANSynthConfig  # noqa: E402
-from samplepack.models.spectrogram import SoundToMel  # noqa: E402
-from samplepack.training import fit as fits  # noqa: E402
+from samplepack.models.mel_if import SoundToMel  # noqa: E402
 
 PITCHES = range(72, 76)
 SAMPLES = 4000
@@ -100,11 +101,11 @@ def test_jax_finds_it_too(tmp_path, tiny, unknown, fitted):
     np.savez(tmp_path / "notes.npz", pitches=[n.pitch for n in unknown[1]], waves=[n.wave for n in unknown[1]])
     script = f"""
 import numpy as np
-from samplepack import models; models.start_backend()
+from samplepack.models import engine as models; models.start_backend()
 from pathlib import Path
-from samplepack.checkpoint import read_checkpoint
+from samplepack.models.checkpoint import read_checkpoint
 from samplepack.datasets.one_note import OneNote
-from samplepack.training.fit import fit
+from samplepack.fitting.descent import fit
 stored = np.load({str(tmp_path / "notes.npz")!r})
 notes = [OneNote(int(p), w) for p, w in zip(stored["pitches"], stored["waves"])]
 np.save({str(tmp_path / "z.npy")!r}, fit(read_checkpoint(Path({str(tiny.folder)!r}), "tiny"), notes).latent)

@@ -3,9 +3,9 @@ import pytest
 from hearing import cents_between, fundamental_hz
 from test_analysis import tone
 
-from samplepack.analysis import measure_partials, pitch_hz
-from samplepack.audio import Audio
-from samplepack.tune import measure_cents, tune
+from samplepack.finishing.tune import measure_cents, tune
+from samplepack.sound.audio import Audio
+from samplepack.sound.spectra import measure_partials, pitch_hz
 
 
 @pytest.mark.parametrize("pitch", [24, 36, 48, 60, 84])

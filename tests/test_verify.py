@@ -8,9 +8,9 @@ import pytest
 import soundfile
 from test_build import build
 
-from samplepack import parallel
-from samplepack.audio import Audio, SamplerNote, encode, read
-from samplepack.verify import verify
+from samplepack.base import parallel
+from samplepack.pack.verify import verify
+from samplepack.sound.audio import Audio, SamplerNote, encode, read
 
 
 @pytest.fixture(scope="module")

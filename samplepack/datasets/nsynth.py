@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
-from samplepack.datasets.offered import Job, Offered, Source
-from samplepack.datasets.prepared import Dropped
+from samplepack.base.errors import InputError
+from samplepack.datasets.candidates import Job, Offered, Source
+from samplepack.datasets.dataset import Dropped
 from samplepack.datasets.sound_files import distance, read_stretch
-from samplepack.errors import InputError
 
 TABLE = "examples.json"
 AUDIO = "audio"

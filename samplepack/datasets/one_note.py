@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.datasets import pitch_names
-from samplepack.datasets.offered import Offered, take
-from samplepack.datasets.prepared import PEAK, Dropped
+from samplepack.base.errors import InputError, Problem
+from samplepack.datasets.candidates import Offered, take
+from samplepack.datasets.dataset import PEAK, Dropped
 from samplepack.datasets.sound_files import from_onset, read_stretch, root_of
-from samplepack.errors import InputError, Problem
+from samplepack.sound import key_names as pitch_names
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,11 +9,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
+from samplepack.base.errors import InputError
+from samplepack.base.parallel import Map
 from samplepack.datasets import nsynth, recording, report, sfz, sound_files, soundfont
-from samplepack.datasets.offered import Job, Source, Taken, take
-from samplepack.datasets.prepared import Contents, Dropped, is_dataset, read_dataset, writing
-from samplepack.errors import InputError
-from samplepack.parallel import Map
+from samplepack.datasets.candidates import Job, Source, Taken, take
+from samplepack.datasets.dataset import Contents, Dropped, is_dataset, read_dataset, writing
 
 PITCHES = range(24, 85)
 """What GANSynth plays."""

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.audio import Audio
-from samplepack.datasets.offered import Job, Offered, Source
+from samplepack.base.errors import InputError
+from samplepack.datasets.candidates import Job, Offered, Source
 from samplepack.datasets.sound_files import RATES_HZ, from_onset, open_sound, read_reason, read_stretch, shown
-from samplepack.errors import InputError
+from samplepack.sound.audio import Audio
 
 _FRAMES_A_SECOND = 100
 

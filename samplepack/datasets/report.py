@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from samplepack.datasets.prepared import Contents, Dropped, Note
-from samplepack.views import own_style
+from samplepack.clips.pictures import own_style
+from samplepack.datasets.dataset import Contents, Dropped, Note
 
 PICTURE = "table.png"
 

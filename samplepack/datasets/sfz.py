@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from samplepack.audio import Audio
-from samplepack.datasets import pitch_names
-from samplepack.datasets.offered import Job, Offered, Source, Unusable
-from samplepack.datasets.prepared import Dropped
+from samplepack.datasets.candidates import Job, Offered, Source, Unusable
+from samplepack.datasets.dataset import Dropped
 from samplepack.datasets.sound_files import BEST_VELOCITY, distance, from_onset, read_stretch, root_of, shown
+from samplepack.sound import key_names as pitch_names
+from samplepack.sound.audio import Audio
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _HEADER_OR_OPCODE = re.compile(r"<(\w+)>|(?:(?<=[\s>])|^)(\w+)=")

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from samplepack.audio import Audio
-from samplepack.datasets import pitch_names, riff
-from samplepack.datasets.offered import Job, Offered, Source, Unusable
-from samplepack.datasets.prepared import Dropped
-from samplepack.errors import InputError
+from samplepack.base.errors import InputError
+from samplepack.datasets.candidates import Job, Offered, Source, Unusable
+from samplepack.datasets.dataset import Dropped
+from samplepack.sound import key_names as pitch_names
+from samplepack.sound import riff
+from samplepack.sound.audio import Audio
 
 SUFFIXES = frozenset({".wav", ".wave", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
 _OTHER_SOUNDS = frozenset({".m4a", ".aac", ".wma", ".mp4", ".ape", ".wv"})

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from samplepack.audio import Audio
-from samplepack.datasets import general_midi, riff
-from samplepack.datasets.offered import Job, Offered, Source
-from samplepack.datasets.prepared import Dropped
-from samplepack.errors import InputError, SamplepackError
+from samplepack.base.errors import InputError, SamplepackError
+from samplepack.datasets import general_midi
+from samplepack.datasets.candidates import Job, Offered, Source
+from samplepack.datasets.dataset import Dropped
+from samplepack.sound import riff
+from samplepack.sound.audio import Audio
 
 RENDERED_HZ = 48000
 """Rendered at the sets' own 16000 Hz, a soundfont's higher tones would alias."""

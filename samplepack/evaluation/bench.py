@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack import models
-from samplepack.checkpoint import Checkpoint, read_tensors
-from samplepack.datasets.prepared import Dataset
-from samplepack.errors import InputError, SamplepackError
+from samplepack.base.errors import InputError, SamplepackError
+from samplepack.base.progress import Progress
+from samplepack.datasets.dataset import Dataset
 from samplepack.evaluation import measures
-from samplepack.progress import Progress
+from samplepack.models import engine as models
+from samplepack.models.checkpoint import Checkpoint, read_tensors
 
 Latents = NDArray[np.float32]
 """Shape (n, latent_dim)."""
@@ -45,7 +45,7 @@ class Bench:
         import keras
 
         from samplepack.models.gansynth import GANSynth, mel_to_sound
-        from samplepack.models.spectrogram import SoundToMel
+        from samplepack.models.mel_if import SoundToMel
 
         assert isinstance(model, GANSynth)
         config = model.config

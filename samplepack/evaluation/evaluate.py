@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.analysis import hear_pitch
-from samplepack.audio import Audio
-from samplepack.checkpoint import Checkpoint
-from samplepack.datasets.prepared import Dataset
-from samplepack.errors import InputError
+from samplepack.base.errors import InputError
+from samplepack.base.progress import SILENT, Progress
+from samplepack.datasets.dataset import Dataset
 from samplepack.evaluation import measures
 from samplepack.evaluation.bench import Bench, Indices, Latents, Waves
 from samplepack.evaluation.figures import Diversity, Figures, Judged, Pitch, Silence, Smoothness
 from samplepack.evaluation.likeness import Example, judge, notes_at, retrieval, summed_up
 from samplepack.evaluation.measures import Wave
-from samplepack.latent import slerp
-from samplepack.progress import SILENT, Progress
+from samplepack.models.checkpoint import Checkpoint
+from samplepack.models.latent import slerp
+from samplepack.sound.audio import Audio
+from samplepack.sound.spectra import hear_pitch
 
 PITCHES = range(36, 85, 2)
 """At which pitch is judged."""

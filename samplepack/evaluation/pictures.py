@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from samplepack.clips.pictures import own_style
 from samplepack.evaluation import measures
 from samplepack.evaluation.evaluate import Evaluation
 from samplepack.evaluation.figures import Diversity, Figures, Judged, Smoothness
 from samplepack.evaluation.likeness import Example
-from samplepack.views import own_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

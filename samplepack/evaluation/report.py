@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from samplepack.base.files import folder_aside
 from samplepack.evaluation import pictures
 from samplepack.evaluation.evaluate import Evaluation
 from samplepack.evaluation.figures import Figures, Likeness
-from samplepack.files import folder_aside
 
 FILE = "evaluation.json"
 

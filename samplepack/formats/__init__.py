@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from samplepack.formats import decentsampler, multisample, sfz
-from samplepack.instrument import Instrument
+from samplepack.formats.instrument import Instrument
 
 WRITERS: dict[str, tuple[str, Callable[[Instrument, Path], bytes]]] = {
     "sfz": (".sfz", sfz.write),

@@ -9,7 +9,14 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
 from samplepack.formats._xml import document
-from samplepack.instrument import LOOPED_RELEASE_S, RELEASE_S, VELOCITY_TRACKING_PERCENT, Instrument, Range, Zone
+from samplepack.formats.instrument import (
+    LOOPED_RELEASE_S,
+    RELEASE_S,
+    VELOCITY_TRACKING_PERCENT,
+    Instrument,
+    Range,
+    Zone,
+)
 
 
 def write(instrument: Instrument, pack: Path) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element, SubElement
 
 from samplepack.formats._xml import document
-from samplepack.instrument import Instrument, Range, Zone
+from samplepack.formats.instrument import Instrument, Range, Zone
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX, _PLAIN_FILE = 3, 0o100644

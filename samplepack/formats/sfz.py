@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from samplepack.instrument import LOOPED_RELEASE_S, RELEASE_S, VELOCITY_TRACKING_PERCENT, Instrument, Range, Zone
+from samplepack.formats.instrument import (
+    LOOPED_RELEASE_S,
+    RELEASE_S,
+    VELOCITY_TRACKING_PERCENT,
+    Instrument,
+    Range,
+    Zone,
+)
 
 
 def write(instrument: Instrument, pack: Path) -> bytes:

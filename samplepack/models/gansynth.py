@@ -16,11 +16,12 @@ from keras import ops
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from samplepack.checkpoint import Checkpoint, Config, Tensors, config_problems, read_tensors
-from samplepack.errors import InputError, Problem
-from samplepack.models import DEFAULT_ENGINE, NOTES_TOGETHER, Engine, Precision, batches_at_once, blocks
-from samplepack.models.spectrogram import MelToSound, Phase
-from samplepack.parallel import threads
+from samplepack.base.errors import InputError, Problem
+from samplepack.base.parallel import threads
+from samplepack.models import generator as blocks
+from samplepack.models.checkpoint import Checkpoint, Config, Tensors, config_problems, read_tensors
+from samplepack.models.engine import DEFAULT_ENGINE, NOTES_TOGETHER, Engine, Precision, batches_at_once
+from samplepack.models.mel_if import MelToSound, Phase
 
 
 class Normaliser(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 
-from samplepack.problems import readable_path, wrong
+from samplepack.documents.problems import readable_path, wrong
 from samplepack.recipe.fields import Model, Seed, ShortFor, TimbreName
 
 LEAST_APART_S = 0.1

@@ -18,11 +18,11 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from samplepack import library
-from samplepack.checkpoint import Checkpoint
-from samplepack.errors import did_you_mean
-from samplepack.fits import Fit
-from samplepack.problems import wrong
+from samplepack.base.errors import did_you_mean
+from samplepack.checkpoints import library
+from samplepack.documents.problems import wrong
+from samplepack.models.checkpoint import Checkpoint
+from samplepack.recipe.fits import Fit
 
 _LONGEST_NAME = 80
 _MOST_NAME_BYTES = 200  # a file name has 255, of which a pitch, a velocity and a suffix take some

@@ -10,14 +10,14 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from samplepack import library
-from samplepack.checkpoint import Checkpoint
-from samplepack.document import Document, Key, read_document
-from samplepack.errors import InputError, Problem
-from samplepack.fits import Fit, read_fits
-from samplepack.problems import lies_in, problems_in
-from samplepack.process import failure
+from samplepack.base.errors import InputError, Problem
+from samplepack.checkpoints import library
+from samplepack.documents.document import Document, Key, read_document
+from samplepack.documents.problems import lies_in, problems_in
+from samplepack.finishing.process import failure
+from samplepack.models.checkpoint import Checkpoint
 from samplepack.recipe.fields import Context
+from samplepack.recipe.fits import Fit, read_fits
 from samplepack.recipe.model import CheckpointField, CheckpointReference, Recipe
 from samplepack.recipe.timbres import Bank, fit_problem, length_problem
 

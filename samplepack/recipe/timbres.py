@@ -19,12 +19,12 @@ from pydantic import (
     model_validator,
 )
 
-from samplepack.checkpoint import Checkpoint, read_instruments
-from samplepack.errors import InputError, did_you_mean
-from samplepack.fits import Fit, sound_files, sounds_digest
-from samplepack.latent import Latent, latent_from_seed
-from samplepack.problems import readable_path, wrong
+from samplepack.base.errors import InputError, did_you_mean
+from samplepack.documents.problems import readable_path, wrong
+from samplepack.models.checkpoint import Checkpoint, read_instruments
+from samplepack.models.latent import Latent, latent_from_seed
 from samplepack.recipe.fields import SEED_SCHEMA, Model, Seed, Text, TimbreName, context_of, file_name
+from samplepack.recipe.fits import Fit, sound_files, sounds_digest
 
 _MOST_SEEDS = 10_000
 

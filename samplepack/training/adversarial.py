@@ -17,11 +17,11 @@ from keras import ops
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from samplepack.models import blocks
+from samplepack.documents.problems import wrong
+from samplepack.models import generator as blocks
 from samplepack.models.gansynth import GANSynthConfig
-from samplepack.problems import wrong
+from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.training import discriminator
-from samplepack.training.backend import Tensors, compiled, value_and_gradients
 from samplepack.training.spectrograms import Selected
 from samplepack.training.templates import harmonic_templates
 from samplepack.training.trainer import State

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.datasets.prepared import Dataset
+from samplepack.datasets.dataset import Dataset
 from samplepack.evaluation.measures import log_spectral_distance_db, loud_bins_db, spectra
 from samplepack.models.gansynth import GANSynthConfig, Normaliser, mel_to_sound
 

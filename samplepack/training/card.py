@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from samplepack.checkpoint import Checkpoint, read_checkpoint
-from samplepack.datasets.prepared import Dataset
-from samplepack.errors import SamplepackError
+from samplepack.base.errors import SamplepackError
+from samplepack.datasets.dataset import Dataset
 from samplepack.evaluation.evaluate import evaluate
 from samplepack.evaluation.report import rows
+from samplepack.models.checkpoint import Checkpoint, read_checkpoint
 
 CARD = "MODEL_CARD.md"
 

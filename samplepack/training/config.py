@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
 
-from samplepack import library
-from samplepack.checkpoint import Checkpoint, PitchRange
-from samplepack.datasets.prepared import Dataset, read_dataset
-from samplepack.document import Document, read_document
-from samplepack.errors import InputError, Problem
-from samplepack.problems import problems_in, wrong
+from samplepack.base.errors import InputError, Problem
+from samplepack.checkpoints import library
+from samplepack.datasets.dataset import Dataset, read_dataset
+from samplepack.documents.document import Document, read_document
+from samplepack.documents.problems import problems_in, wrong
+from samplepack.models.checkpoint import Checkpoint, PitchRange
 from samplepack.training.adversarial import AdversarialSettings, FinishSettings
 from samplepack.training.reconstruction import Reconstruction
 

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from samplepack.training.backend import Tensors
+from samplepack.models.gradients import Tensors
 from samplepack.training.trainer import State
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplepack.files import write_aside
+from samplepack.base.files import write_aside
 from samplepack.training.spectrograms import Images
 
 if TYPE_CHECKING:

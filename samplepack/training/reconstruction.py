@@ -16,9 +16,9 @@ from keras import ops
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from samplepack.models import blocks
+from samplepack.models import generator as blocks
 from samplepack.models.gansynth import GANSynthConfig
-from samplepack.training.backend import Tensors, compiled, value_and_gradients
+from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.training.optimiser import Adam, Muon, clipped
 from samplepack.training.spectrograms import Spectrograms
 from samplepack.training.templates import harmonic_templates

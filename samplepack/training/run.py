@@ -16,22 +16,23 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from samplepack import __version__, audio
-from samplepack.audio import Audio
-from samplepack.checkpoint import read_tensors, write_checkpoint
+from samplepack import __version__
+from samplepack.base.errors import InputError, SamplepackError
+from samplepack.base.files import locked, write_aside
 from samplepack.datasets.one_note import OneNote
-from samplepack.errors import InputError, SamplepackError
-from samplepack.files import locked, write_aside
-from samplepack.latent import latent_from_seed
-from samplepack.models import backend
+from samplepack.fitting.descent import fit
+from samplepack.models.checkpoint import read_tensors, write_checkpoint
+from samplepack.models.engine import backend
 from samplepack.models.gansynth import Decoder, GANSynth, GANSynthConfig, Normaliser, Templates
+from samplepack.models.gradients import be_deterministic
+from samplepack.models.latent import latent_from_seed
+from samplepack.sound import audio
+from samplepack.sound.audio import Audio
 from samplepack.training import templates
 from samplepack.training.adversarial import AdversarialTrainer
-from samplepack.training.backend import be_deterministic
 from samplepack.training.calibration import calibrated
 from samplepack.training.card import write_card
 from samplepack.training.config import LoadedTraining, Method, Network
-from samplepack.training.fit import fit
 from samplepack.training.pictures import draw_losses, draw_notes
 from samplepack.training.reconstruction import ReconstructionTrainer, coarse_block
 from samplepack.training.spectrograms import FLOOR_POWER, Selected, Spectrograms, analyse, analysed

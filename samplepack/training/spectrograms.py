@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.datasets.prepared import Dataset
+from samplepack.datasets.dataset import Dataset
 from samplepack.models.gansynth import GANSynthConfig
-from samplepack.models.spectrogram import SoundToMel
+from samplepack.models.mel_if import SoundToMel
 
 Images = NDArray[np.float32]
 

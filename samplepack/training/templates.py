@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.analysis import pitch_hz
 from samplepack.models.gansynth import GANSynthConfig
-from samplepack.models.spectrogram import SoundToMel, linear_to_mel_matrix
+from samplepack.models.mel_if import SoundToMel, linear_to_mel_matrix
+from samplepack.sound.spectra import pitch_hz
 from samplepack.training.spectrograms import FLOOR_POWER
 
 CHANNELS = 6

@@ -13,9 +13,9 @@ import numpy as np
 from keras import ops
 from pydantic import BaseModel, ConfigDict, Field
 
-from samplepack.models import blocks
+from samplepack.models import generator as blocks
 from samplepack.models.gansynth import GANSynthConfig
-from samplepack.training.backend import Tensors, value_and_gradients
+from samplepack.models.gradients import Tensors, value_and_gradients
 from samplepack.training.discriminator import downscaled, judge
 
 SLOPE_EPSILON = 1e-10

@@ -22,7 +22,7 @@ timbres: {{Glass: 7, Choir: {seed}}}
 process: [{{Reverb: {{room_size: 0.2}}}}]
 """
 
-BUILD = [sys.executable, "-c", "from samplepack.cli import main; main()", "build", "--quiet"]
+BUILD = [sys.executable, "-c", "from samplepack.cli.app import main; main()", "build", "--quiet"]
 
 
 def contents(folder):
@@ -36,7 +36,7 @@ def begin(recipe, output):
     if pid == 0:
         code = 1
         try:
-            from samplepack.cli import main
+            from samplepack.cli.app import main
 
             main(["build", str(recipe), "--output", str(output), "--quiet"])
         except SystemExit as ended:

@@ -9,10 +9,10 @@ import soundfile
 from conftest import REPOSITORY
 from nbclient import NotebookClient
 
-from samplepack.analysis import measure_partials
-from samplepack.audio import Audio
-from samplepack.score import read_midi
-from samplepack.tune import measure_cents
+from samplepack.clips.score import read_midi
+from samplepack.finishing.tune import measure_cents
+from samplepack.sound.audio import Audio
+from samplepack.sound.spectra import measure_partials
 
 PRELUDE = REPOSITORY / "recipes/midi/bwv1007-1.mid"
 SLOW = 1.3
@@ -49,7 +49,7 @@ def test_what_was_played_once_is_played_again_without_the_network(run, write_rec
     command = ["clip", recipe, PRELUDE, "-o", tmp_path / "prelude.wav"]
     assert run(*command).code == 0
     first = (tmp_path / "prelude.wav").read_bytes()
-    monkeypatch.setattr("samplepack.models.load", None)
+    monkeypatch.setattr("samplepack.models.engine.load", None)
     assert run(*command).code == 0
     assert (tmp_path / "prelude.wav").read_bytes() == first
 

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 from test_formats import INSTRUMENTS
 
-from samplepack import build as building
-from samplepack import parallel
-from samplepack.analysis import measure_partials
-from samplepack.audio import Audio, read
-from samplepack.cache import Cache
+from samplepack.base import parallel
+from samplepack.finishing.tune import measure_cents
 from samplepack.formats import sfz
+from samplepack.pack import build as building
 from samplepack.recipe import load_recipe
-from samplepack.tune import measure_cents
+from samplepack.rendering.cache import Cache
+from samplepack.sound.audio import Audio, read
+from samplepack.sound.spectra import measure_partials
 
 TIMBRES = {"Dawn": 28, "Noon": 2}
 KEYS = range(36, 85, 4)

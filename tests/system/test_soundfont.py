@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from samplepack import parallel
-from samplepack.analysis import hear_pitch
-from samplepack.audio import Audio
+from samplepack.base import parallel
 from samplepack.datasets import general_midi, soundfont
-from samplepack.datasets.offered import take
+from samplepack.datasets.candidates import take
+from samplepack.datasets.dataset import read_dataset
 from samplepack.datasets.prepare import prepare
-from samplepack.datasets.prepared import read_dataset
+from samplepack.sound.audio import Audio
+from samplepack.sound.spectra import hear_pitch
 
 SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
 PITCHES = range(60, 63)

@@ -1,0 +1,249 @@
+"""Finding checkpoints: by name in the package or the user's library, or by path; Magenta's are converted once."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from samplepack.base.errors import InputError, did_you_mean
+from samplepack.base.files import folder_aside, locked, sha256_of_file
+from samplepack.checkpoints import magenta
+from samplepack.checkpoints.download import Heard, download
+from samplepack.models import engine as models
+from samplepack.models.checkpoint import (
+    CONFIG,
+    WEIGHTS,
+    Checkpoint,
+    Config,
+    config_problems,
+    is_checkpoint,
+    read_checkpoint,
+    require_finite,
+    write_checkpoint,
+)
+from samplepack.rendering.cache import user_folder
+
+STARTER = Path(__file__).parent.parent / "starter"
+
+PUBLISHED: dict[str, str | None] = {"acoustic_only": None, "all_instruments": None}
+"""Magenta's checkpoints, which `fetch` downloads → the SHA-256 of the zip, where it is known."""
+
+MIRROR_VARIABLE = "SAMPLEPACK_MIRROR"
+"""The environment variable that names another address to fetch checkpoints from."""
+
+_PUBLISHED_AT = "https://storage.googleapis.com/magentadata/models/gansynth"
+
+_CONVERSION = 1
+"""Counts up whenever a conversion of the same files would give another result."""
+
+
+@dataclass(frozen=True)
+class MagentaCheckpoint:
+    """A Magenta folder or zip that hasn't been converted yet: what it says without TensorFlow."""
+
+    name: str
+    path: Path
+    converted: Path
+    """The folder that `convert` will write."""
+
+    latent_dim: int | None
+    """Length of a latent, where `experiment.json` says it."""
+
+    rate_hz: int
+    """Rate of the sound that it makes."""
+
+    pitches: range = range(magenta.PITCHES[0], magenta.PITCHES[1] + 1)
+    """The pitches that it can play, MIDI."""
+
+
+def names() -> dict[str, Path]:
+    """Every checkpoint that a recipe can name, and its folder."""
+    library = user_folder("checkpoints")
+    imported = sorted(f for f in library.iterdir() if (f / CONFIG).is_file()) if os.path.isdir(library) else []
+    return {
+        "starter": STARTER,
+        **{folder.name: folder for folder in imported if not folder.name.startswith(".")},
+    }
+
+
+def is_path(reference: str) -> bool:
+    """Whether a recipe names a checkpoint by its path, rather than by its name."""
+    return "/" in reference or "\\" in reference or reference.endswith(".zip")
+
+
+def find(reference: str, beside: Path) -> Checkpoint | MagentaCheckpoint:
+    """The checkpoint that a name or path stands for, without TensorFlow.
+
+    Args:
+        reference: a name (`starter`, or one that was imported), or a path (one with a slash in it, or to a zip).
+        beside: the folder that paths are relative to.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    if not is_path(reference):
+        known = names()
+        if reference in known:
+            return read_checkpoint(known[reference], reference)
+        if reference in PUBLISHED:
+            raise InputError(
+                f"checkpoint '{reference}' is not on this machine; run: samplepack checkpoints fetch {reference}"
+            )
+        raise InputError(
+            f"no checkpoint is called '{reference}'{did_you_mean(reference, (*known, *PUBLISHED))} "
+            f"(known: {', '.join(known)}; a path starts with ./)"
+        )
+    path = beside / reference
+    if not os.path.exists(path):  # unlike Path.exists, False for a name that is too long to be one
+        raise InputError(f"checkpoint '{reference}': no such file or folder")
+    if path.is_dir() and (path / CONFIG).is_file():
+        return read_checkpoint(path, reference)
+    layout = magenta.find_layout(path, reference)
+    converted = user_folder("converted") / _fingerprint(path, layout)
+    if converted.is_dir():
+        with contextlib.suppress(InputError):  # a cache: what is damaged in it is made anew
+            return read_checkpoint(converted, reference)
+    return MagentaCheckpoint(reference, path, converted, layout.latent_dim, layout.rate_hz)
+
+
+def opened(found: Checkpoint | MagentaCheckpoint) -> Checkpoint:
+    """A checkpoint of samplepack's own format; one of Magenta's is converted for it, which imports TensorFlow.
+
+    Raises:
+        InputError: the weights are damaged or don't fit each other.
+    """
+    if isinstance(found, Checkpoint):
+        return found
+    if found.converted.is_dir():
+        with contextlib.suppress(InputError):  # a cache: what is damaged in it is made anew
+            return read_checkpoint(found.converted, found.name)
+    return convert(found, found.converted, found.name)
+
+
+def source(checkpoint: Checkpoint) -> str:
+    """Where a checkpoint came from, as far as that is known: for the lock file."""
+    if checkpoint.folder == STARTER:
+        return "comes with samplepack"
+    return str(checkpoint.config.provenance.get("fetched_from", "not fetched by samplepack"))
+
+
+def fetch(name: str, heard: Heard, offline: bool = False) -> Checkpoint:
+    """Download one of Magenta's published checkpoints and put it into the user's library. Imports TensorFlow.
+
+    Args:
+        name: one of `PUBLISHED`.
+        heard: hears how the download goes.
+        offline: take the zip from the folder of downloads, where the user has put it, and open no connection.
+
+    Raises:
+        InputError: it isn't published, is there already, or what came isn't a checkpoint.
+        SamplepackError: the server doesn't give it.
+    """
+    if name not in PUBLISHED:
+        raise InputError(f"'{name}' isn't published{did_you_mean(name, PUBLISHED)} (known: {', '.join(PUBLISHED)})")
+    if taken := names().get(name):
+        raise InputError(f"a checkpoint is called '{name}' already, in {taken}")
+    address = f"{_mirror()}/{name}.zip"
+    file = user_folder("downloads") / f"{name}.zip"
+    if offline:
+        if not file.is_file():
+            raise InputError(f"'{name}' can't be had offline: {file} isn't there")
+        return import_checkpoint(file, name, {"fetched_from": f"{file.name} (SHA-256 {sha256_of_file(file)})"})
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with locked(file):
+        # It is there already where only the import was interrupted.
+        digest = sha256_of_file(file) if file.is_file() else download(address, file, heard, PUBLISHED[name])
+        try:
+            checkpoint = import_checkpoint(file, name, {"fetched_from": f"{address} (SHA-256 {digest})"})
+        except InputError:
+            file.unlink()  # whatever came, it isn't what was asked for: the next fetch begins anew
+            raise
+        file.unlink()
+        return checkpoint
+
+
+def _mirror() -> str:
+    mirror = os.environ.get(MIRROR_VARIABLE) or _PUBLISHED_AT
+    if not re.fullmatch(r"https?://[^\s?#@]+", mirror):
+        raise InputError(f"{MIRROR_VARIABLE} is '{mirror}'; it should be an address that starts with https://")
+    return mirror.rstrip("/")
+
+
+def convert(
+    found: MagentaCheckpoint, folder: Path, name: str, provenance: Mapping[str, str] | None = None
+) -> Checkpoint:
+    """Write a Magenta checkpoint as one of samplepack's own. Imports TensorFlow.
+
+    Args:
+        found: what to convert.
+        folder: where to write it.
+        name: of the checkpoint, for errors.
+        provenance: what else is known of where it came from.
+
+    Raises:
+        InputError: the weights are damaged or don't fit each other.
+    """
+    models.start_backend()
+    from samplepack.models import gansynth
+
+    values, tensors = magenta.read(found.path, found.name)
+    try:
+        config = gansynth.GANSynthConfig.model_validate(values)
+    except ValidationError as error:
+        raise InputError(*config_problems(error, found.name, "what its weights and experiment.json say")) from error
+    shapes = config.tensor_shapes()
+    tensors = {tensor_name: tensor for tensor_name, tensor in tensors.items() if tensor_name in shapes}
+    problems = gansynth.shape_problems(config, tensors, found.name)
+    if problems:
+        raise InputError(*problems)
+    require_finite(tensors, found.name)
+    whole = Config.model_validate(config.model_dump())
+    whole = whole.model_copy(update={"provenance": {**whole.provenance, **(provenance or {})}})
+    write_checkpoint(folder, whole, tensors)
+    return read_checkpoint(folder, name)
+
+
+def import_checkpoint(source: Path, name: str, provenance: Mapping[str, str] | None = None) -> Checkpoint:
+    """Put a checkpoint into the user's library, where recipes find it by name. One of Magenta's imports TensorFlow.
+
+    Args:
+        source: a folder or a zip.
+        name: what recipes will call it.
+        provenance: what else is known of where one of Magenta's came from.
+
+    Raises:
+        InputError: the name is taken or can't be one, or the checkpoint is damaged.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise InputError(f"'{name}' can't be a checkpoint's name: letters, digits, - and _ make one")
+    if taken := names().get(name):
+        raise InputError(f"a checkpoint is called '{name}' already, in {taken}")
+    found = find(f"./{source.name}", source.parent)
+    folder = user_folder("checkpoints") / name
+    if isinstance(found, MagentaCheckpoint):
+        return convert(found, folder, name, provenance)
+    with folder_aside(folder, is_checkpoint) as aside:
+        for file in (CONFIG, WEIGHTS):
+            shutil.copyfile(found.folder / file, aside / file)
+    return read_checkpoint(folder, name)
+
+
+def _fingerprint(path: Path, layout: magenta.Layout) -> str:
+    """What the files of a Magenta checkpoint are, by their bytes; that of a zip is not that of its folder."""
+    digest = hashlib.sha256(f"{_CONVERSION} {layout.stage} {sorted(layout.experiment.items())}".encode())
+    if path.is_dir():
+        prefix = path / layout.prefix
+        for file in sorted(prefix.parent.glob(f"{prefix.name}.*")):
+            if not file.name.endswith(".meta"):
+                digest.update(sha256_of_file(file).encode())
+    else:
+        digest.update(sha256_of_file(path).encode())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Music played by timbres: MIDI files along a path, walks and previews."""

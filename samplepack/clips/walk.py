@@ -1,0 +1,73 @@
+"""Walks: one key held while the timbre wanders through latent space, note by note, each blending into the next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samplepack.base.errors import InputError
+from samplepack.models.latent import Latent, walk
+from samplepack.sound.audio import Audio
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How the notes of a walk follow each other.
+
+    Raises:
+        InputError: a time isn't one, or nothing would sound.
+    """
+
+    spacing_s: float
+    """From one note's start to the next one's."""
+
+    trim_s: float
+    """How much of each note is heard at most."""
+
+    attack_s: float
+    sustain_s: float
+    decay_s: float
+    """Each note fades in, holds and fades out; what lies beyond `trim_s` is cut."""
+
+    def __post_init__(self) -> None:
+        times = (self.spacing_s, self.trim_s, self.attack_s, self.sustain_s, self.decay_s)
+        if not all(0.0 <= time < math.inf for time in times):
+            raise InputError("the times of a walk should be numbers of seconds, from 0 on")
+        if not (self.spacing_s and self.trim_s and self.attack_s + self.sustain_s + self.decay_s):
+            raise InputError("a walk whose notes have no length, or stand all at one place, is silence")
+
+
+def stations(points: Sequence[Latent], steps: int) -> list[Latent]:
+    """The latents of a walk: from each key point to the next in so many steps."""
+    return list(points) if len(points) == 1 else walk(points, steps * (len(points) - 1) + 1, spacing="uniform")
+
+
+def blended(notes: Sequence[Audio], steps: Steps) -> Audio:
+    """A walk as sound: its notes laid over each other.
+
+    Args:
+        notes: of one pitch and rate, from their onsets on.
+        steps: how they follow each other.
+    """
+    rate_hz = notes[0].rate_hz
+    level = _level(steps, rate_hz)
+    spacing = int(steps.spacing_s * rate_hz)
+    channels = notes[0].samples.shape[0]
+    walked = np.zeros((channels, spacing * (len(notes) - 1) + len(level)))
+    for i, note in enumerate(notes):
+        sound = note.samples[:, : len(level)]
+        loudness = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) or 1.0
+        begins = i * spacing
+        walked[:, begins : begins + sound.shape[1]] += sound * level[: sound.shape[1]] / loudness
+    return Audio(walked.astype(np.float32), rate_hz)
+
+
+def _level(steps: Steps, rate_hz: int) -> NDArray[np.float64]:
+    """Of each note: rising and falling as a quarter of a sine, so that neighbours blend at an even power."""
+    attack, sustain, decay = (int(s * rate_hz) for s in (steps.attack_s, steps.sustain_s, steps.decay_s))
+    rise, fall = (np.sin(0.5 * np.pi * (np.arange(n) + 0.5) / max(n, 1)) for n in (attack, decay))
+    return np.concatenate([rise, np.ones(sustain), fall[::-1]])[: max(1, int(steps.trim_s * rate_hz))]

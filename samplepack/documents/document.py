@@ -1,0 +1,186 @@
+"""A YAML file as plain data that knows where each value stands."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from samplepack.base.errors import InputError, Problem
+
+_MOST_BYTES = 4 << 20
+_MOST_VALUES = 200_000
+_LONGEST_NUMBER = 400
+_LARGEST_INTEGER = 2**64
+
+_FILE_KEYS = {"checkpoint", "path", "latent", "like", "impulse_response_filename", "path_to_plugin_file", "reads"}
+"""Keys whose text is a file's path, which is taken as it's written: a file system may tell NFC from NFD."""
+
+_TAG = "tag:yaml.org,2002:"
+
+Key = str | int
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a YAML file says."""
+
+    file: str
+    """The file, as the user named it."""
+
+    content: bytes
+    """What stands in it, byte for byte."""
+
+    data: Any
+    """Plain dicts, lists, strings and numbers; but for paths of files, text is in NFC."""
+
+    node: yaml.Node
+
+    def problem(self, location: Sequence[Key], message: str) -> Problem:
+        """A problem at a place in the data; keys that the data doesn't have lead to the nearest place that it has."""
+        node = self.node
+        for key in location:
+            node = _child(node, key) or node
+        return _problem_at(node.start_mark, message, self.file)
+
+    def problem_with_key(self, location: Sequence[Key], message: str) -> Problem:
+        """A problem with the last key itself, rather than with its value."""
+        node = self.node
+        for key in location[:-1]:
+            node = _child(node, key) or node
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if _is(key_node, str(location[-1])):
+                node = key_node
+                break
+        return _problem_at(node.start_mark, message, self.file)
+
+
+def read_document(path: Path) -> Document:
+    """Read a YAML file, safely: plain data alone, of a bounded size.
+
+    Raises:
+        InputError: it can't be read, isn't YAML, or has a key twice.
+    """
+    file = str(path)
+    try:
+        with path.open("rb") as opened:
+            content = opened.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(Problem(f"cannot read it: {error.strerror}", file)) from error
+    if len(content) > _MOST_BYTES:
+        raise InputError(Problem("longer than 4 MiB, which no recipe is", file))
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(Problem(f"not UTF-8 text (byte {error.start})", file)) from error
+    try:
+        loader = yaml.SafeLoader(text)
+        node = _single_node(loader, file)
+        if node is None:
+            raise InputError(Problem("empty; a recipe starts with: recipe: 1", file, 1, 1))
+        builder = _Builder(file, loader)
+        data = builder.build(node)
+    except RecursionError as error:
+        raise InputError(Problem("nested too deeply", file)) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
+        raise InputError(Problem(f"not YAML: {error.problem or error.context}", file, line, column)) from error
+    except yaml.YAMLError as error:
+        raise InputError(Problem(f"not YAML: {' '.join(str(error).split())}", file)) from error
+    if builder.problems:
+        raise InputError(*builder.problems)
+    return Document(file, content, data, node)
+
+
+def _single_node(loader: yaml.SafeLoader, file: str) -> yaml.Node | None:
+    try:
+        return loader.get_single_node()
+    except (ValueError, OverflowError) as error:
+        # PyYAML hands escapes such as "\U00110000" and the digits of %YAML to Python as they are.
+        message = "not YAML: an escape or a version that is out of range"
+        raise InputError(_problem_at(loader.get_mark(), message, file)) from error
+
+
+class _Builder:
+    """Turns YAML's nodes into data and notes what is wrong on the way."""
+
+    def __init__(self, file: str, loader: yaml.SafeLoader) -> None:
+        self.file = file
+        self.loader = loader
+        self.values = 0
+        self.problems: list[Problem] = []
+
+    def build(self, node: yaml.Node, is_path: bool = False) -> Any:
+        self.values += 1
+        if self.values > _MOST_VALUES:
+            raise InputError(Problem(f"more than {_MOST_VALUES} values (aliases counted out)", self.file))
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(child, is_path) for child in node.value]
+        value = self._scalar(node)
+        return unicodedata.normalize("NFC", value) if isinstance(value, str) and not is_path else value
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        kind = node.tag.removeprefix(_TAG)
+        if kind in ("int", "float") and len(node.value) > _LONGEST_NUMBER:
+            return self._wrong(node, f"a number of more than {_LONGEST_NUMBER} digits")
+        try:
+            value = self.loader.construct_object(node)
+        except yaml.constructor.ConstructorError as error:
+            return self._wrong(node, f"cannot be read as a value: {error.problem}")
+        except (ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            # PyYAML's constructors expect what their tag's pattern matches; a tag that is written out matches anything.
+            reason = f": {error}" if kind == "timestamp" and type(error) is ValueError else ""
+            return self._wrong(node, f"'{node.value[:40]}' cannot be read as !!{kind}{reason}")
+        if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+            return self._wrong(node, "a number beyond 2^64")
+        if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+            return self._wrong(node, f"not text: {ascii(value)[:40]} holds half of a character")
+        if value is not None and not isinstance(value, str | int | float):
+            return self._wrong(node, f"a recipe holds text and numbers, no !!{kind}; write it in quotes")
+        return value
+
+    def _mapping(self, node: yaml.MappingNode) -> dict[Any, Any]:
+        data: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == f"{_TAG}merge":
+                self._wrong(key_node, "merge keys (<<) aren't supported; write the keys out")
+                continue
+            told = len(self.problems)
+            key = self.build(key_node)
+            if isinstance(key, str):
+                if key in data:
+                    self._wrong(key_node, f"'{key}' stands here for the second time")
+                else:
+                    data[key] = self.build(value_node, is_path=key in _FILE_KEYS)
+            elif len(self.problems) == told:
+                hint = f"; write it in quotes: '{key_node.value}'" if isinstance(key_node, yaml.ScalarNode) else ""
+                self._wrong(key_node, f"a key must be text{hint}")
+        return data
+
+    def _wrong(self, node: yaml.Node, message: str) -> None:
+        self.problems.append(_problem_at(node.start_mark, message, self.file))
+
+
+def _problem_at(mark: Any, message: str, file: str) -> Problem:
+    return Problem(message, file, mark.line + 1, mark.column + 1)
+
+
+def _is(key_node: yaml.Node, key: Key) -> bool:
+    """Whether a node is a key of the data."""
+    return isinstance(key_node, yaml.ScalarNode) and unicodedata.normalize("NFC", key_node.value) == key
+
+
+def _child(node: yaml.Node, key: Key) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key_node, value in node.value if _is(key_node, key)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        child: yaml.Node = node.value[key]
+        return child
+    return None

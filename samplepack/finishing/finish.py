@@ -1,0 +1,212 @@
+"""A key's way from the network to the sampler, but for its level: tuned, processed, looped, layered, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from samplepack.finishing import process
+from samplepack.finishing.align import align
+from samplepack.finishing.levels import loudness_lufs, true_peak_db
+from samplepack.finishing.loop import FIRST_S, LAST_S, Looped, find_loops
+from samplepack.finishing.process import Effect
+from samplepack.finishing.tune import STEADY_CENTS, Tuning, lowered, measure_cents, tune
+from samplepack.sound.audio import Audio, db_to_gain
+from samplepack.sound.spectra import measure_partials, pitch_hz
+
+SOFTER_DB = 3.0
+"""How much quieter each velocity layer is than the next harder one, beside what the sampler does with velocity."""
+
+_RETUNED_CENTS = 2.0
+"""A note that is off by more in the end is tuned once more, by what is left."""
+
+_DARKEST_HARMONIC, _BRIGHTEST_HARMONIC = 3.0, 12.0
+"""Where the gentle low-pass of the softest layer, and of the hardest but one, begins."""
+
+
+@dataclass(frozen=True)
+class Finishing:
+    """How notes are finished."""
+
+    effects: Sequence[Effect]
+    rate_hz: int
+    tail_s: float
+    """Room for the effects to ring."""
+
+    tune: bool
+    loop: bool
+    velocity_layers: int
+    """How many layers of brightness and level a single render becomes."""
+
+    channels: int
+    """1, or 2: left and right are renders of neighbouring latents."""
+
+
+@dataclass(frozen=True)
+class FinishedNote:
+    """A note as the sampler plays it, before its gain, and what was measured of it."""
+
+    pitch: int
+    layer: int
+    """From 0: the softest, or the mod wheel's lower end."""
+
+    looped: Looped
+    tuning: Tuning | None
+    """As it was found; None where the recipe doesn't ask for tuning."""
+
+    cents: float | None
+    """How far it is off in the end; None where it has no pitch."""
+
+    loudness_lufs: float | None
+    true_peak_db: float
+
+    def without_samples(self) -> FinishedNote:
+        """The same with an empty sound: what was measured takes no memory."""
+        empty = Audio(self.looped.audio.samples[:, :0].copy(), self.looped.audio.rate_hz)
+        return replace(self, looped=replace(self.looped, audio=empty))
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A layer of a key that is finished, but may be finished once more."""
+
+    looped: Looped
+    tuning: Tuning | None
+    cents: float | None
+
+
+def finish(raws: Sequence[Audio], pitch: int, how: Finishing) -> list[FinishedNote]:
+    """Finish one key.
+
+    Args:
+        raws: as the network made it: each layer, from the softest, and of each its channels. What sounds together is
+            cut at the same onset, aligned in phase and level, and loops at the same frames.
+        pitch: MIDI.
+        how: the same for all notes of a recipe.
+
+    Returns:
+        A note for each layer, the softest first.
+    """
+    layers = _finish(raws, pitch, how, lower_cents=0.0)
+    if how.tune and _off(layers) > _RETUNED_CENTS:
+        # What is held is a part of the note, and its pitch may not be that of the whole.
+        again = _finish(raws, pitch, how, lower_cents=layers[-1].cents or 0.0)
+        layers = min(layers, again, key=_off)
+    layers = [_unsteady(layer) if how.tune and _off([layer]) > STEADY_CENTS else layer for layer in layers]
+    return [
+        FinishedNote(
+            pitch,
+            number,
+            layer.looped,
+            layer.tuning,
+            layer.cents,
+            loudness_lufs(layer.looped.audio),
+            true_peak_db(layer.looped.audio),
+        )
+        for number, layer in enumerate(layers)
+    ]
+
+
+def _unsteady(layer: _Tried) -> _Tried:
+    return replace(layer, cents=None, tuning=replace(layer.tuning, state="unsteady") if layer.tuning else None)
+
+
+def _off(layers: Sequence[_Tried]) -> float:
+    """How far the worst of some layers is off, cents."""
+    return max((abs(layer.cents) for layer in layers if layer.cents is not None), default=0.0)
+
+
+def _finish(raws: Sequence[Audio], pitch: int, how: Finishing, lower_cents: float) -> list[_Tried]:
+    audios, tunings = in_tune(raws, pitch, how.tune, how.channels, lower_cents)
+    audios = [process.finish(audio, how.effects, how.rate_hz, how.tail_s) for audio in audios]
+    if len(audios) == 1:
+        audios = _softer_layers(audios[0], pitch, how.velocity_layers)
+    looped = find_loops(audios) if how.loop else [Looped(audio, None, None, None) for audio in audios]
+    if len(raws) > how.channels:
+        looped, tunings = _at_one_level(looped), tunings[:: how.channels]
+    else:
+        tunings = [tunings[0]] * len(looped)
+    return [_Tried(one, tuning, _cents(one.audio, pitch)) for one, tuning in zip(looped, tunings, strict=True)]
+
+
+def in_tune(
+    raws: Sequence[Audio], pitch: int, tuned: bool, channels: int, lower_cents: float = 0.0
+) -> tuple[list[Audio], list[Tuning | None]]:
+    """What sounds together at one key, from its onset on, tuned if asked for, and aligned.
+
+    Args:
+        raws: as the network made it, one channel each.
+        pitch: MIDI.
+        tuned: whether to tune.
+        channels: how many neighbours of `raws` become one sound.
+        lower_cents: by how much to lower all of it.
+
+    Returns:
+        The sounds, and how each of `raws` was tuned.
+    """
+    audios, tunings = _from_their_onset(raws), list[Tuning | None]([None] * len(raws))
+    if tuned:
+        tuning = [tune(audio, pitch) for audio in audios]
+        audios, tunings = [audio for audio, _ in tuning], [found for _, found in tuning]
+    if lower_cents:
+        audios = [lowered(audio, lower_cents) for audio in audios]
+    return _with_channels(_aligned(audios, pitch), channels), tunings
+
+
+def _cents(audio: Audio, pitch: int) -> float | None:
+    found = measure_cents(measure_partials(audio, pitch))
+    return found.cents if found.state == "corrected" else None
+
+
+def _from_their_onset(raws: Sequence[Audio]) -> list[Audio]:
+    start = min(process.onset(raw) for raw in raws)
+    return [Audio(raw.samples[:, start:], raw.rate_hz) for raw in raws]
+
+
+def _aligned(audios: Sequence[Audio], pitch: int) -> list[Audio]:
+    """Sounds of one length, in phase with the middle one and at its level; one alone stays as it is."""
+    if len(audios) == 1:
+        return list(audios)
+    length = min(audio.samples.shape[1] for audio in audios)
+    cut = [Audio(audio.samples[:, :length], audio.rate_hz) for audio in audios]
+    middle = cut[len(cut) // 2]
+    level = _level(middle)
+    return [_at_level(audio if audio is middle else align(audio, middle, pitch), level) for audio in cut]
+
+
+def _at_one_level(layers: Sequence[Looped]) -> list[Looped]:
+    """Layers with the level of the last one, so that no way between them swells or dips."""
+    level = _level(layers[-1].audio)
+    return [replace(layer, audio=_at_level(layer.audio, level)) for layer in layers]
+
+
+def _at_level(audio: Audio, level: float) -> Audio:
+    """A note brought to a level; silence stays silence."""
+    own = _level(audio)
+    return Audio(audio.samples * np.float32(level / own if own > 0.0 else 1.0), audio.rate_hz)
+
+
+def _level(audio: Audio) -> float:
+    """Root mean square of the part of a note that is held."""
+    held = audio.samples[:, int(FIRST_S * audio.rate_hz) : int(LAST_S * audio.rate_hz)]
+    return float(np.sqrt(np.mean(np.square(held, dtype=np.float64)))) if held.size else 0.0
+
+
+def _with_channels(audios: Sequence[Audio], channels: int) -> list[Audio]:
+    """Every `channels` sounds beside each other as one."""
+    grouped = (audios[i : i + channels] for i in range(0, len(audios), channels))
+    return [Audio(np.concatenate([audio.samples for audio in group]), group[0].rate_hz) for group in grouped]
+
+
+def _softer_layers(hardest: Audio, pitch: int, layers: int) -> list[Audio]:
+    """Darker and quieter versions of a note, the softest first, and the note itself last."""
+    softer = []
+    for layer in range(layers - 1):
+        position = layer / max(layers - 2, 1)
+        harmonic = _DARKEST_HARMONIC * (_BRIGHTEST_HARMONIC / _DARKEST_HARMONIC) ** position
+        dark = process.darkened(hardest, min(harmonic * pitch_hz(pitch), 0.45 * hardest.rate_hz))
+        gain = np.float32(db_to_gain(-SOFTER_DB * (layers - 1 - layer)))
+        softer.append(Audio(dark.samples * gain, dark.rate_hz))
+    return [*softer, hardest]

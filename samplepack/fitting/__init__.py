@@ -1,0 +1,1 @@
+"""Latents that sound like given notes."""

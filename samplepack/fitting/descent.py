@@ -1,0 +1,229 @@
+"""A latent that sounds like given notes: the nearest known one, then a descent through the frozen network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from samplepack.datasets.one_note import OneNote
+from samplepack.models import gansynth
+from samplepack.models import generator as blocks
+from samplepack.models import gradients as backend
+from samplepack.models.checkpoint import Checkpoint, Tensors
+from samplepack.models.gansynth import GANSynthConfig
+from samplepack.models.latent import Latent, latent_from_seed
+from samplepack.models.mel_if import SoundToMel
+
+STEPS = 80
+_LEARNING_RATE = 0.3
+_BETAS = (0.9, 0.99)
+
+_SEEDS = 100
+"""So many are tried where a checkpoint knows no instruments."""
+
+_MOST_NOTES = 12
+"""More notes of one instrument tell little more of a latent, and take their time."""
+
+_NOTES_TO_CHOOSE_BY = 3
+
+_NOTES_TOGETHER = 4
+"""What goes through the network at once at most: gradients through a full-size one take 250 MB a note."""
+
+_BANDS = 64
+
+_RANGE_DB = 60.0
+"""What lies so far below a note's loudest place counts as silence."""
+
+_FREQUENCY_DB = 6.0
+"""What instantaneous frequencies count that are anywhere but at their places; half a turn off, twice that."""
+
+_DB_PER_NAT = float(10.0 / np.log(10.0))
+
+Images = NDArray[np.float32]
+"""Shape (notes, frames, bins, 2), as networks give them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What came of a fit."""
+
+    latent: Latent
+    """float32, shape (latent_dim,), its root mean square 1."""
+
+    nearest: str
+    """The known latent that it started from: an instrument's name, or `seed 17`."""
+
+    nearest_db: float
+    """How far that one is from the notes: the mean difference of the levels of 64 mel bands over time, dB, no level
+    counting as lower than 60 dB below the note's loudest."""
+
+    fitted_db: float
+    """How far `latent` is."""
+
+
+def fit(
+    checkpoint: Checkpoint, notes: Sequence[OneNote], on_step: Callable[[int, int], None] = lambda done, of: None
+) -> Fitted:
+    """Find the latent of a checkpoint that comes nearest to notes of one instrument.
+
+    The known latents are compared on a few of the notes; from the nearest one, gradients of all of them lead on.
+    Latents are kept on the shell that they are drawn from. The same notes give the same latent on one machine; between
+    machines and backends it differs a little.
+
+    Args:
+        checkpoint: whose network, which stays as it is.
+        notes: at least one, at pitches that the checkpoint can play.
+        on_step: hears how many steps of how many are done.
+
+    Raises:
+        InputError: the checkpoint's weights are damaged.
+    """
+    config, tensors = gansynth.read(checkpoint)
+    known = _known_latents(config, tensors)
+    of = len(known) + STEPS
+    network = FrozenNetwork(config, tensors)
+    wanted = Wanted(config, _spread(notes, _MOST_NOTES))
+    few = Wanted(config, _spread(notes, _NOTES_TO_CHOOSE_BY))
+    distances_db = {}
+    for done, (name, latent) in enumerate(known.items(), start=1):
+        distances_db[name] = network.distance_db(latent, few)
+        on_step(done, of)
+    nearest = min(distances_db, key=lambda name: distances_db[name])
+    latent = _descend(network, wanted, known[nearest], lambda done: on_step(len(known) + done, of))
+    nearest_db, fitted_db = (network.distance_db(z, wanted) for z in (known[nearest], latent))
+    return Fitted(latent, nearest, nearest_db, fitted_db)
+
+
+def _descend(network: FrozenNetwork, wanted: Wanted, start: Latent, on_step: Callable[[int], None]) -> Latent:
+    """The latent of the least loss on the way that Adam goes from `start`, its steps shrinking along half a cosine."""
+    z = start.astype(np.float64)
+    best, least = start, np.inf
+    mean, square = np.zeros_like(z), np.zeros_like(z)
+    for step in range(1, STEPS + 1):
+        loss, gradient = network.loss_and_gradient(z.astype(np.float32), wanted)
+        if loss < least:
+            best, least = z.astype(np.float32), loss
+        mean += (1.0 - _BETAS[0]) * (gradient - mean)
+        square += (1.0 - _BETAS[1]) * (gradient**2 - square)
+        unbiased = mean / (1.0 - _BETAS[0] ** step), square / (1.0 - _BETAS[1] ** step)
+        rate = _LEARNING_RATE * 0.5 * (1.0 + np.cos(np.pi * (step - 1) / STEPS))
+        z = _on_shell(z - rate * unbiased[0] / (np.sqrt(unbiased[1]) + 1e-8))
+        on_step(step)
+    return best
+
+
+def _known_latents(config: GANSynthConfig, tensors: Tensors) -> dict[str, Latent]:
+    """The latents that a fit may start from, by name, on the shell."""
+    if config.instruments:
+        known = dict(zip(config.instruments, tensors["instruments"], strict=True))
+    else:
+        known = {f"seed {seed}": latent_from_seed(seed, config.latent_dim) for seed in range(_SEEDS)}
+    return {name: _on_shell(latent).astype(np.float32) for name, latent in known.items()}
+
+
+def _on_shell(z: NDArray[Any]) -> NDArray[Any]:
+    """A latent made as long as those that are drawn at random: its root mean square is 1."""
+    return np.asarray(z / np.sqrt(np.mean(np.square(z)) + 1e-12))
+
+
+def _spread(notes: Sequence[OneNote], most: int) -> list[OneNote]:
+    """So many of the notes at most, spread over their pitches."""
+    by_pitch = sorted(notes, key=lambda note: note.pitch)
+    most = min(most, len(notes))
+    return [by_pitch[(2 * i + 1) * len(notes) // (2 * most)] for i in range(most)]
+
+
+class Wanted:
+    """Notes as the images that a network should give.
+
+    Args:
+        config: of the network.
+        notes: at least one.
+    """
+
+    def __init__(self, config: GANSynthConfig, notes: Sequence[OneNote]) -> None:
+        self.pitches = np.array([note.pitch for note in notes])
+        analysis = SoundToMel(config.frames, config.bins, config.sample_rate_hz)
+        spectrogram = analysis(np.stack([note.wave for note in notes]))
+        scale = np.array([config.normaliser.magnitude, config.normaliser.frequency], np.float32)
+        self.images: Images = np.asarray(spectrogram * scale[:, 0] + scale[:, 1], np.float32)
+
+
+class FrozenNetwork:
+    """A generator of which only the latent can change, a few notes at a time."""
+
+    def __init__(self, config: GANSynthConfig, tensors: Tensors) -> None:
+        self.config = config
+        self._labels = np.eye(config.pitches[1] - config.pitches[0] + 1, dtype=np.float32)
+        self._templates = tensors["templates"].transpose(0, 2, 1) if config.templates else None
+        self._folded = blocks.fold(tensors, config.channels[: max(config.shares())])
+        self._distance = backend.compiled(self._distance_of_part)
+        self._gradient = backend.compiled(self._gradient_of_part)
+
+    def distance_db(self, latent: Latent, wanted: Wanted) -> float:
+        """How far what it makes of a latent is from what is wanted; see `Fitted.nearest_db`."""
+        return sum(float(self._distance(latent, *part)) for part in self._parts(wanted))
+
+    def loss_and_gradient(self, latent: Latent, wanted: Wanted) -> tuple[float, NDArray[np.float64]]:
+        """What the fit makes small, and its gradient by the latent."""
+        loss, gradient = 0.0, np.zeros(latent.shape)
+        for part in self._parts(wanted):
+            loss_, gradient_ = self._gradient(latent, *part)
+            loss += float(loss_)
+            gradient += np.asarray(gradient_, np.float64)
+        return loss, gradient
+
+    def _parts(self, wanted: Wanted) -> Iterator[tuple[Any, ...]]:
+        """Notes in parts of one size, the last one filled up with what counts nothing: what each counts, their images,
+        labels and templates; and the weights, which a compiled function should rather be given than hold."""
+        notes = len(wanted.pitches)
+        labels = wanted.pitches - self.config.pitches[0]
+        size = -(-notes // -(-notes // _NOTES_TOGETHER))
+        for first in range(0, notes, size):
+            part = np.arange(first, first + size)
+            counts = np.where(part < notes, 1.0 / notes, 0.0).astype(np.float32)
+            part = part.clip(max=notes - 1)
+            templates = None if self._templates is None else self._templates[labels[part]]
+            yield counts, wanted.images[part], self._labels[labels[part]], templates, self._folded
+
+    def _distance_of_part(self, latent: Any, counts: Any, wanted: Any, *at: Any) -> Any:
+        return ops.sum(counts * self._distances_db(self._images(latent, *at), wanted))
+
+    def _gradient_of_part(self, latent: Any, counts: Any, wanted: Any, *at: Any) -> tuple[Any, Any]:
+        def loss(tensors: blocks.Folded) -> tuple[Any, None]:
+            return ops.sum(counts * self._losses(self._images(tensors["latent"], *at), wanted)), None
+
+        value, _, gradients = backend.value_and_gradients(loss, {"latent": latent})
+        return value, gradients["latent"]
+
+    def _images(self, latent: Any, labels: Any, templates: Any, folded: blocks.Folded) -> Any:
+        latents = ops.broadcast_to(latent, (labels.shape[0], self.config.latent_dim))
+        return gansynth.spectrogram(self.config, folded, blocks.code_of(latents, labels), templates)
+
+    def _losses(self, made: Any, wanted: Any) -> Any:
+        """What is to be small for each note: the distance, and how wrong the frequencies of loud places are."""
+        (a, _), (half_turn, _) = self.config.normaliser.magnitude, self.config.normaliser.frequency
+        below = (wanted[..., 0] - ops.max(wanted[..., 0], axis=(1, 2), keepdims=True)) * (_DB_PER_NAT / a)
+        counts = ops.square(ops.clip(1.0 + below / _RANGE_DB, 0.0, 1.0))
+        turn = 1.0 - ops.cos(float(np.pi) / half_turn * (made[..., 1] - wanted[..., 1]))  # which wraps
+        wrong = ops.sum(turn * counts, axis=(1, 2)) / ops.sum(counts, axis=(1, 2))
+        return self._distances_db(made, wanted) + _FREQUENCY_DB * wrong
+
+    def _distances_db(self, made: Any, wanted: Any) -> Any:
+        """The mean difference of the levels of bands for each note, dB."""
+        level, target = self._levels_db(made), self._levels_db(wanted)
+        floor = ops.max(target, axis=(1, 2), keepdims=True) - _RANGE_DB
+        return ops.mean(ops.abs(ops.maximum(level, floor) - ops.maximum(target, floor)), axis=(1, 2))
+
+    def _levels_db(self, images: Any) -> Any:
+        """Levels of bands, shape (notes, frames, bands)."""
+        a, b = self.config.normaliser.magnitude
+        power = ops.exp((images[..., 0] - b) / a)
+        bands = _BANDS if self.config.bins % _BANDS == 0 else self.config.bins
+        of_bands = ops.mean(ops.reshape(power, (-1, self.config.frames, bands, self.config.bins // bands)), axis=-1)
+        return _DB_PER_NAT * ops.log(of_bands)

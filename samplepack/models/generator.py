@@ -1,0 +1,218 @@
+"""The generator's arithmetic as functions of its weights: what renders notes and what trains networks share it.
+
+Weights are stored as Magenta stores them, without the runtime scale of equalised learning rates; `fold` puts it in,
+together with what the upsampling and the templates allow to compute once. Images are NHWC with H = time and W = mel
+frequency. A block's channels, sizes and templates are read off its weights and inputs. Source: Engel et al., "GANSynth:
+Adversarial Neural Audio Synthesis", ICLR 2019, and Magenta's `networks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from samplepack.models import winograd as fewer_products
+
+Folded = dict[str, Any]
+"""Name → weight, as the functions below want them."""
+
+NORM_EPSILON = 1e-8
+
+_TAPS = np.array([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]], "float32")
+"""Of a large image's three neighbouring pixels, which fall on each of two small ones; seen from the second large pixel
+of a small one, and from the first."""
+
+_ROWS = np.array([[0, 1, 1], [1, 1, 1], [1, 1, 0]], "float32")
+"""Which of a kernel's rows lie on the image at its first row, at inner ones and at the last."""
+
+
+def fold(tensors: Mapping[str, Any], channels: tuple[int, ...], by_fewer_products: bool = False) -> Folded:
+    """A generator's weights, ready to be applied.
+
+    Args:
+        tensors: `block_{b}/{conv0|conv1|to_rgb}/{kernel|bias}` as stored; kernels (h, w, in, out).
+        channels: of each block that is there, the first one first.
+        by_fewer_products: whether to convolve so where the channels are many. It changes the last bits.
+    """
+    folded: Folded = {
+        "block_1/kernel0": _dense_of_one_pixel(scaled(tensors["block_1/conv0/kernel"])),
+        "block_1/bias0": tensors["block_1/conv0/bias"],
+    }
+    fewer = {own for own in channels if by_fewer_products and own >= fewer_products.LEAST_CHANNELS}
+    for block, own in enumerate(channels, start=1):
+        name = f"block_{block}"
+        if block > 1:
+            below = channels[block - 2]
+            kernel = scaled(tensors[f"{name}/conv0/kernel"])
+            if own in fewer:
+                folded[f"{name}/products0"] = fewer_products.fold_upsampling(kernel[:, :, :below])
+                folded[f"{name}/bias0"] = tensors[f"{name}/conv0/bias"]
+            else:
+                folded[f"{name}/kernel0"] = _fold_upsampling(kernel[:, :, :below])
+                folded[f"{name}/bias0"] = ops.tile(tensors[f"{name}/conv0/bias"], 4)
+            if kernel.shape[2] > below:
+                folded[f"{name}/template_kernel0"] = _convolution_of_equal_rows(kernel[:, :, below:])
+        kernel = scaled(tensors[f"{name}/conv1/kernel"])
+        if own in fewer:
+            folded[f"{name}/products1"] = fewer_products.fold(kernel)
+        else:
+            folded[f"{name}/kernel1"] = kernel
+        folded[f"{name}/bias1"] = tensors[f"{name}/conv1/bias"]
+        kernel = scaled(tensors[f"{name}/to_rgb/kernel"], gain=1.0)
+        folded[f"{name}/rgb_kernel"] = kernel[:, :, :own]
+        if kernel.shape[2] > own:
+            folded[f"{name}/rgb_template_kernel"] = kernel[0, :, own:]
+        folded[f"{name}/rgb_bias"] = tensors[f"{name}/to_rgb/bias"]
+    return folded
+
+
+def code_of(latents: Any, one_hot: Any) -> Any:
+    """What block 1 sees: latents, brought onto the shell (their root mean square is 1), with one-hot pitches, both
+    normalised together; shape (batch, latent_dim + pitches)."""
+    latents = latents * ops.rsqrt(ops.mean(ops.square(latents), axis=-1, keepdims=True))
+    return pixel_norm(ops.concatenate([latents, one_hot], axis=-1))
+
+
+def first_block(folded: Folded, code: Any, start: tuple[int, int]) -> Any:
+    """Block 1's features, shape (batch, *start, channels), of normalised codes, shape (batch, latent_dim + labels)."""
+    x = ops.reshape(ops.matmul(code, folded["block_1/kernel0"]), (-1, *start, folded["block_1/bias0"].shape[0]))
+    return _second_half(folded, "block_1", activate(x + folded["block_1/bias0"]))
+
+
+def block(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
+    """The features of block 2 or a later one.
+
+    Args:
+        folded: weights, as `fold` gives them.
+        number: which block.
+        x: features of the block below, shape (batch, frames, bins, channels).
+        templates: shape (batch, 2·bins, channels), where the block sees any.
+
+    Returns:
+        Shape (batch, 2·frames, 2·bins, channels of the block).
+
+    Upsampling by nearest neighbours and a 3×3 convolution are done as one: each of the four pixels that a small pixel
+    becomes sees 2×2 small pixels, so that four 2×2 kernels on the small image give the same as one 3×3 on the large;
+    or by `fewer_products`.
+    """
+    name = f"block_{number}"
+    is_spread = f"{name}/products0" in folded
+    if is_spread:
+        x = fewer_products.convolve_upsampled(x, folded[f"{name}/products0"], folded[f"{name}/bias0"])
+    else:
+        padded = ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
+        x = convolve(padded, folded[f"{name}/kernel0"], "valid") + folded[f"{name}/bias0"]
+    if f"{name}/template_kernel0" in folded:
+        x = x if is_spread else _spread(x)
+        channels = x.shape[-1]
+        rows = convolve(templates, folded[f"{name}/template_kernel0"], "same")
+        first, inner, last = (rows[:, None, :, i * channels : (i + 1) * channels] for i in range(3))
+        x = activate(x + ops.concatenate([first, ops.repeat(inner, x.shape[1] - 2, axis=1), last], axis=1))
+    else:
+        x = leaky(x)  # what follows a convolution at once is done with it
+        x = pixel_norm(x if is_spread else _spread(x))
+    return _second_half(folded, name, x)
+
+
+def _second_half(folded: Folded, name: str, x: Any) -> Any:
+    bias = folded[f"{name}/bias1"]
+    if f"{name}/products1" in folded:
+        return activate(fewer_products.convolve(x, folded[f"{name}/products1"], bias))
+    return activate(convolve(x, folded[f"{name}/kernel1"], "same") + bias)
+
+
+def image(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
+    """The image that a block makes of its features, within ±1, shape (batch, frames, bins, 2)."""
+    name = f"block_{number}"
+    y = convolve(x, folded[f"{name}/rgb_kernel"], "valid") + folded[f"{name}/rgb_bias"]
+    if f"{name}/rgb_template_kernel" in folded:
+        y = y + convolve(templates, folded[f"{name}/rgb_template_kernel"], "valid")[:, None]
+    return ops.tanh(y)
+
+
+def narrowed(templates: Any, bins: int) -> Any:
+    """Templates, shape (batch, all bins, channels), averaged to so many bins."""
+    wide, channels = templates.shape[1:]
+    return templates if wide == bins else ops.mean(ops.reshape(templates, (-1, bins, wide // bins, channels)), axis=2)
+
+
+def scaled(kernel: Any, gain: float = 2.0) -> Any:
+    """Put in the runtime scale of equalised learning rates, sqrt(gain / fan_in); kernel (…, in, out)."""
+    return kernel * float(np.sqrt(gain / np.prod(kernel.shape[:-1])))
+
+
+def convolve(x: Any, kernel: Any, padding: str) -> Any:
+    """A convolution of an NHWC image, or of (batch, bins, channels), with stride 1; padding `same` or `valid`."""
+    return ops.conv(x, kernel, padding=padding, data_format="channels_last")
+
+
+def activate(x: Any) -> Any:
+    """Leaky ReLU of slope 0.2, then the norm of each pixel."""
+    return pixel_norm(leaky(x))
+
+
+def leaky(x: Any) -> Any:
+    """Leaky ReLU of slope 0.2."""
+    return ops.leaky_relu(x, 0.2)
+
+
+def pixel_norm(x: Any) -> Any:
+    """Divide by the root mean square over channels. Source: Karras et al., "Progressive Growing of GANs", 2018."""
+    return x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + NORM_EPSILON)
+
+
+def _dense_of_one_pixel(kernel: Any) -> Any:
+    """A full convolution of a 1×1 image as a matrix: every position of the (h, w) output sees one tap of the kernel.
+
+    Args:
+        kernel: shape (h, w, in, out).
+
+    Returns:
+        shape (in, h·w·out).
+    """
+    flipped = ops.transpose(ops.flip(kernel, axis=(0, 1)), (2, 0, 1, 3))
+    return ops.reshape(flipped, (kernel.shape[2], -1))
+
+
+def _fold_upsampling(kernel: Any) -> Any:
+    """A 3×3 kernel on an image twice as large, as four 2×2 kernels on the image itself.
+
+    Args:
+        kernel: shape (3, 3, in, out).
+
+    Returns:
+        shape (2, 2, in, 4·out): for the lower right, lower left, upper right and upper left pixel of each four. Of
+        three neighbouring large pixels two fall on the same small one: their taps are summed.
+
+    A product with constants, since TensorFlow adds more than two gradients of one tensor in an order that changes from
+    run to run.
+    """
+    four = ops.einsum("pai,qbj,ijkl->abkpql", _TAPS, _TAPS, kernel)
+    return ops.reshape(four, (2, 2, kernel.shape[2], -1))
+
+
+def _convolution_of_equal_rows(kernel: Any) -> Any:
+    """A 3×3 kernel on an image whose rows are all equal, as three kernels on one row.
+
+    Args:
+        kernel: shape (3, 3, in, out).
+
+    Returns:
+        shape (3, in, 3·out): for the first row (which has zeros above it), the inner rows and the last.
+    """
+    three = ops.einsum("ri,ijkl->jkrl", _ROWS, kernel)
+    return ops.reshape(three, (3, kernel.shape[2], -1))
+
+
+def _spread(x: Any) -> Any:
+    """The large image of what `fold` makes of a 3×3 kernel: shape (batch, frames + 1, bins + 1, 4·channels) to
+    (batch, 2·frames, 2·bins, channels)."""
+    frames, bins, channels = x.shape[1], x.shape[2], x.shape[3] // 4
+    # Each pixel here lies between four small ones, and holds what becomes of the nearest quarter of each of them.
+    x = ops.transpose(ops.reshape(x, (-1, bins, 2, 2 * channels)), (0, 2, 1, 3))
+    x = ops.reshape(x, (-1, 2 * frames, 2 * bins, channels))
+    # By `ops.slice`, whose gradient is quick in TensorFlow, as that of x[…] isn't.
+    return ops.slice(x, (0, 1, 1, 0), (ops.shape(x)[0], 2 * frames - 2, 2 * bins - 2, channels))

@@ -1,0 +1,1 @@
+"""Packs: built, written, described, verified, locked and compared."""

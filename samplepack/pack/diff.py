@@ -1,0 +1,228 @@
+"""What changed between two recipes, lock files, packs or revisions of them, in a musician's words."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samplepack.base.errors import InputError, Problem, SamplepackError
+from samplepack.models.latent import Latent
+from samplepack.pack.lock import Lock, LockedInstrument, lock_of_pack, outline, read_lock
+from samplepack.recipe import load_recipe
+
+_STILL_DEGREES = 0.05
+"""A latent that moved by less stayed where it was."""
+
+
+_AXES = {"none": "one layer", "velocity": "velocity layers", "wheel": "layers along the mod wheel"}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What differs, a line each, by what it is about; nothing where nothing does."""
+
+    instruments: list[str]
+    clips: list[str]
+    """And their MIDI files."""
+
+    effects: list[str]
+    settings: list[str]
+    """Of the sound, the formats, the pitches, the checkpoint and what renders."""
+
+    files: list[str]
+    """Where both sides were built."""
+
+    notes: int
+    """That the second one's instruments have in all."""
+
+    to_render: int
+    """Of them, those that the first one doesn't have: another latent or pitch, or another network."""
+
+
+def read(what: str, allow_plugins: bool = False) -> Lock:
+    """What a path or a revision of git says.
+
+    Args:
+        what: a recipe, a lock file, the folder of a pack, or `REVISION:PATH`, as git takes it: `HEAD~1:recipes/x.yaml`.
+        allow_plugins: whether effects may be programs from elsewhere.
+
+    Raises:
+        InputError: it isn't there, or something is wrong with it.
+        SamplepackError: git can't be run.
+    """
+    revision, colon, path = what.partition(":")
+    if not colon or Path(what).exists():
+        return _read(Path(what), allow_plugins)
+    if Path(path).is_absolute():
+        raise InputError(f"'{what}': a path in a revision begins at the top of the repository, or with ./")
+    with tempfile.TemporaryDirectory() as scratch:
+        prefix = _git("rev-parse", "--show-prefix").decode().strip() if path.startswith(("./", "../")) else ""
+        _check_out(revision, Path(scratch))
+        try:
+            return _read(Path(scratch, prefix, path), allow_plugins)
+        except InputError as error:
+            told = (Problem(str(problem).replace(f"{scratch}/", f"{revision}:")) for problem in error.problems)
+            raise InputError(*told) from None
+
+
+def changes(one: Lock, two: Lock) -> Changes:
+    """What differs from one to the other."""
+    had = _sounds(one)
+    same_network = one.checkpoint.digest == two.checkpoint.digest and _engine(one) == _engine(two)
+    has = _sounds(two)
+    return Changes(
+        instruments=_instruments(one, two),
+        clips=_clips(one.clips, two.clips) + _inputs(one.inputs, two.inputs),
+        effects=_effects(one.process, two.process),
+        settings=_settings(one, two),
+        files=_files(one.files, two.files),
+        notes=len(has),
+        to_render=len(has - had) if same_network else len(has),
+    )
+
+
+def _read(path: Path, allow_plugins: bool) -> Lock:
+    if path.is_dir():
+        return lock_of_pack(path)
+    return read_lock(path) if path.suffix == ".lock" else outline(load_recipe(path, allow_plugins))
+
+
+def _git(*arguments: str, folder: str | None = None) -> bytes:
+    git = shutil.which("git")
+    if git is None:
+        raise SamplepackError("a revision needs git, which isn't installed")
+    done = subprocess.run([git, *arguments], cwd=folder, capture_output=True, check=False)
+    if done.returncode:
+        raise InputError(f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
+
+
+def _check_out(revision: str, folder: Path) -> None:
+    """Put the whole of a revision into a folder: a recipe may name files beside it."""
+    if not revision or revision.startswith("-"):
+        raise InputError(f"'{revision}' is no revision of git")
+    top = _git("rev-parse", "--show-toplevel").decode().strip()
+    packed = folder / "revision.zip"  # unlike tar, unpacked without links and special files
+    _git("archive", "--format=zip", f"--output={packed}", revision, folder=top)
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(folder)
+    packed.unlink()
+
+
+def _engine(lock: Lock) -> str:
+    return lock.made_by.get("engine", "")
+
+
+def _sounds(lock: Lock) -> set[tuple[bytes, int, str]]:
+    """Every note of the network; left and right are two."""
+    return {
+        (z.tobytes(), pitch, side)
+        for instrument in lock.instruments.values()
+        for z in instrument.values()
+        for pitch in lock.pitches
+        for side in (("left", "right") if lock.sound.get("channels") == "stereo" else ("",))
+    }
+
+
+def _instruments(one: Lock, two: Lock) -> list[str]:
+    told = [f"{name} is gone ({i.origin})" for name, i in one.instruments.items() if name not in two.instruments]
+    for name, instrument in two.instruments.items():
+        if name not in one.instruments:
+            told.append(f"{name} is new ({instrument.origin})")
+        elif moved := _moved(one.instruments[name], instrument):
+            told.append(f"{name} {moved}")
+    return told
+
+
+def _moved(one: LockedInstrument, two: LockedInstrument) -> str:
+    from_, to = one.values(), two.values()
+    origin = "" if one.origin == two.origin else f" ({one.origin} → {two.origin})"
+    if one.axis != two.axis:
+        return f"has {_AXES[two.axis]}, not {_AXES[one.axis]}{origin}"
+    if len(from_) != len(to):
+        return f"has {len(to)} layers, not {len(from_)}{origin}"
+    if len(from_[0]) != len(to[0]):
+        return f"lies in another latent space{origin}"
+    degrees = max(_degrees(a, b) for a, b in zip(from_, to, strict=True))
+    if degrees < _STILL_DEGREES:
+        return f"is the same, written otherwise{origin}" if origin else ""
+    return f"moved by {degrees:.1f}° (two seeds lie some 90° apart){origin}"
+
+
+def _degrees(a: Latent, b: Latent) -> float:
+    """The angle between two latents, since their direction is what sounds."""
+    cosine = float(np.dot(a, b)) / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12)
+    return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
+
+
+def _clips(one: Mapping[str, Mapping[str, Any]], two: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    told = [f"{name} is gone" for name in one if name not in two] + [
+        f"{name} is new" for name in two if name not in one
+    ]
+    return told + [f"{name}: {line}" for name in two if name in one for line in _values(one[name], two[name])]
+
+
+def _inputs(one: Mapping[str, str], two: Mapping[str, str]) -> list[str]:
+    return [
+        f"{name} has changed"
+        for name in two
+        if name in one and name.endswith((".mid", ".midi")) and one[name] != two[name]
+    ]
+
+
+def _effects(one: Sequence[Mapping[str, Any]], two: Sequence[Mapping[str, Any]]) -> list[str]:
+    """By name and order: effects that are gone, new, or have other parameters."""
+    from difflib import SequenceMatcher
+
+    names, others = [next(iter(step)) for step in one], [next(iter(step)) for step in two]
+    told = []
+    for what, i1, i2, j1, j2 in SequenceMatcher(a=names, b=others, autojunk=False).get_opcodes():
+        if what == "equal":
+            for i, j in zip(range(i1, i2), range(j1, j2), strict=True):
+                told += [f"{names[i]}: {line}" for line in _values(one[i][names[i]], two[j][others[j]])]
+            continue
+        told += [f"{name} is gone" for name in names[i1:i2]]
+        for j in range(j1, j2):
+            where = f"after {others[j - 1]}" if j else "first"
+            told.append(f"{others[j]} is new, {where}")
+    return told
+
+
+def _settings(one: Lock, two: Lock) -> list[str]:
+    told = [] if one.name == two.name else [f"name: {one.name} → {two.name}"]
+    if one.checkpoint.digest != two.checkpoint.digest:
+        a, b = (f"{lock.checkpoint.name} ({lock.checkpoint.digest[:12]})" for lock in (one, two))
+        told.append(f"checkpoint: {a} → {b}")
+    told += _values(one.about, two.about)
+    told += [f"sound.{line}" for line in _values(one.sound, two.sound)]
+    told += [f"velocity.{line}" for line in _values(one.velocity or {}, two.velocity or {})]
+    told += [f"formats: {', '.join(one.formats)} → {', '.join(two.formats)}"] * (one.formats != two.formats)
+    told += [f"pitches: {_range(one.pitches)} → {_range(two.pitches)}"] * (one.pitches != two.pitches)
+    shared = one.made_by.keys() & two.made_by.keys()
+    return told + _values({k: one.made_by[k] for k in shared}, {k: two.made_by[k] for k in shared})
+
+
+def _range(pitches: Sequence[int]) -> str:
+    return f"{len(pitches)} from {pitches[0]} to {pitches[-1]}" if len(pitches) > 8 else ", ".join(map(str, pitches))
+
+
+def _values(one: Mapping[str, Any], two: Mapping[str, Any]) -> list[str]:
+    keys = [*two, *(key for key in one if key not in two)]
+    return [f"{key}: {one.get(key)} → {two.get(key)}" for key in sorted(keys) if one.get(key) != two.get(key)]
+
+
+def _files(one: Mapping[str, str], two: Mapping[str, str]) -> list[str]:
+    if not one or not two:
+        return []
+    gone, new = one.keys() - two.keys(), two.keys() - one.keys()
+    other = [name for name in one.keys() & two.keys() if one[name] != two[name]]
+    counts = ((len(new), "new"), (len(gone), "gone"), (len(other), "other bytes"))
+    return [f"{number} {what}" for number, what in counts if number]

@@ -1,0 +1,150 @@
+"""What `samplepack fit` found, kept in a file beside the recipe: builds read it, so that they stay exact."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from samplepack.base.errors import InputError, Problem
+from samplepack.base.files import read_regular, sha256_of_file, write_aside
+from samplepack.models.latent import Latent
+
+SUFFIXES = (".wav", ".aif", ".aiff", ".flac")
+"""Of sound files in a folder."""
+
+_MOST_FILES = 200
+_MOST_BYTES = 100_000_000
+
+
+class Fit(BaseModel):
+    """A latent that was fitted to sounds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    like: tuple[str, ...]
+    """The sounds, as the recipe names them."""
+
+    sounds: str
+    """What they were: `sounds_digest`."""
+
+    checkpoint: str
+    """The digest of the checkpoint whose latent it is."""
+
+    nearest: str
+    """The known latent that the fit started from: an instrument's name, or `seed 17`."""
+
+    nearest_db: float
+    """How far that lies from the sounds, mean difference of mel power."""
+
+    fitted_db: float
+    """How far the fitted latent does."""
+
+    latent: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = Field(min_length=1)
+
+    @property
+    def values(self) -> Latent:
+        """The latent, float32, shape (latent_dim,)."""
+        return np.array(self.latent, np.float32)
+
+
+class _Contents(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fit: int = Field(1, ge=1, le=1)
+    """Version of this format."""
+
+    fits: tuple[Fit, ...]
+
+
+def fits_file(recipe: Path) -> Path:
+    """Where the fits of a recipe are kept: `bells.fit.json` beside `bells.yaml`."""
+    return recipe.with_name(f"{recipe.stem}.fit.json")
+
+
+def read_fits(recipe: Path) -> dict[tuple[str, ...], Fit]:
+    """The fits that are kept for a recipe, by the sounds as it names them; none where there is no such file.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    file = fits_file(recipe)
+    try:
+        contents = _Contents.model_validate(json.loads(read_regular(file, _MOST_BYTES)))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InputError(Problem(f"cannot read it: {error.strerror}", str(file))) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(Problem(f"{place}: {first['msg']}; delete it and fit anew", str(file))) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(Problem(f"not JSON: {error}; delete it and fit anew", str(file))) from error
+    return {fit.like: fit for fit in contents.fits}
+
+
+def write_fits(recipe: Path, fits: Iterable[Fit]) -> None:
+    """Keep the fits of a recipe, each once, in place of those that were kept."""
+    once = {fit.like: fit.model_dump(mode="json") for fit in fits}.values()
+    # A line a key, so that a latent takes one line of a diff rather than hundreds.
+    texts = [
+        ",\n".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in fit.items()) for fit in once
+    ]
+    text = '{"fit": 1, "fits": [{\n' + "\n}, {\n".join(texts) + "\n}]}\n"
+    write_aside(fits_file(recipe), text.encode("utf-8", "surrogatepass"))
+
+
+def sound_files(folder: Path, like: Sequence[str]) -> tuple[Path, ...]:
+    """The sound files that a recipe names.
+
+    Args:
+        folder: what the names are relative to.
+        like: files, and folders that stand for the sound files in them.
+
+    Raises:
+        InputError: one isn't there, or a folder holds none or too many.
+    """
+    files: list[Path] = []
+    for name in like:
+        path = folder / name
+        if not os.path.exists(path):  # unlike Path.exists, False for a name that is too long to be one
+            raise InputError(f"'{name}': no such file or folder")
+        if not path.is_dir():
+            files.append(path)
+            continue
+        try:
+            within = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+        except OSError as error:
+            raise InputError(f"'{name}': cannot be read: {error.strerror}") from error
+        if not within:
+            raise InputError(f"'{name}': holds no sound files ({', '.join(SUFFIXES)})")
+        files += within
+    if len(files) > _MOST_FILES:
+        raise InputError(f"{len(files)} sound files; a dozen notes are enough, {_MOST_FILES} the most")
+    return tuple(files)
+
+
+def sounds_digest(files: Sequence[Path]) -> str:
+    """SHA-256 over the names of sound files, which tell pitches, and over their bytes.
+
+    Raises:
+        InputError: one can't be read, or is too long to be a note.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        try:
+            if not file.is_file():
+                raise InputError(f"'{file.name}': no file")
+            if file.stat().st_size > _MOST_BYTES:
+                raise InputError(f"'{file.name}': longer than {_MOST_BYTES // 1_000_000} MB, which no note is")
+            digest.update(f"{file.name}\n{sha256_of_file(file)}\n".encode("utf-8", "surrogateescape"))
+        except OSError as error:
+            raise InputError(f"'{file.name}': cannot be read: {error.strerror}") from error
+    return digest.hexdigest()

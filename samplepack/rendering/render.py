@@ -1,0 +1,78 @@
+"""`Note`s → `Audio`, in batches, through the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from functools import cache as once
+
+import numpy as np
+
+from samplepack.base.errors import SamplepackError
+from samplepack.base.parallel import threads
+from samplepack.models import engine as models
+from samplepack.models.checkpoint import Checkpoint
+from samplepack.rendering.cache import Cache
+from samplepack.rendering.plan import Note
+from samplepack.sound.audio import Audio, Samples
+
+
+def render(
+    notes: Iterable[Note],
+    checkpoint: Checkpoint,
+    cache: Cache,
+    engine: models.Engine,
+    on_start: Callable[[], None] = lambda: None,
+) -> Generator[tuple[Note, Audio], None, None]:
+    """Every note as the network makes it, in order; it works ahead of who asks. Close it, if not all are wanted.
+
+    The network is loaded only when a note isn't in the cache.
+
+    Args:
+        notes: some may have the same key.
+        checkpoint: what makes them.
+        cache: where rendered notes are kept.
+        engine: what they are rendered on.
+        on_start: called once, before the network is loaded.
+
+    Raises:
+        InputError: the checkpoint's weights are damaged.
+        SamplepackError: the network made NaN or infinity.
+    """
+    notes = list(notes)
+    missing = {note.key: note for note in notes if note.key not in cache}
+    in_order, together = list(missing.values()), models.NOTES_TOGETHER[engine.device]
+    batches = [in_order[i : i + together] for i in range(0, len(in_order), together)]
+
+    @once
+    def model() -> models.Model:
+        on_start()
+        return models.load(checkpoint, engine)
+
+    def made(batch: list[Note]) -> dict[str, Samples]:
+        return _render_batch(batch, model(), cache)
+
+    fresh: dict[str, Samples] = {}
+    with closing(threads(models.batches_at_once(engine.device))(made, batches)) as ahead:
+        for note in notes:
+            if note.key in missing:
+                model()  # before threads ask for it, and only then
+                fresh = next(ahead)
+                for key in fresh:
+                    del missing[key]
+            wave = fresh.get(note.key)
+            if wave is None:
+                wave = cache.get(note.key)
+            if wave is None:  # it was damaged there, or couldn't be kept
+                wave = made([note])[note.key]
+            yield note, Audio(wave[np.newaxis], checkpoint.rate_hz)
+
+
+def _render_batch(batch: list[Note], model: models.Model, cache: Cache) -> dict[str, Samples]:
+    latents = np.stack([note.z for note in batch])
+    waves = model.render(latents, np.array([note.pitch for note in batch], dtype=np.int32))
+    for note, wave in zip(batch, waves, strict=True):
+        if not np.isfinite(wave).all():
+            raise SamplepackError(f"the network made NaN or infinity at pitch {note.pitch}")
+        cache.put(note.key, wave)
+    return {note.key: wave for note, wave in zip(batch, waves, strict=True)}

@@ -1,0 +1,1 @@
+"""Sound in memory and in files, and what is measured of it."""
