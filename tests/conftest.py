@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import pytest
 
 from samplepack.cli import app as cli
-
-FIXTURES = Path(__file__).parent / "fixtures"
-REPOSITORY = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -52,9 +47,3 @@ def write_recipe(tmp_path):
         return path
 
     return write
-
-
-def relative_rms(array, reference):
-    """Root mean square of the difference, relative to that of the reference; the worst of several notes."""
-    array, reference = np.asarray(array, np.float64), np.asarray(reference, np.float64)
-    return float(np.sqrt(((array - reference) ** 2).mean(axis=-1) / (reference**2).mean(axis=-1)).max())

@@ -6,13 +6,13 @@ import nbformat
 import numpy as np
 import pytest
 import soundfile
-from conftest import REPOSITORY
 from nbclient import NotebookClient
 
 from samplepack.clips.score import read_midi
 from samplepack.finishing.tune import measure_cents
 from samplepack.sound.audio import Audio
 from samplepack.sound.spectra import measure_partials
+from tests.helpers.places import REPOSITORY
 
 PRELUDE = REPOSITORY / "recipes/midi/bwv1007-1.mid"
 SLOW = 1.3

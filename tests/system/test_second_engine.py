@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_formats import INSTRUMENTS
 
 from samplepack.base import parallel
 from samplepack.finishing.tune import measure_cents
@@ -22,6 +21,7 @@ from samplepack.recipe import load_recipe
 from samplepack.rendering.cache import Cache
 from samplepack.sound.audio import Audio, read
 from samplepack.sound.spectra import measure_partials
+from tests.helpers.instruments import INSTRUMENTS
 
 TIMBRES = {"Dawn": 28, "Noon": 2}
 KEYS = range(36, 85, 4)

@@ -8,7 +8,6 @@ import jsonschema
 import numpy as np
 import pytest
 import yaml
-from conftest import FIXTURES, REPOSITORY
 
 from samplepack.base.errors import InputError
 from samplepack.checkpoints import library
@@ -16,6 +15,7 @@ from samplepack.models.checkpoint import CONFIG, Config, read_tensors, write_che
 from samplepack.models.latent import latent_from_seed, slerp
 from samplepack.recipe import json_schema, load_recipe, load_recipes
 from samplepack.rendering.plan import timbre_latents
+from tests.helpers.places import FIXTURES, REPOSITORY
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
 

@@ -7,7 +7,6 @@ import note_seq
 import numpy as np
 import pytest
 import soundfile
-from conftest import FIXTURES
 
 import samplepack
 from samplepack.base.errors import InputError
@@ -15,6 +14,7 @@ from samplepack.clips.clip import TimbrePath, envelope, mix, random_path
 from samplepack.clips.score import PlayedNote, read_midi
 from samplepack.clips.walk import stations
 from samplepack.models.latent import slerp
+from tests.helpers.places import FIXTURES
 
 MAGENTA = np.load(FIXTURES / "clip.npz")
 

@@ -8,18 +8,19 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from conftest import FIXTURES
-from test_fits import RATE_HZ, tone
 
 from samplepack.checkpoints import library
 from samplepack.models import engine as models
 from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
+from tests.helpers.places import FIXTURES
+from tests.helpers.tones import RATE_HZ
+from tests.helpers.tones import steady_wave as tone
 
 models.start_backend()
 
 from samplepack.datasets.one_note import OneNote  # noqa: E402
 from samplepack.fitting import descent as fits  # noqa: E402
-from samplepack.models.engine import gansynth  # noqa: E402
+from samplepack.models import gansynth  # noqa: E402
 from samplepack.models.gansynth import GANSynthConfig  # noqa: E402
 from samplepack.models.mel_if import SoundToMel  # noqa: E402
 

@@ -12,10 +12,10 @@ import time
 
 import click
 import pytest
-from conftest import FIXTURES, REPOSITORY
 
 from samplepack import __version__
 from samplepack.cli import app as cli
+from tests.helpers.places import FIXTURES, REPOSITORY
 
 
 def commands(group=cli.main, prefix=("samplepack",)):

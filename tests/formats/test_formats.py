@@ -9,31 +9,9 @@ import numpy as np
 import pytest
 
 from samplepack.formats import WRITERS
-from samplepack.formats.instrument import Instrument, Loop, Range, Zone, key_ranges, wheel_ranges
+from samplepack.formats.instrument import Instrument, Loop, Range, wheel_ranges
 from samplepack.sound.audio import Audio, encode
-
-FRAMES = 240
-ROOTS = (48, 60, 72)
-
-
-def zones(timbre, loop=None, **ranges):
-    keys = key_ranges(ROOTS)
-    files = {root: f"Samples/{timbre}/{timbre}_{root:03d}.wav" for root in ROOTS}
-    return tuple(Zone(files[root], FRAMES, root, keys[root], loop=loop, **ranges) for root in ROOTS)
-
-
-def velocity_layers(*velocities):
-    return Instrument("Soft", sum((zones(f"Soft {i}", velocities=v) for i, v in enumerate(velocities)), ()))
-
-
-MORPH = Instrument("Path", sum((zones(f"Path {i}", wheel=wheel) for i, wheel in enumerate(wheel_ranges(5))), ()))
-INSTRUMENTS = [
-    Instrument("Glass", zones("Glass")),
-    Instrument("Rock & Roll 'n' 7", zones("Rock & Roll 'n' 7", loop=Loop(20, 199))),
-    Instrument("Été C# (1)", zones("Été C# (1)", loop=Loop(0, FRAMES - 1))),
-    velocity_layers(Range(1, 64, high_fade=21), Range(43, 127, low_fade=21)),
-    MORPH,
-]
+from tests.helpers.instruments import FRAMES, INSTRUMENTS, MORPH, ROOTS, velocity_layers, zones
 
 
 @pytest.fixture(params=INSTRUMENTS, ids=lambda instrument: instrument.name)

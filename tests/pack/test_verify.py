@@ -6,11 +6,11 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
-from test_build import build
 
 from samplepack.base import parallel
 from samplepack.pack.verify import verify
 from samplepack.sound.audio import Audio, SamplerNote, encode, read
+from tests.helpers.packs import build
 
 
 @pytest.fixture(scope="module")

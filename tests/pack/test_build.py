@@ -7,46 +7,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pysfizz
 import pytest
 import soundfile
-from conftest import REPOSITORY
-from hearing import cents_between, fundamental_hz
 
-from samplepack.base import parallel
 from samplepack.base.errors import InputError, SamplepackError
 from samplepack.finishing import process
-from samplepack.pack import build as building
 from samplepack.pack import pictures as picture
 from samplepack.recipe import load_recipe
-from samplepack.rendering.cache import Cache
 from samplepack.sound.audio import Audio, read
 from samplepack.sound.spectra import pitch_hz
-
-
-def build(recipe, output, cache, workers=2):
-    return building.build(load_recipe(recipe), output, Cache(cache), parallel.threads(workers))
-
-
-def files(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-
-
-def contents(folder):
-    return {name: (folder / name).read_bytes() for name in files(folder)}
-
-
-def play(sfz, key, held_s=1.0, total_s=1.5, rate_hz=48000):
-    """A key in sfizz, with samples in memory so that no note is cut short."""
-    twin = sfz.with_name(f"_check_{sfz.name}")
-    twin.write_text("<control> hint_ram_based=1\n" + sfz.read_text(encoding="utf-8"), encoding="utf-8")
-    try:
-        synth = pysfizz.Synth(sample_rate=rate_hz, block_size=256)
-        assert synth.load_sfz_file(str(twin))
-        return synth, Audio(np.array(synth.render_note(key, 100, held_s, total_s)), rate_hz)
-    finally:
-        twin.unlink()
-
+from tests.helpers.hearing import cents_between, fundamental_hz
+from tests.helpers.packs import build, contents, files, play
+from tests.helpers.places import REPOSITORY
 
 RECIPE = """\
 paths: {Way: {through: [Glass, Choir], steps: 3}}

@@ -7,7 +7,6 @@ import struct
 import numpy as np
 import pytest
 import soundfile
-from test_formats import INSTRUMENTS, ROOTS
 
 from samplepack.base import parallel
 from samplepack.base.errors import InputError
@@ -18,6 +17,7 @@ from samplepack.formats import WRITERS
 from samplepack.sound import key_names as pitch_names
 from samplepack.sound.audio import Audio, SamplerNote, encode
 from samplepack.sound.spectra import hear_pitch, pitch_hz
+from tests.helpers.instruments import INSTRUMENTS, ROOTS
 
 RATE_HZ = 16000
 SECONDS = 0.6

@@ -15,16 +15,8 @@ from samplepack.models.checkpoint import CONFIG, Config, write_checkpoint
 from samplepack.recipe import load_recipe
 from samplepack.recipe.fits import fits_file
 from samplepack.rendering.plan import timbre_latents
-
-RATE_HZ = 16000
-
-
-def tone(pitch, rate_hz=RATE_HZ, seconds=1.0, harmonics=6):
-    """A steady note, float64, shape (n,)."""
-    time_s = np.arange(int(seconds * rate_hz)) / rate_hz
-    frequency_hz = 440.0 * 2.0 ** ((pitch - 69) / 12)
-    return sum(np.sin(2 * np.pi * frequency_hz * h * time_s) / h for h in range(1, harmonics + 1)) * 0.3
-
+from tests.helpers.tones import RATE_HZ
+from tests.helpers.tones import steady_wave as tone
 
 # Sound files
 

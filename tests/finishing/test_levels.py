@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from test_analysis import tone
 
 from samplepack.finishing.levels import even_gains_db, loudness_lufs, matched_gains_db, true_peak_db
 from samplepack.sound.audio import Audio
+from tests.helpers.tones import tone
 
 
 def test_loudness_agrees_with_the_standards_own_figure():

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from test_analysis import tone
 
 from samplepack.finishing.align import align
 from samplepack.sound.audio import Audio
 from samplepack.sound.spectra import pitch_hz
+from tests.helpers.tones import tone
 
 
 def render(pitch, seed, partials=20):

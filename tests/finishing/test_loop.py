@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from test_analysis import tone
 
 from samplepack.finishing.loop import find_loops, measure_seam
 from samplepack.sound.audio import Audio
+from tests.helpers.tones import tone
 
 
 def find_loop(audio):

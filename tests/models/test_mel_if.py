@@ -1,9 +1,10 @@
 """The spectral path alone, against Magenta's."""
 
 import numpy as np
-from conftest import FIXTURES, relative_rms
 
 from samplepack.models import engine as models
+from tests.helpers.differences import relative_rms
+from tests.helpers.places import FIXTURES
 
 models.start_backend()
 

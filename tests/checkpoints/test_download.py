@@ -12,10 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 import requests
-from conftest import FIXTURES
 
 from samplepack.base.errors import InputError, SamplepackError
 from samplepack.checkpoints.download import Patience, download
+from tests.helpers.places import FIXTURES
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 QUICK = Patience(stall_s=0.5, attempts=2, pause_s=0.01)

@@ -4,15 +4,15 @@ import importlib.util
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import FIXTURES, relative_rms
 
 from samplepack.base.errors import InputError
 from samplepack.checkpoints import library
 from samplepack.models import engine as models
+from tests.helpers.differences import relative_rms
+from tests.helpers.places import FIXTURES, REPOSITORY
 
 models.start_backend()
 
@@ -87,7 +87,7 @@ def test_golden_starter_agrees_with_its_reference():
 def test_jax_sounds_the_same():
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k", "test_golden and not full", __file__]
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=REPOSITORY)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "3 passed" in ran.stdout
 

@@ -8,7 +8,6 @@ import time
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY
 
 from samplepack.base.errors import InputError
 from samplepack.datasets import dataset as prepared
@@ -16,6 +15,7 @@ from samplepack.models.checkpoint import read_checkpoint, read_tensors
 from samplepack.sound.spectra import pitch_hz
 from samplepack.training.config import load_training
 from samplepack.training.run import network_config, train
+from tests.helpers.places import REPOSITORY
 
 SAMPLES, RATE_HZ = 1200, 16000
 """Notes as short as a network of four blocks spans."""

@@ -1,17 +1,10 @@
 import numpy as np
 import pytest
-from hearing import cents_between, fundamental_hz
 
 from samplepack.sound.audio import Audio
 from samplepack.sound.spectra import hear_pitch, pitch_hz
-
-
-def tone(pitch, rate_hz=48000, partials=8, seconds=3.0, without=()):
-    t = np.arange(int(seconds * rate_hz)) / rate_hz
-    f0 = pitch_hz(pitch)
-    wanted = [k for k in range(1, partials + 1) if k not in without and k * f0 < rate_hz / 2]
-    wave = sum(np.sin(2 * np.pi * k * f0 * t + k) / k for k in wanted)
-    return Audio(0.3 * wave.astype(np.float32)[np.newaxis], rate_hz)
+from tests.helpers.hearing import cents_between, fundamental_hz
+from tests.helpers.tones import tone
 
 
 def test_a4_is_440_hz_and_an_octave_doubles():

@@ -8,12 +8,12 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import FIXTURES
 
 from samplepack.base.errors import InputError
 from samplepack.checkpoints import library
 from samplepack.models import engine as models
 from samplepack.models.checkpoint import CONFIG, WEIGHTS, Config, read_checkpoint, write_checkpoint
+from tests.helpers.places import FIXTURES
 
 TINY = FIXTURES / "magenta-tiny"
 

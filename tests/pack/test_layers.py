@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import soundfile
-from test_build import build, play
+
+from tests.helpers.packs import build, play
 
 PATH = "{Dawn: 28, Noon: 2, Haze: {seed: 10, toward: Noon, at: 0.4}}"
 

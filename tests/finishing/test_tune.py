@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from hearing import cents_between, fundamental_hz
-from test_analysis import tone
 
 from samplepack.finishing.tune import measure_cents, tune
 from samplepack.sound.audio import Audio
 from samplepack.sound.spectra import measure_partials, pitch_hz
+from tests.helpers.hearing import cents_between, fundamental_hz
+from tests.helpers.tones import tone
 
 
 @pytest.mark.parametrize("pitch", [24, 36, 48, 60, 84])

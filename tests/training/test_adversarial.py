@@ -4,15 +4,14 @@ import importlib.util
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import FIXTURES
 from pydantic import ValidationError
 
 from samplepack.checkpoints import library
 from samplepack.models import engine as models
+from tests.helpers.places import FIXTURES, REPOSITORY
 
 models.start_backend()
 
@@ -489,9 +488,9 @@ def step_of_both():
 
 def test_jax_takes_the_same_step(tmp_path):
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    code = "import sys, numpy as np, test_training_adversarial as t; np.savez(sys.argv[1], **t.step_of_both())"
+    code = "import sys, numpy as np, tests.training.test_adversarial as t; np.savez(sys.argv[1], **t.step_of_both())"
     command = [sys.executable, "-c", code, str(tmp_path / "jax.npz")]
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=Path(__file__).parent)
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=REPOSITORY)
     assert ran.returncode == 0, ran.stderr
     theirs, ours = np.load(tmp_path / "jax.npz"), step_of_both()
     assert set(theirs) == set(ours)

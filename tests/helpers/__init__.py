@@ -1,0 +1,1 @@
+"""What tests share: nothing of it is samplepack's own way to do a thing."""

@@ -1,0 +1,28 @@
+"""Instruments of every kind that formats write: plain, looped, with layers, on the mod wheel, with odd names."""
+
+from __future__ import annotations
+
+from samplepack.formats.instrument import Instrument, Loop, Range, Zone, key_ranges, wheel_ranges
+
+FRAMES = 240
+ROOTS = (48, 60, 72)
+
+
+def zones(timbre, loop=None, **ranges):
+    keys = key_ranges(ROOTS)
+    files = {root: f"Samples/{timbre}/{timbre}_{root:03d}.wav" for root in ROOTS}
+    return tuple(Zone(files[root], FRAMES, root, keys[root], loop=loop, **ranges) for root in ROOTS)
+
+
+def velocity_layers(*velocities):
+    return Instrument("Soft", sum((zones(f"Soft {i}", velocities=v) for i, v in enumerate(velocities)), ()))
+
+
+MORPH = Instrument("Path", sum((zones(f"Path {i}", wheel=wheel) for i, wheel in enumerate(wheel_ranges(5))), ()))
+INSTRUMENTS = [
+    Instrument("Glass", zones("Glass")),
+    Instrument("Rock & Roll 'n' 7", zones("Rock & Roll 'n' 7", loop=Loop(20, 199))),
+    Instrument("Été C# (1)", zones("Été C# (1)", loop=Loop(0, FRAMES - 1))),
+    velocity_layers(Range(1, 64, high_fade=21), Range(43, 127, low_fade=21)),
+    MORPH,
+]

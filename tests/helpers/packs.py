@@ -1,0 +1,36 @@
+"""Building small packs, listing what is in them, and playing them in sfizz."""
+
+from __future__ import annotations
+
+import numpy as np
+import pysfizz
+
+from samplepack.base import parallel
+from samplepack.pack import build as building
+from samplepack.recipe import load_recipe
+from samplepack.rendering.cache import Cache
+from samplepack.sound.audio import Audio
+
+
+def build(recipe, output, cache, workers=2):
+    return building.build(load_recipe(recipe), output, Cache(cache), parallel.threads(workers))
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def contents(folder):
+    return {name: (folder / name).read_bytes() for name in files(folder)}
+
+
+def play(sfz, key, held_s=1.0, total_s=1.5, rate_hz=48000):
+    """A key in sfizz, with samples in memory so that no note is cut short."""
+    twin = sfz.with_name(f"_check_{sfz.name}")
+    twin.write_text("<control> hint_ram_based=1\n" + sfz.read_text(encoding="utf-8"), encoding="utf-8")
+    try:
+        synth = pysfizz.Synth(sample_rate=rate_hz, block_size=256)
+        assert synth.load_sfz_file(str(twin))
+        return synth, Audio(np.array(synth.render_note(key, 100, held_s, total_s)), rate_hz)
+    finally:
+        twin.unlink()
