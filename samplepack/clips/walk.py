@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.base.errors import InputError
-from samplepack.models.latent import Latent, walk
+from samplepack.models.latent import Latent, path_points
 from samplepack.sound.audio import Audio
 
 
@@ -43,7 +43,9 @@ class Steps:
 
 def stations(points: Sequence[Latent], steps: int) -> list[Latent]:
     """The latents of a walk: from each key point to the next in so many steps."""
-    return list(points) if len(points) == 1 else walk(points, steps * (len(points) - 1) + 1, spacing="uniform")
+    if len(points) == 1:
+        return list(points)
+    return path_points(points, steps * (len(points) - 1) + 1, spacing="uniform")
 
 
 def blended(notes: Sequence[Audio], steps: Steps) -> Audio:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Latent = NDArray[np.float32]
 Interpolation = Literal["slerp", "linear"]
 Spacing = Literal["even", "uniform"]
-Walk = Callable[[Latent, Latent, float], Latent]
+Interpolate = Callable[[Latent, Latent, float], Latent]
 
 _POINTS_PER_SEGMENT = 512
 """How finely a segment is cut to measure its length; the error of a chord of a quarter circle is 4e-7."""
@@ -60,10 +60,10 @@ def lerp(z0: Latent, z1: Latent, position: float) -> Latent:
     return walked.astype(np.float32)
 
 
-INTERPOLATIONS: dict[Interpolation, Walk] = {"slerp": slerp, "linear": lerp}
+INTERPOLATIONS: dict[Interpolation, Interpolate] = {"slerp": slerp, "linear": lerp}
 
 
-def walk(
+def path_points(
     through: Sequence[Latent], steps: int, spacing: Spacing = "even", interpolation: Interpolation = "slerp"
 ) -> list[Latent]:
     """Points along a path through latent space.
@@ -90,7 +90,7 @@ def walk(
     return [through[0], *(_at(through, p, go) for p in positions[1:-1]), through[-1]]
 
 
-def _at(through: Sequence[Latent], position: float, go: Walk) -> Latent:
+def _at(through: Sequence[Latent], position: float, go: Interpolate) -> Latent:
     """The point of a path at a position from 0 to its number of segments."""
     segment = min(int(position), len(through) - 2)
     return go(through[segment], through[segment + 1], position - segment)

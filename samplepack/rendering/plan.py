@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from samplepack.models.latent import Latent, latent_from_seed, slerp, walk
+from samplepack.models.latent import Latent, latent_from_seed, path_points, slerp
 from samplepack.recipe import Recipe, point_names
 
 Axis = Literal["none", "velocity", "wheel"]
@@ -73,7 +73,7 @@ def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tupl
     for name, path in recipe.paths.items():
         origin = f"path: {', '.join(path.through)}"
         through = [latents[timbre] for timbre in path.through]
-        stations = walk(through, path.steps, path.spacing, path.interpolation)
+        stations = path_points(through, path.steps, path.spacing, path.interpolation)
         if path.as_ == "morph":
             morphs.append(instrument(name, origin, "wheel", stations))
         else:
@@ -81,7 +81,7 @@ def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tupl
     single = []
     for name, (origin, z) in points.items():
         if recipe.velocity and soft is not None:
-            single.append(instrument(name, origin, "velocity", walk([soft, z], recipe.velocity.layers)))
+            single.append(instrument(name, origin, "velocity", path_points([soft, z], recipe.velocity.layers)))
         else:
             single.append(instrument(name, origin, "velocity" if recipe.velocity else "none", [z]))
     return (*single, *morphs)

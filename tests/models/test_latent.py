@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from samplepack.models.latent import latent_from_seed, slerp, walk
+from samplepack.models.latent import latent_from_seed, path_points, slerp
 
 A, B = latent_from_seed(7, 32), latent_from_seed(1312, 32)
 
@@ -31,7 +31,7 @@ def test_slerp_between_parallel_latents_is_the_straight_line_not_nan():
 def test_even_spacing_makes_steps_of_one_length_where_segments_differ(interpolation):
     through = [A, A + 0.1 * B, B]
     for steps in (2, 5, 9):
-        points = walk(through, steps, "even", interpolation)
+        points = path_points(through, steps, "even", interpolation)
         lengths = [np.linalg.norm(q - p) for p, q in zip(points, points[1:], strict=False)]
         assert len(points) == steps
         assert max(lengths) / min(lengths) < 1.2  # a chord across a bend is shorter than the path
@@ -39,10 +39,10 @@ def test_even_spacing_makes_steps_of_one_length_where_segments_differ(interpolat
 
 
 def test_uniform_spacing_gives_each_segment_the_same_number_of_steps():
-    points = walk([A, A + 0.1 * B, B], 5, "uniform", "linear")
+    points = path_points([A, A + 0.1 * B, B], 5, "uniform", "linear")
     assert np.allclose(points[2], A + 0.1 * B, atol=1e-6)
     assert np.allclose(points[1], A + 0.05 * B, atol=1e-6)
 
 
 def test_a_path_that_stays_in_place_is_no_division_by_zero():
-    assert all(np.array_equal(point, A) for point in walk([A, A], 3))
+    assert all(np.array_equal(point, A) for point in path_points([A, A], 3))
