@@ -159,7 +159,7 @@ def test_help_and_check_start_without_the_heavy_imports(write_recipe):
 
 
 def samplepack(*arguments):
-    return [sys.executable, "-c", "from samplepack.cli.app import main; main()", *map(str, arguments)]
+    return [sys.executable, "-m", "samplepack", *map(str, arguments)]
 
 
 def test_progress_goes_to_a_terminal_only_and_tells_notes_and_time(write_recipe, tmp_path):

@@ -22,7 +22,7 @@ timbres: {{Glass: 7, Choir: {seed}}}
 process: [{{Reverb: {{room_size: 0.2}}}}]
 """
 
-BUILD = [sys.executable, "-c", "from samplepack.cli.app import main; main()", "build", "--quiet"]
+BUILD = [sys.executable, "-m", "samplepack", "build", "--quiet"]
 
 
 def contents(folder):

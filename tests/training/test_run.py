@@ -98,7 +98,7 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(make_training, tmp_pat
     path = make_training(TINY.replace("images: 160", "images: 800"))
 
     def begin(folder):
-        command = [sys.executable, "-c", "from samplepack.cli.app import main; main()", "train", str(path), "--quiet"]
+        command = [sys.executable, "-m", "samplepack", "train", str(path), "--quiet"]
         command += ["--output", str(tmp_path / folder), "--save-every", "1"]
         return subprocess.Popen(command, cwd=REPOSITORY)
 
