@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from samplepack.clips.pictures import own_style
+from samplepack.base.plotting import own_style
 from samplepack.datasets.dataset import Contents, Dropped, Note
 
 PICTURE = "table.png"

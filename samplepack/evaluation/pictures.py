@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from samplepack.clips.pictures import own_style
+from samplepack.base.plotting import own_style
 from samplepack.evaluation import measures
 from samplepack.evaluation.evaluate import Evaluation
 from samplepack.evaluation.figures import Diversity, Figures, Judged, Smoothness

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.base.parallel import threads
-from samplepack.clips.pictures import own_style
+from samplepack.base.plotting import own_style
 from samplepack.sound.audio import Audio, read
 from samplepack.sound.spectra import hann
 
