@@ -17,9 +17,11 @@ from samplepack.base import parallel
 from samplepack.base.errors import InputError, did_you_mean
 from samplepack.base.files import write_aside
 from samplepack.clips import pictures as views
-from samplepack.clips.clip import TimbrePath, plan_clip, playable, random_path
+from samplepack.clips.clip import plan_clip, playable
+from samplepack.clips.output import sound_file
+from samplepack.clips.path import TimbrePath, random_path
 from samplepack.clips.score import read_midi, score_of
-from samplepack.clips.studio import Studio, check_pitches, sound_file
+from samplepack.clips.studio import Studio, check_pitches
 from samplepack.models import engine as models
 from samplepack.models.checkpoint import Checkpoint, read_instruments
 from samplepack.models.latent import Latent, latent_from_seed

@@ -485,8 +485,8 @@ def clip(
       samplepack clip recipes/first-light.yaml recipes/midi/bwv1007-1.mid -o prelude.wav
       samplepack clip recipes/bank.yaml song.mid -o song.wav --seconds-per-instrument 5 --seed 3 --slow 1.3
     """
-    from samplepack.clips.clip import plan_clips
-    from samplepack.clips.studio import clip_of, ready, write_clip
+    from samplepack.clips.clip import clip_of, plan_clips
+    from samplepack.clips.output import ready, write_clip
 
     ready(output, ".png")
     (loaded,) = _load_all((recipe,), allow_plugins)
@@ -535,8 +535,8 @@ def walk(
       samplepack walk recipes/first-light.yaml -o walk.wav
       samplepack walk recipes/first-light.yaml -o drone.wav --seeds 3,17,8 --steps 40 --pitch 40 --instrument
     """
-    from samplepack.clips.studio import key_points, ready, write_instrument, write_walk
-    from samplepack.clips.walk import Steps, stations
+    from samplepack.clips.output import ready
+    from samplepack.clips.walk import Steps, key_points, stations, write_instrument, write_walk
 
     ready(output, ".png", *[".sfz"] * instrument)
     shape = Steps(**{f"{name}_s": value for name, value in seconds.items()})
@@ -582,14 +582,16 @@ def preview(
       samplepack preview recipes/first-light.yaml -o preview.wav
       samplepack preview --bank 100-131 -o bank.wav --pitches 48,60,67 --chord
     """
-    from samplepack.clips.studio import loaded_bank, parsed_pitches, previewed_timbres, ready, write_preview
+    from samplepack.clips.output import ready
+    from samplepack.clips.preview import loaded_bank, previewed_timbres, write_preview
+    from samplepack.clips.studio import parse_pitches
 
     if (recipe is None) == (not bank) or (recipe and checkpoint):
         raise click.UsageError("give a recipe, or --bank with seeds such as 100-131, and then --checkpoint if you like")
     ready(output, ".png", ".csv")
     loaded = loaded_bank(bank, checkpoint or "starter") if recipe is None else _load_all((recipe,), allow_plugins)[0]
     with _studio(loaded, output.name, device, quiet) as studio:
-        played = parsed_pitches(pitches, studio.checkpoint)
+        played = parse_pitches(pitches, studio.checkpoint)
         index = write_preview(studio, previewed_timbres(studio), played, chord, output)
     if not quiet:
         for one in index:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from samplepack.base.errors import InputError, Problem
 from samplepack.base.parallel import Map
 from samplepack.base.progress import SILENT, Progress
 from samplepack.checkpoints.library import MagentaCheckpoint
+from samplepack.clips.mix import mix
+from samplepack.clips.path import TimbrePath, random_path
 from samplepack.clips.score import PlayedNote, Score, read_midi
 from samplepack.documents.document import read_document
 from samplepack.finishing import process
@@ -20,102 +25,10 @@ from samplepack.finishing.finish import in_tune
 from samplepack.finishing.levels import true_peak_db
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import DEFAULT_ENGINE, Engine
-from samplepack.models.latent import Latent, latent_from_seed, slerp
-from samplepack.recipe import LEAST_APART_S, Clip, LoadedRecipe, Recipe, Sound
-from samplepack.rendering.plan import Note, note_key, sides, timbre_latents
+from samplepack.models.latent import Latent
+from samplepack.recipe import Clip, LoadedRecipe, Recipe, Sound
+from samplepack.rendering.plan import Note, note_key, origins, sides, timbre_latents
 from samplepack.sound.audio import Audio, Samples, db_to_gain
-
-ATTACK_S, RELEASE_S = 0.01, 0.3
-LONGEST_S = 3.0
-"""How long a note is held at most: GANSynth's notes are released there."""
-
-
-@dataclass(frozen=True, eq=False)
-class TimbrePath:
-    """Timbres in time."""
-
-    times_s: tuple[float, ...]
-    """When each is reached, rising."""
-
-    latents: tuple[Latent, ...]
-    """As many, at least one; float32, shape (latent_dim,)."""
-
-    def along(self, time_s: float) -> float:
-        """How far along the path a time is: 0 at its first timbre, 1 at its last, as much from each to the next."""
-        return float(np.interp(time_s, self.times_s, np.linspace(0.0, 1.0, len(self.times_s))))
-
-    def at(self, time_s: float) -> Latent:
-        """The latent at a time: on the arc between the timbres before and after it; the first one before all of them,
-        and the last one after."""
-        after = int(np.searchsorted(self.times_s, time_s, side="left"))
-        if after == 0:
-            return self.latents[0]
-        if after == len(self.times_s):
-            return self.latents[-1]
-        begins_s, ends_s = self.times_s[after - 1], self.times_s[after]
-        return slerp(self.latents[after - 1], self.latents[after], (time_s - begins_s) / (ends_s - begins_s))
-
-
-def random_path(length_s: float, seconds_per_instrument: float, seed: int, latent_dim: int) -> TimbrePath:
-    """Random timbres at even distances, as many as Magenta's `get_random_instruments` takes, but one at least: the
-    first at the start, the last at the end.
-
-    Raises:
-        InputError: they are to stand too near.
-    """
-    if not seconds_per_instrument >= LEAST_APART_S:
-        raise InputError(f"random instruments stand {LEAST_APART_S} seconds apart at least")
-    count = max(1, int(length_s / seconds_per_instrument))
-    drawn = latent_from_seed(seed, count * latent_dim).reshape(count, latent_dim)
-    return TimbrePath(tuple(np.linspace(0.0, length_s, count)), tuple(drawn))
-
-
-def envelope(held_s: float, rate_hz: int) -> NDArray[np.float64]:
-    """The level of a note over time: a straight attack, then full until it is released, then straight down.
-
-    Args:
-        held_s: how long the key is held; beyond 3 s the sound has ended.
-        rate_hz: samples a second.
-
-    Returns:
-        Shape (n,); n covers the held time and the release.
-
-    Source: Magenta's `generate_util.get_envelope`.
-    """
-    held = int(rate_hz * min(held_s, LONGEST_S))
-    release = int(rate_hz * RELEASE_S)
-    level = np.ones(held + release)
-    attack = int(rate_hz * ATTACK_S)
-    level[:attack] = np.linspace(0.0, 1.0, attack)
-    level[held:] = np.linspace(1.0, 0.0, release)
-    return level
-
-
-def mix(notes: Iterable[tuple[PlayedNote, Samples]], length_s: float, rate_hz: int) -> NDArray[np.float64]:
-    """Notes laid over each other, each under its envelope, with its largest magnitude at its velocity / 127.
-
-    Args:
-        notes: what is played, and its sound, shape (channels, n), from its onset on.
-        length_s: when the last note is released.
-        rate_hz: of the sounds.
-
-    Returns:
-        Shape (channels, samples), until the last release has ended.
-
-    Source: Magenta's `generate_util.combine_notes`, which divides by the maximum, which may be smaller than the largest
-    magnitude, and ends at the end of the last note in the list.
-    """
-    length = int(rate_hz * length_s) + int(rate_hz * RELEASE_S) + 1
-    clip: NDArray[np.float64] | None = None
-    for note, samples in notes:
-        if clip is None:
-            clip = np.zeros((len(samples), length))
-        level = envelope(note.end_s - note.start_s, rate_hz)[: samples.shape[1]]
-        sound = samples[:, : len(level)] * level
-        loudest = float(np.max(np.abs(sound), initial=0.0)) or 1.0
-        begins = int(rate_hz * note.start_s)
-        clip[:, begins : begins + len(level)] += sound * (note.velocity / 127.0 / loudest)
-    return np.zeros((1, length)) if clip is None else clip
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,3 +171,38 @@ def processed(audio: Audio, recipe: Recipe) -> Audio:
         return done
     gain = np.float32(db_to_gain(recipe.sound.peak_db - true_peak_db(done)))
     return Audio(done.samples * gain, rate_hz)
+
+
+def clip_of(recipe: Recipe, midi: Path, name: str, **how: Any) -> Recipe:
+    """A recipe with one clip: a MIDI file played by its timbres.
+
+    Args:
+        recipe: whose timbres play.
+        midi: the file.
+        name: of the clip.
+        how: `timbres`, names in order (all of the recipe's where there are none), and `places`, where they stand, as
+            fractions of the clip; or `seconds_per_instrument` and `seed`; and `tracks`, `drums`, `slow`, as of `Clip`.
+
+    Raises:
+        InputError: one of them is wrong.
+    """
+    timbres, places = how.pop("timbres"), how.pop("places")
+    if not how["seconds_per_instrument"]:
+        names = list(timbres) or list(origins(recipe))
+        if places and len(places) != len(names):
+            raise InputError(f"there are {len(names)} timbres and {len(places)} places for them")
+        how["timbres"] = [{"timbre": t} | ({"at": at} if places else {}) for t, at in zip_longest(names, places)]
+    elif timbres or places:
+        raise InputError("timbres are either named, or random every so many seconds")
+    how["tracks"] = how["tracks"] or None
+    try:
+        clip = Clip.model_validate({"midi": midi, **how}, context={"timbres": frozenset(origins(recipe))})
+    except ValidationError as error:
+        raise InputError(*(Problem(validation_message(one)) for one in error.errors())) from None
+    return recipe.model_copy(update={"clips": {name: clip}})
+
+
+def validation_message(error: ErrorDetails) -> str:
+    """One of Pydantic's errors as a line: where in the model, and what is wrong."""
+    place = ".".join(map(str, error["loc"]))
+    return f"{place}: {error['msg']}" if place else error["msg"]

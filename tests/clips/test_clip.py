@@ -10,7 +10,8 @@ import soundfile
 
 import samplepack
 from samplepack.base.errors import InputError
-from samplepack.clips.clip import TimbrePath, envelope, mix, random_path
+from samplepack.clips.mix import envelope, mix
+from samplepack.clips.path import TimbrePath, random_path
 from samplepack.clips.score import PlayedNote, read_midi
 from samplepack.clips.walk import stations
 from samplepack.models.latent import slerp
