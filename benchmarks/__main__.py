@@ -64,9 +64,10 @@ def network(folder: Path) -> None:
     Args:
         folder: of the checkpoint.
     """
-    from samplepack.models import engine as models
+    from samplepack.models.backend import start_backend
+    from samplepack.models.engine import Engine, load_model
 
-    models.start_backend()
+    start_backend()
     import tensorflow as tf
 
     from benchmarks.convolutions import alone, gflop_a_note
@@ -83,7 +84,7 @@ def network(folder: Path) -> None:
     latents = np.stack([np.random.RandomState(i).standard_normal(256) for i in range(notes)]).astype("float32")
     pitches = np.linspace(36, 84, notes).astype("int32")
     checkpoint = read_checkpoint(folder, "full")
-    loaded = {p: models.load(checkpoint, models.Engine(precision=p)) for p in ("float32", "bfloat16")}
+    loaded = {p: load_model(checkpoint, Engine(precision=p)) for p in ("float32", "bfloat16")}
     waves = {p: model.render(latents, pitches) for p, model in loaded.items()}
     convolve = on_all_cores(alone(tensors(), batch=1))
     gflop = gflop_a_note()
@@ -123,11 +124,11 @@ RENDER = """\
 import sys
 from pathlib import Path
 import numpy as np
-from samplepack.models import engine as models
 from samplepack.models.checkpoint import read_checkpoint
+from samplepack.models.engine import load_model
 from samplepack.models.latent import latent_from_seed
 pitches = range(36, 36 + int(sys.argv[3]))
-model = models.load(read_checkpoint(Path(sys.argv[1]), "sounding"))
+model = load_model(read_checkpoint(Path(sys.argv[1]), "sounding"))
 latents = [latent_from_seed(seed, model.config.latent_dim) for seed in range(1, 1 + int(sys.argv[2])) for _ in pitches]
 model.render(np.stack(latents), np.resize(pitches, len(latents)))
 """

@@ -28,20 +28,21 @@ def main() -> None:
     """Build, and print."""
     from samplepack.cli import app as cli
     from samplepack.finishing import process
-    from samplepack.models import engine as models
+    from samplepack.models import engine
+    from samplepack.rendering import render
 
-    start, load = models.start_backend, models.load
-    models.start_backend = timed("import", start)
+    start, load = timed("import", engine.start_backend), engine.load_model
+    engine.start_backend = start
 
     def loaded(*args: Any, **kwargs: Any) -> Any:
-        models.start_backend()
+        start()
         before = taken["import"]
         model = timed("network", load)(*args, **kwargs)
         taken["network"] -= taken["import"] - before
         model.render = timed("network", model.render)
         return model
 
-    models.load = loaded
+    render.load_model = loaded
     process.apply = timed("effects", process.apply)
     try:
         cli.main(["build", sys.argv[1], "--output", sys.argv[2], "--quiet"])

@@ -17,12 +17,10 @@ def compare(python: str, folder: Path) -> Iterator[tuple[str, str, str]]:
     """Lines of the table: Magenta, and ours in each precision, 49 pitches of one latent, in turn."""
     import numpy as np
 
-    from samplepack.models import engine as models
     from samplepack.models.checkpoint import read_checkpoint
+    from samplepack.models.engine import Engine, load_model
 
-    loaded = {
-        p: models.load(read_checkpoint(folder, "full"), models.Engine(precision=p)) for p in ("float32", "bfloat16")
-    }
+    loaded = {p: load_model(read_checkpoint(folder, "full"), Engine(precision=p)) for p in ("float32", "bfloat16")}
     latents = np.repeat(np.random.RandomState(1).standard_normal((1, 256)).astype("float32"), len(PITCHES), axis=0)
     process = subprocess.Popen(
         [python, __file__, str(folder.parent / "magenta")],

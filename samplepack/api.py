@@ -22,8 +22,9 @@ from samplepack.clips.output import sound_file
 from samplepack.clips.path import TimbrePath, random_path
 from samplepack.clips.score import read_midi, score_of
 from samplepack.clips.studio import Studio, check_pitches
-from samplepack.models import engine as models
+from samplepack.models.backend import device_of
 from samplepack.models.checkpoint import Checkpoint, read_instruments
+from samplepack.models.engine import Engine
 from samplepack.models.latent import Latent, latent_from_seed
 from samplepack.recipe import Recipe
 from samplepack.rendering.cache import Cache, user_folder
@@ -84,7 +85,7 @@ class Player:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
-        engine = models.Engine(device=models.device_of("auto"))
+        engine = Engine(device=device_of("auto"))
         map_ = parallel.threads(os.cpu_count() or 1)
         cache = Cache(user_folder("notes"))
         self._studio = Studio(Recipe(recipe=1, name="Notebook"), checkpoint, cache, map_, engine=engine)

@@ -17,7 +17,7 @@ from samplepack.base.errors import InputError, did_you_mean
 from samplepack.base.files import folder_aside, locked, sha256_of_file
 from samplepack.checkpoints import magenta
 from samplepack.checkpoints.download import Heard, download
-from samplepack.models import engine as models
+from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import (
     CONFIG,
     WEIGHTS,
@@ -191,7 +191,7 @@ def convert(
     Raises:
         InputError: the weights are damaged or don't fit each other.
     """
-    models.start_backend()
+    start_backend()
     from samplepack.models import gansynth
 
     values, tensors = magenta.read(found.path, found.name)

@@ -150,7 +150,8 @@ def build(
     """
     from samplepack.base import parallel
     from samplepack.clips.clip import check_clips
-    from samplepack.models import engine as models
+    from samplepack.models.backend import device_of
+    from samplepack.models.engine import Engine
     from samplepack.pack import build as building
     from samplepack.pack import lock
     from samplepack.pack.write import summary
@@ -160,7 +161,7 @@ def build(
         raise click.UsageError("--locked judges packs in float32; leave --precision out")
     loaded = _load_all(recipes, allow_plugins)
     check_clips(loaded)
-    engine = models.Engine(precision, models.device_of(device))
+    engine = Engine(precision, device_of(device))
     planned = [lock.outline(one, engine) for one in loaded]
     locks = lock.required(loaded, planned) if locked else []
     map_ = parallel.threads(workers or os.cpu_count() or 1)
@@ -603,11 +604,12 @@ def preview(
 def _studio(loaded: LoadedRecipe, name: str, device: Literal["auto", "cpu", "gpu"], quiet: bool) -> Iterator[Studio]:
     from samplepack.base import parallel
     from samplepack.clips.studio import Studio
-    from samplepack.models import engine as models
+    from samplepack.models.backend import device_of
+    from samplepack.models.engine import Engine
     from samplepack.rendering.cache import Cache, user_folder
 
     cache = Cache(user_folder("notes"))
-    engine = models.Engine(device=models.device_of(device))
+    engine = Engine(device=device_of(device))
     with ExitStack() as stack:
         shown = stack.enter_context(_Bar(name)) if sys.stderr.isatty() and not quiet else SILENT
         map_ = parallel.threads(os.cpu_count() or 1)
@@ -645,7 +647,7 @@ def train(config: Path, output: Path | None, save_every_s: float, quiet: bool) -
       samplepack train recipes/training/starter.yaml
       samplepack train mine.yaml --output runs/second-try --save-every 60
     """
-    from samplepack.models.engine import start_backend
+    from samplepack.models.backend import start_backend
 
     start_backend()
     from samplepack.training import config as training

@@ -9,8 +9,8 @@ from samplepack.base.errors import InputError, SamplepackError
 from samplepack.base.progress import Progress
 from samplepack.datasets.dataset import Dataset
 from samplepack.evaluation import measures
-from samplepack.models import engine as models
 from samplepack.models.checkpoint import Checkpoint, read_tensors
+from samplepack.models.engine import load_model
 
 Latents = NDArray[np.float32]
 """Shape (n, latent_dim)."""
@@ -41,7 +41,7 @@ class Bench:
                 f"{checkpoint.rate_hz} Hz; prepare the set at that rate"
             )
         progress.loading()
-        model = models.load(checkpoint)
+        model = load_model(checkpoint)
         import keras
 
         from samplepack.models.gansynth import GANSynth, mel_to_sound

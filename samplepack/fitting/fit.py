@@ -16,7 +16,7 @@ from samplepack.base.errors import InputError, Problem
 from samplepack.base.files import write_aside
 from samplepack.checkpoints import library
 from samplepack.datasets.one_note import OneNote, read_note
-from samplepack.models import engine as models
+from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.recipe import Like, load_recipe
 from samplepack.recipe.fits import Fit, sound_files, write_fits
@@ -123,7 +123,7 @@ def _opened(found: Checkpoint | library.MagentaCheckpoint) -> Checkpoint:
 
 def _start_backend() -> None:
     """A fit is one step after the other: all cores share each operation."""
-    models.start_backend(threads_an_op=os.cpu_count() or 1)
+    start_backend(threads_an_op=os.cpu_count() or 1)
 
 
 def _read_notes(files: Sequence[Sequence[Path]], checkpoint: Checkpoint) -> list[list[OneNote]]:

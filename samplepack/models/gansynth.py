@@ -19,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from samplepack.base.errors import InputError, Problem
 from samplepack.base.parallel import threads
 from samplepack.models import generator as blocks
+from samplepack.models.backend import batches_at_once
 from samplepack.models.checkpoint import Checkpoint, Config, Tensors, config_problems, read_tensors
-from samplepack.models.engine import DEFAULT_ENGINE, NOTES_TOGETHER, Engine, Precision, batches_at_once
+from samplepack.models.engine import DEFAULT_ENGINE, NOTES_TOGETHER, Engine, Precision
 from samplepack.models.mel_if import MelToSound, Phase
 
 

@@ -17,8 +17,8 @@ from samplepack.base.progress import SILENT, Progress
 from samplepack.clips.clip import plan_clips, play
 from samplepack.finishing import process
 from samplepack.finishing.finish import Finishing, finish
-from samplepack.models import engine as models
 from samplepack.models.checkpoint import Checkpoint
+from samplepack.models.engine import DEFAULT_ENGINE, Engine
 from samplepack.pack import pictures as picture
 from samplepack.pack import write as pack
 from samplepack.pack.manifest import Manifest
@@ -50,7 +50,7 @@ def build(
     cache: Cache,
     map_: Map,
     progress: Progress = SILENT,
-    engine: models.Engine = models.DEFAULT_ENGINE,
+    engine: Engine = DEFAULT_ENGINE,
 ) -> Built:
     """Make a recipe's pack, in a folder of its own in `output`.
 
@@ -85,7 +85,7 @@ def _build(
     cache: Cache,
     map_: Map,
     progress: Progress,
-    engine: models.Engine,
+    engine: Engine,
 ) -> Manifest:
     clips = plan_clips(loaded.recipe, checkpoint, engine)
     keys = [key for planned in plan for key in planned.keys]
@@ -160,7 +160,7 @@ def _finisher(
     return finish_key
 
 
-def describe_plan(loaded: LoadedRecipe, cache: Cache, engine: models.Engine = models.DEFAULT_ENGINE) -> dict[str, Any]:
+def describe_plan(loaded: LoadedRecipe, cache: Cache, engine: Engine = DEFAULT_ENGINE) -> dict[str, Any]:
     """What a build would make and what the cache holds of it, as plain data. Only a Magenta checkpoint that was never
     used before makes this import TensorFlow.
 

@@ -56,7 +56,7 @@ def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tupl
         recipe: known to make sense.
         latent_dim: the checkpoint's.
         digest: the checkpoint's.
-        engine: what renders; `models.Engine` in words.
+        engine: what renders; `Engine` in words.
     """
 
     def instrument(name: str, origin: str, axis: Axis, layers: Sequence[Latent]) -> PlannedInstrument:

@@ -10,8 +10,9 @@ import numpy as np
 
 from samplepack.base.errors import SamplepackError
 from samplepack.base.parallel import threads
-from samplepack.models import engine as models
+from samplepack.models.backend import batches_at_once
 from samplepack.models.checkpoint import Checkpoint
+from samplepack.models.engine import NOTES_TOGETHER, Engine, Model, load_model
 from samplepack.rendering.cache import Cache
 from samplepack.rendering.plan import Note
 from samplepack.sound.audio import Audio, Samples
@@ -21,7 +22,7 @@ def render(
     notes: Iterable[Note],
     checkpoint: Checkpoint,
     cache: Cache,
-    engine: models.Engine,
+    engine: Engine,
     on_start: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[Note, Audio], None, None]:
     """Every note as the network makes it, in order; it works ahead of who asks. Close it, if not all are wanted.
@@ -41,19 +42,19 @@ def render(
     """
     notes = list(notes)
     missing = {note.key: note for note in notes if note.key not in cache}
-    in_order, together = list(missing.values()), models.NOTES_TOGETHER[engine.device]
+    in_order, together = list(missing.values()), NOTES_TOGETHER[engine.device]
     batches = [in_order[i : i + together] for i in range(0, len(in_order), together)]
 
     @once
-    def model() -> models.Model:
+    def model() -> Model:
         on_start()
-        return models.load(checkpoint, engine)
+        return load_model(checkpoint, engine)
 
     def made(batch: list[Note]) -> dict[str, Samples]:
         return _render_batch(batch, model(), cache)
 
     fresh: dict[str, Samples] = {}
-    with closing(threads(models.batches_at_once(engine.device))(made, batches)) as ahead:
+    with closing(threads(batches_at_once(engine.device))(made, batches)) as ahead:
         for note in notes:
             if note.key in missing:
                 model()  # before threads ask for it, and only then
@@ -68,7 +69,7 @@ def render(
             yield note, Audio(wave[np.newaxis], checkpoint.rate_hz)
 
 
-def _render_batch(batch: list[Note], model: models.Model, cache: Cache) -> dict[str, Samples]:
+def _render_batch(batch: list[Note], model: Model, cache: Cache) -> dict[str, Samples]:
     latents = np.stack([note.z for note in batch])
     waves = model.render(latents, np.array([note.pitch for note in batch], dtype=np.int32))
     for note, wave in zip(batch, waves, strict=True):

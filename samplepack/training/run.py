@@ -21,8 +21,8 @@ from samplepack.base.errors import InputError, SamplepackError
 from samplepack.base.files import locked, write_aside
 from samplepack.datasets.one_note import OneNote
 from samplepack.fitting.descent import fit
+from samplepack.models.backend import backend
 from samplepack.models.checkpoint import read_tensors, write_checkpoint
-from samplepack.models.engine import backend
 from samplepack.models.gansynth import Decoder, GANSynth, GANSynthConfig, Normaliser, Templates
 from samplepack.models.gradients import be_deterministic
 from samplepack.models.latent import latent_from_seed

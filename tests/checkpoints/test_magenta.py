@@ -11,8 +11,8 @@ import pytest
 
 from samplepack.base.errors import InputError
 from samplepack.checkpoints import library
-from samplepack.models import engine as models
 from samplepack.models.checkpoint import CONFIG, WEIGHTS, Config, read_checkpoint, write_checkpoint
+from samplepack.models.engine import load_model
 from tests.helpers.places import FIXTURES
 
 TINY = FIXTURES / "magenta-tiny"
@@ -113,7 +113,7 @@ def test_the_highest_stage_counts_and_an_early_one_has_fewer_blocks(tiny):
     early = opened(tiny)
     assert early.config.provenance["stage"] == 4
     assert len(early.config.model_extra["channels"]) == 3
-    waves = models.load(early).render(np.ones((1, 32), np.float32), np.array([60]))
+    waves = load_model(early).render(np.ones((1, 32), np.float32), np.array([60]))
     assert waves.shape == (1, 64000) and np.isfinite(waves).all()
 
 
@@ -390,7 +390,7 @@ def test_a_damaged_checkpoint_of_our_own_is_told(tmp_path, damage):
     change, told = OWN_BAD[damage]
     folder = own(tmp_path, change)
     with pytest.raises(InputError) as raised:
-        models.load(library.opened(library.find(str(folder), tmp_path)))
+        load_model(library.opened(library.find(str(folder), tmp_path)))
     assert told in str(raised.value)
 
 
@@ -410,7 +410,7 @@ def test_weights_that_are_no_safetensors_file_or_nan_are_told(tmp_path):
         config["digest"] = checkpoint._digest(Config.model_validate(config), weights)
         (folder / CONFIG).write_text(json.dumps(config))
         with pytest.raises(InputError, match=told):
-            models.load(read_checkpoint(folder, "own"))
+            load_model(read_checkpoint(folder, "own"))
 
 
 def nan_weights():

@@ -14,7 +14,7 @@ from samplepack.evaluation import evaluate as evaluating
 from samplepack.evaluation import likeness, measures, report
 from samplepack.evaluation.bench import Bench
 from samplepack.evaluation.evaluate import evaluate
-from samplepack.models import engine as models
+from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
 from samplepack.sound.spectra import pitch_hz
 
@@ -122,7 +122,7 @@ def test_levels_are_of_full_scale():
 
 def write_tiny(folder, instruments=tuple(INSTRUMENTS), **changes):
     """A network of random weights, four blocks of which make an image of 32 × 256."""
-    models.start_backend()
+    start_backend()
     from samplepack.models.gansynth import GANSynthConfig
 
     values = {

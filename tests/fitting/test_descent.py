@@ -10,13 +10,13 @@ import pytest
 import soundfile
 
 from samplepack.checkpoints import library
-from samplepack.models import engine as models
+from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
 from tests.helpers.places import FIXTURES
 from tests.helpers.tones import RATE_HZ
 from tests.helpers.tones import steady_wave as tone
 
-models.start_backend()
+start_backend()
 
 from samplepack.datasets.one_note import OneNote  # noqa: E402
 from samplepack.fitting import descent as fits  # noqa: E402
@@ -102,7 +102,7 @@ def test_jax_finds_it_too(tmp_path, tiny, unknown, fitted):
     np.savez(tmp_path / "notes.npz", pitches=[n.pitch for n in unknown[1]], waves=[n.wave for n in unknown[1]])
     script = f"""
 import numpy as np
-from samplepack.models import engine as models; models.start_backend()
+from samplepack.models.backend import start_backend; start_backend()
 from pathlib import Path
 from samplepack.models.checkpoint import read_checkpoint
 from samplepack.datasets.one_note import OneNote

@@ -10,11 +10,12 @@ import pytest
 
 from samplepack.base.errors import InputError
 from samplepack.checkpoints import library
-from samplepack.models import engine as models
+from samplepack.models.backend import _as_if_not_installed, backend, start_backend
+from samplepack.models.engine import Engine, load_model
 from tests.helpers.differences import relative_rms
 from tests.helpers.places import FIXTURES, REPOSITORY
 
-models.start_backend()
+start_backend()
 
 from samplepack.models.gansynth import GANSynth, GANSynthConfig, shape_problems  # noqa: E402
 
@@ -23,7 +24,7 @@ WAVES_GATE = 1e-3
 
 
 def load(path, precision="float32"):
-    return models.load(library.opened(library.find(str(path), FIXTURES)), models.Engine(precision))
+    return load_model(library.opened(library.find(str(path), FIXTURES)), Engine(precision))
 
 
 def assert_agrees(model, z, golden):
@@ -67,7 +68,7 @@ def test_golden_full_size_sounds_as_in_magenta_without_experiment_json(full_size
 
 
 def test_what_keras_need_not_import_is_hidden_from_it_and_found_afterwards():
-    with models._as_if_not_installed("xmlrpc", "json"), pytest.raises(ImportError):
+    with _as_if_not_installed("xmlrpc", "json"), pytest.raises(ImportError):
         import json  # imported already, so not hidden
         import xmlrpc
     import xmlrpc  # noqa: F811
@@ -94,7 +95,7 @@ def test_jax_sounds_the_same():
 
 @pytest.mark.parametrize("bins", [5, 16, 19])
 def test_fewer_products_are_the_same_convolutions(bins):
-    models.start_backend()
+    start_backend()
     from keras import ops
 
     from samplepack.models import winograd as fewer_products
@@ -129,10 +130,10 @@ def test_a_note_has_the_same_bits_in_any_company(checkpoint, precision):
 PRINT_A_NOTE = """\
 import sys
 import numpy as np
-from samplepack.models import engine as models
 from samplepack.checkpoints.library import STARTER
 from samplepack.models.checkpoint import read_checkpoint
-wave = models.load(read_checkpoint(STARTER, "starter")).render(np.ones((1, 32), np.float32), np.array([60]))
+from samplepack.models.engine import load_model
+wave = load_model(read_checkpoint(STARTER, "starter")).render(np.ones((1, 32), np.float32), np.array([60]))
 sys.stdout.buffer.write(wave.tobytes())
 """
 
@@ -250,7 +251,7 @@ def test_any_sizes_agree_with_the_plain_formulas(changes):
 
 @pytest.mark.parametrize("changes", [{}, {"templates": {"from_block": 2, "channels": 4}, "progress": 2.5}], ids=str)
 def test_networks_of_fewer_products_agree_with_the_plain_formulas(monkeypatch, changes):
-    models.start_backend()
+    start_backend()
     monkeypatch.setattr("samplepack.models.winograd.LEAST_CHANNELS", 1)
     test_any_sizes_agree_with_the_plain_formulas(changes)
 
@@ -266,14 +267,14 @@ def test_a_pitch_that_the_checkpoint_lacks_is_no_other_pitch(pitch):
 @pytest.mark.parametrize("chosen", ["pytest", "numpy", "torch", "TensorFlow"])
 def test_a_backend_that_is_none_is_refused(monkeypatch, chosen):
     monkeypatch.setenv("KERAS_BACKEND", chosen)
-    for ask in (lambda: str(models.Engine()), models.start_backend):
+    for ask in (lambda: str(Engine()), start_backend):
         with pytest.raises(InputError, match=f"KERAS_BACKEND is '{chosen}'; it should be tensorflow or jax"):
             ask()
 
 
 def test_an_empty_backend_is_none_that_was_chosen(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "")
-    assert models.backend() == "tensorflow"
+    assert backend() == "tensorflow"
 
 
 def test_every_wrong_tensor_is_told():
@@ -298,4 +299,4 @@ def test_an_unknown_family_is_refused(tmp_path):
 
     write_checkpoint(tmp_path / "wave", Config(family="gansinth", latent_dim=3, pitches=(1, 2), sample_rate_hz=1), {})
     with pytest.raises(InputError, match="unknown family 'gansinth'; did you mean 'gansynth'"):
-        models.load(read_checkpoint(tmp_path / "wave", "wave"))
+        load_model(read_checkpoint(tmp_path / "wave", "wave"))

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from samplepack.models import engine as models
+from samplepack.models.backend import start_backend
 from tests.helpers.differences import relative_rms
 from tests.helpers.places import FIXTURES
 
-models.start_backend()
+start_backend()
 
 from samplepack.models.mel_if import (  # noqa: E402
     MelToSound,

@@ -49,7 +49,7 @@ def test_what_was_played_once_is_played_again_without_the_network(run, write_rec
     command = ["clip", recipe, PRELUDE, "-o", tmp_path / "prelude.wav"]
     assert run(*command).code == 0
     first = (tmp_path / "prelude.wav").read_bytes()
-    monkeypatch.setattr("samplepack.models.engine.load", None)
+    monkeypatch.setattr("samplepack.rendering.render.load_model", None)
     assert run(*command).code == 0
     assert (tmp_path / "prelude.wav").read_bytes() == first
 

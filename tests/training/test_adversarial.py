@@ -10,10 +10,11 @@ import pytest
 from pydantic import ValidationError
 
 from samplepack.checkpoints import library
-from samplepack.models import engine as models
+from samplepack.models.backend import start_backend
+from samplepack.models.engine import load_model
 from tests.helpers.places import FIXTURES, REPOSITORY
 
-models.start_backend()
+start_backend()
 
 from keras import ops  # noqa: E402
 
@@ -41,7 +42,7 @@ class Magenta:
         golden = np.load(FIXTURES / "magenta-adversarial.npz")
         self.golden = {key.removeprefix(f"{name}/"): golden[key] for key in golden if key.startswith(f"{name}/")}
         self.summary = maker.summary
-        config = models.load(library.opened(library.find(str(FIXTURES / name), FIXTURES))).config
+        config = load_model(library.opened(library.find(str(FIXTURES / name), FIXTURES))).config
         last = len(config.channels)
         share = None if config.progress in (None, last - 1) else np.float32(config.progress - (last - 2))
         self.game = Game(config, Weights(), last, share)
