@@ -12,13 +12,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from samplepack.base.errors import InputError
 from samplepack.base.files import folder_aside, sha256_of_file
+from samplepack.documents.json_files import read_json
 
 TABLE = "dataset.json"
 WAVES = "waves.s16"
+_MOST_BYTES = 1 << 30
+"""The longest table of notes that is read; a million notes of some 200 bytes each take less."""
 
 PEAK = 0.8
 """Of every note in a set: the loudest sample's magnitude, full scale being 1."""
@@ -186,19 +189,13 @@ def read_dataset(folder: Path) -> Dataset:
     Raises:
         InputError: there is none, or its files don't belong together.
     """
+    if not is_dataset(folder):
+        raise InputError(f"{folder} is no prepared set: it has no {TABLE}; make one with `samplepack dataset`")
+    contents = read_json(folder / TABLE, Contents, "table of a prepared set", _MOST_BYTES)
     try:
-        contents = Contents.model_validate(json.loads((folder / TABLE).read_text(encoding="utf-8")))
         size = (folder / WAVES).stat().st_size
     except OSError as error:
-        raise InputError(
-            f"{folder} is no prepared set: cannot read {Path(error.filename).name}: {error.strerror}; "
-            f"make one with `samplepack dataset`"
-        ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{folder / TABLE}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{folder / TABLE} is not JSON: {error}") from error
+        raise InputError(f"{folder} is no prepared set: cannot read {WAVES}: {error.strerror}") from error
     shape = (len(contents.notes), contents.samples)
     if size != 2 * shape[0] * shape[1] or not size:
         raise InputError(

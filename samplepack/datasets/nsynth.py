@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, RootModel, ValidationError
 
-from samplepack.base.errors import InputError
 from samplepack.datasets.candidates import Job, Offered, Source
 from samplepack.datasets.dataset import Dropped
 from samplepack.datasets.sound_files import distance, read_stretch
+from samplepack.documents.json_files import read_json
+from samplepack.documents.problems import at_its_place
 
 TABLE = "examples.json"
 AUDIO = "audio"
+
+_MOST_BYTES = 1 << 30
+"""The longest table that is read; a million notes of some 500 bytes each take less."""
 
 LICENSE = "NSynth, Google Inc., CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/)"
 
@@ -28,6 +31,12 @@ class _Example(BaseModel):
     instrument_str: str = Field(min_length=1)
     pitch: int = Field(ge=0, le=127)
     velocity: int = Field(ge=0, le=127)
+
+
+class _Table(RootModel[dict[str, object]]):
+    """What `examples.json` holds: an entry for each note, by the name of its sound file."""
+
+    root: dict[str, object] = Field(min_length=1)
 
 
 def is_nsynth(folder: Path) -> bool:
@@ -41,7 +50,7 @@ def open_nsynth(folder: Path) -> Source:
     Raises:
         InputError: `examples.json` can't be read, or lists nothing.
     """
-    entries = _entries(folder / TABLE)
+    entries = read_json(folder / TABLE, _Table, "table of notes", _MOST_BYTES).root
     dropped, notes = [], defaultdict(list)
     for name in sorted(entries):
         source = f"{AUDIO}/{name}.wav".encode("utf-8", "replace").decode()
@@ -51,9 +60,8 @@ def open_nsynth(folder: Path) -> Source:
         try:
             example = _Example.model_validate(entries[name])
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "it"
-            dropped.append(Dropped(source=source, why=f"damaged entry in {TABLE}: {where}: {first['msg'].lower()}"))
+            why = at_its_place(error.errors()[0]).lower()
+            dropped.append(Dropped(source=source, why=f"damaged entry in {TABLE}: {why}"))
             continue
         notes[example.instrument_str, example.pitch].append((example.velocity, name))
     jobs = []
@@ -67,18 +75,6 @@ def open_nsynth(folder: Path) -> Source:
         total=sum(len(found) for found in notes.values()),
         dropped=dropped,
     )
-
-
-def _entries(table: Path) -> dict[str, object]:
-    try:
-        entries = json.loads(table.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{table}: cannot read it: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{table} is not JSON: {error}") from error
-    if not isinstance(entries, dict) or not entries:
-        raise InputError(f"{table}: it should hold an object, with an entry for each note: name → pitch and so on")
-    return entries
 
 
 def _job(folder: Path, names: Sequence[str], instrument: str, pitch: int) -> Job:

@@ -16,11 +16,12 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from samplepack.base.errors import InputError, Problem
-from samplepack.base.files import read_regular, sha256_of_file, write_aside
+from samplepack.base.files import sha256_of_file, write_aside
 from samplepack.checkpoints import library
+from samplepack.documents.json_files import read_json
 from samplepack.models.engine import DEFAULT_ENGINE, Engine
 from samplepack.models.latent import Latent
 from samplepack.pack import write as pack
@@ -251,16 +252,7 @@ def read_lock(path: Path) -> Lock:
     Raises:
         InputError: it isn't there, or isn't one.
     """
-    try:
-        return Lock.model_validate(json.loads(read_regular(path, _MOST_BYTES)))
-    except OSError as error:
-        raise InputError(Problem(f"cannot read the lock file: {error.strerror}", str(path))) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InputError(Problem(f"no lock file of this version: {place}: {first['msg']}", str(path))) from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(Problem(f"no lock file, not even JSON: {error}", str(path))) from error
+    return read_json(path, Lock, "lock file", _MOST_BYTES)
 
 
 def write_lock(path: Path, lock: Lock) -> None:

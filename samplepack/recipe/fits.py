@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from samplepack.base.errors import InputError, Problem
-from samplepack.base.files import read_regular, sha256_of_file, write_aside
+from samplepack.base.errors import InputError
+from samplepack.base.files import sha256_of_file, write_aside
+from samplepack.documents.json_files import read_json
 from samplepack.models.latent import Latent
 
 SUFFIXES = (".wav", ".aif", ".aiff", ".flac")
@@ -75,18 +76,9 @@ def read_fits(recipe: Path) -> dict[tuple[str, ...], Fit]:
         InputError: the file is damaged.
     """
     file = fits_file(recipe)
-    try:
-        contents = _Contents.model_validate(json.loads(read_regular(file, _MOST_BYTES)))
-    except FileNotFoundError:
+    if not os.path.lexists(file):
         return {}
-    except OSError as error:
-        raise InputError(Problem(f"cannot read it: {error.strerror}", str(file))) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InputError(Problem(f"{place}: {first['msg']}; delete it and fit anew", str(file))) from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(Problem(f"not JSON: {error}; delete it and fit anew", str(file))) from error
+    contents = read_json(file, _Contents, "file of fits", _MOST_BYTES, "delete it and fit anew")
     return {fit.like: fit for fit in contents.fits}
 
 

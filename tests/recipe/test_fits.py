@@ -211,12 +211,18 @@ def test_what_cannot_be_sounds_is_told_where_it_stands(mine, like):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"{", "not JSON: "),
-        (b"\xff", "not JSON: "),
-        (b"[" * 100_000, "not JSON: "),
-        (b"[]", ": Input should be"),
-        (b'{"fit": 2, "fits": []}', "fit: Input should be less than or equal to 1; delete it and fit anew"),
-        (b'{"fit": 1, "fits": [{}]}', "fits.0.like: Field required; delete it and fit anew"),
+        (b"{", "no file of fits, not even JSON: "),
+        (b"\xff", "no file of fits, not even JSON: "),
+        (b"[" * 100_000, "no file of fits, not even JSON: "),
+        (b"[]", "no file of fits of this version: Input should be"),
+        (
+            b'{"fit": 2, "fits": []}',
+            "no file of fits of this version: fit: Input should be less than or equal to 1; delete it and fit anew",
+        ),
+        (
+            b'{"fit": 1, "fits": [{}]}',
+            "no file of fits of this version: fits.0.like: Field required; delete it and fit anew",
+        ),
     ],
     ids=lambda value: repr(value)[:30],
 )

@@ -327,7 +327,7 @@ np.savez(folder / "jax.npz", **{name.replace("/", "|"): np.asarray(tensor) for n
 BAD = [
     ("train: 1\nname: tiny\n", "tiny.yaml:1:1: 'data' is missing"),
     (TINY + "seeed: 1\n", "tiny.yaml:6:1: unknown key 'seeed'; did you mean 'seed'?"),
-    (TINY.replace("data: set", "data: sat"), "is no prepared set: cannot read dataset.json"),
+    (TINY.replace("data: set", "data: sat"), "is no prepared set: it has no dataset.json"),
     (TINY + "method: adverserial\n", "should be 'reconstruction' or 'adversarial'"),
     (TINY + "method: [adversarial, reconstruction]\n", "tiny.yaml:6:9: method: should be reconstruction, adversarial"),
     (TINY + "from: starter\n", "`network` is the sizes of a new network; with `from`, those of the checkpoint hold"),
