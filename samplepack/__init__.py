@@ -24,4 +24,4 @@ def load(name: str = "starter") -> Player:
     from samplepack.api import Player
     from samplepack.checkpoints import library
 
-    return Player(library.opened(library.find(name, Path())))
+    return Player(library.as_native(library.resolve(name, Path())))

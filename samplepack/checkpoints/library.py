@@ -79,7 +79,7 @@ def is_path(reference: str) -> bool:
     return "/" in reference or "\\" in reference or reference.endswith(".zip")
 
 
-def find(reference: str, beside: Path) -> Checkpoint | MagentaCheckpoint:
+def resolve(reference: str, beside: Path) -> Checkpoint | MagentaCheckpoint:
     """The checkpoint that a name or path stands for, without TensorFlow.
 
     Args:
@@ -114,7 +114,7 @@ def find(reference: str, beside: Path) -> Checkpoint | MagentaCheckpoint:
     return MagentaCheckpoint(reference, path, converted, layout.latent_dim, layout.rate_hz)
 
 
-def opened(found: Checkpoint | MagentaCheckpoint) -> Checkpoint:
+def as_native(found: Checkpoint | MagentaCheckpoint) -> Checkpoint:
     """A checkpoint of samplepack's own format; one of Magenta's is converted for it, which imports TensorFlow.
 
     Raises:
@@ -226,7 +226,7 @@ def import_checkpoint(source: Path, name: str, provenance: Mapping[str, str] | N
         raise InputError(f"'{name}' can't be a checkpoint's name: letters, digits, - and _ make one")
     if taken := names().get(name):
         raise InputError(f"a checkpoint is called '{name}' already, in {taken}")
-    found = find(f"./{source.name}", source.parent)
+    found = resolve(f"./{source.name}", source.parent)
     folder = user_folder("checkpoints") / name
     if isinstance(found, MagentaCheckpoint):
         return convert(found, folder, name, provenance)

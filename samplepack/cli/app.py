@@ -613,7 +613,7 @@ def _studio(loaded: LoadedRecipe, name: str, device: Literal["auto", "cpu", "gpu
     with ExitStack() as stack:
         shown = stack.enter_context(_Bar(name)) if sys.stderr.isatty() and not quiet else SILENT
         map_ = parallel.threads(os.cpu_count() or 1)
-        yield Studio(loaded.recipe, loaded.opened_checkpoint(), cache, map_, shown, engine)
+        yield Studio(loaded.recipe, loaded.native_checkpoint(), cache, map_, shown, engine)
     cache.trim()
     if cache.trouble:
         _complain(0, f"samplepack: notes were not kept in the cache: {cache.trouble}")
@@ -768,7 +768,7 @@ def evaluate(checkpoint: str, data: Path, as_json: bool, output: Path | None) ->
     from samplepack.evaluation import report
 
     dataset = read_dataset(data)
-    opened = library.opened(library.find(checkpoint, Path()))
+    opened = library.as_native(library.resolve(checkpoint, Path()))
     with ExitStack() as stack:
         write = stack.enter_context(report.writing(output)) if output is not None else None
         progress = stack.enter_context(_Bar(checkpoint)) if sys.stderr.isatty() else SILENT
@@ -845,7 +845,7 @@ def info(name: str, as_json: bool) -> None:
     """
     from samplepack.checkpoints import library
 
-    checkpoint = library.opened(library.find(name, Path()))
+    checkpoint = library.as_native(library.resolve(name, Path()))
     config = checkpoint.config.model_dump(mode="json", exclude_none=True)
     if as_json:
         click.echo(json.dumps(config, indent=1, ensure_ascii=False))

@@ -53,7 +53,7 @@ def loaded_bank(seeds: str, checkpoint: str) -> LoadedRecipe:
     Raises:
         InputError: the seeds aren't any, or no checkpoint is called so.
     """
-    found = library.find(checkpoint, Path())
+    found = library.resolve(checkpoint, Path())
     recipe = Recipe(recipe=1, name="Bank", checkpoint=CheckpointReference(path=checkpoint), bank=_bank(seeds))
     return LoadedRecipe(Path("bank.yaml"), b"", recipe, found)
 

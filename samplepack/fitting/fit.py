@@ -65,7 +65,7 @@ def fit_recipe(path: Path, on_step: OnStep = _unheard, allow_plugins: bool = Fal
     """
     _opened(load_recipe(path, allow_plugins, fits_needed=False).checkpoint)  # from here on it's our format
     loaded = load_recipe(path, allow_plugins, fits_needed=False)
-    checkpoint = loaded.opened_checkpoint()
+    checkpoint = loaded.native_checkpoint()
     likes = {name: timbre.like for name, timbre in loaded.recipe.timbres.items() if timbre.like}
     if not likes:
         raise InputError(f"{path}: no timbre is `like` a sound: nothing to fit")
@@ -106,7 +106,7 @@ def fit_sounds(sounds: Sequence[Path], reference: str, output: Path, on_step: On
     """
     if output.suffix != ".npy":
         raise InputError(f"{output}: a latent is written as .npy; call it {output.name}.npy")
-    checkpoint = _opened(library.find(reference, Path()))
+    checkpoint = _opened(library.resolve(reference, Path()))
     (notes,) = _read_notes([sound_files(Path(), [str(path) for path in sounds])], checkpoint)
     fitted = _fit(checkpoint, notes, partial(on_step, output.name))
     content = io.BytesIO()
@@ -118,7 +118,7 @@ def fit_sounds(sounds: Sequence[Path], reference: str, output: Path, on_step: On
 def _opened(found: Checkpoint | library.MagentaCheckpoint) -> Checkpoint:
     if isinstance(found, library.MagentaCheckpoint):
         _start_backend()  # before what converts it does, for rendering
-    return library.opened(found)
+    return library.as_native(found)
 
 
 def _start_backend() -> None:

@@ -62,7 +62,7 @@ def build(
         InputError: the checkpoint is damaged.
         SamplepackError: a note couldn't be made.
     """
-    checkpoint = loaded.opened_checkpoint()
+    checkpoint = loaded.native_checkpoint()
     plan = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, str(engine))
     folder = output / loaded.recipe.slug
     inputs = pack.inputs_digest(loaded, checkpoint, str(engine))
@@ -167,7 +167,7 @@ def describe_plan(loaded: LoadedRecipe, cache: Cache, engine: Engine = DEFAULT_E
     Raises:
         InputError: the checkpoint is damaged, or a MIDI file can't be played.
     """
-    checkpoint = loaded.opened_checkpoint()
+    checkpoint = loaded.native_checkpoint()
     plan = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, str(engine))
     clips = plan_clips(loaded.recipe, checkpoint, engine)
     groups = [key for planned in plan for key in planned.keys] + [key for clip in clips for key in clip.notes]

@@ -170,7 +170,7 @@ def outline(loaded: LoadedRecipe, engine: Engine = DEFAULT_ENGINE) -> Lock:
     Raises:
         InputError: the checkpoint is damaged, or an input file can't be read.
     """
-    checkpoint, recipe = loaded.opened_checkpoint(), loaded.recipe
+    checkpoint, recipe = loaded.native_checkpoint(), loaded.recipe
     plan = make_plan(recipe, checkpoint.latent_dim, checkpoint.digest, str(engine))
     return Lock(
         name=recipe.name,

@@ -43,14 +43,14 @@ class LoadedRecipe:
         midi = [clip.midi for clip in self.recipe.clips.values()]
         return midi + [file for effect in self.recipe.effects for file in effect.files()]
 
-    def opened_checkpoint(self) -> Checkpoint:
+    def native_checkpoint(self) -> Checkpoint:
         """The checkpoint in samplepack's own format; one of Magenta's is converted, which imports TensorFlow.
 
         Raises:
             InputError: its weights are damaged, it isn't the one that the recipe's `sha256` asks for, or its latents
                 have another length than those of the recipe's files.
         """
-        checkpoint = library.opened(self.checkpoint)
+        checkpoint = library.as_native(self.checkpoint)
         told = [_pin_problem(self.recipe.checkpoint, checkpoint)]
         # The length may be known only now: some of Magenta's checkpoints don't say it.
         for name, timbre in self.recipe.timbres.items():
@@ -170,7 +170,7 @@ def _find_checkpoint(
         problems.append(document.problem(("checkpoint", "path"), message))
         return None
     try:
-        found = library.find(reference.path, folder)
+        found = library.resolve(reference.path, folder)
     except InputError as error:
         problems += [document.problem(("checkpoint", "path"), p.message) for p in error.problems]
         return None

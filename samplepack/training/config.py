@@ -134,7 +134,7 @@ def load_training(path: Path) -> LoadedTraining:
         problems += [document.problem(("data",), problem.message) for problem in error.problems]
     if training.begin_with is not None:
         try:
-            begin_with = library.opened(library.find(training.begin_with, path.parent))
+            begin_with = library.as_native(library.resolve(training.begin_with, path.parent))
         except InputError as error:
             problems += [document.problem(("from",), problem.message) for problem in error.problems]
     for i, notice in enumerate(training.notices):

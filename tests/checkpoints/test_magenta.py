@@ -19,7 +19,7 @@ TINY = FIXTURES / "magenta-tiny"
 
 
 def opened(path, beside=FIXTURES):
-    return library.opened(library.find(str(path), beside))
+    return library.as_native(library.resolve(str(path), beside))
 
 
 def zipped(folder, path, prefix=""):
@@ -50,18 +50,18 @@ def test_a_folder_a_zip_a_zip_with_a_folder_in_it_and_an_import_are_the_same_che
 
 
 def test_a_converted_checkpoint_is_found_without_tensorflow(tiny):
-    assert isinstance(library.find(str(tiny), FIXTURES), library.MagentaCheckpoint)
+    assert isinstance(library.resolve(str(tiny), FIXTURES), library.MagentaCheckpoint)
     opened(tiny)
-    assert library.find(str(tiny), FIXTURES).latent_dim == 32
+    assert library.resolve(str(tiny), FIXTURES).latent_dim == 32
 
 
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
 def test_a_damaged_conversion_is_made_anew(tiny, name):
     converted = opened(tiny)
     (converted.folder / name).write_bytes(b"{}")
-    assert isinstance(library.find(str(tiny), FIXTURES), library.MagentaCheckpoint)
+    assert isinstance(library.resolve(str(tiny), FIXTURES), library.MagentaCheckpoint)
     assert opened(tiny).digest == converted.digest
-    assert library.find(str(tiny), FIXTURES).digest == converted.digest
+    assert library.resolve(str(tiny), FIXTURES).digest == converted.digest
 
 
 def test_a_damaged_import_does_not_hide_the_others_in_the_list(tiny, run):
@@ -103,7 +103,7 @@ def test_a_folder_that_counts_beyond_all_stages_is_none(tmp_path, tiny, name):
     path = zipped(tiny, tmp_path / "more.zip")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(f"{name}/checkpoint", b"")
-    assert library.find(str(path), tmp_path).latent_dim == 32
+    assert library.resolve(str(path), tmp_path).latent_dim == 32
 
 
 def test_the_highest_stage_counts_and_an_early_one_has_fewer_blocks(tiny):
@@ -119,7 +119,7 @@ def test_the_highest_stage_counts_and_an_early_one_has_fewer_blocks(tiny):
 
 def test_without_experiment_json_sizes_follow_from_the_weights(tiny):
     (tiny / "experiment.json").unlink()
-    assert library.find(str(tiny), FIXTURES).latent_dim is None
+    assert library.resolve(str(tiny), FIXTURES).latent_dim is None
     assert opened(tiny).latent_dim == 32
 
 
@@ -331,7 +331,7 @@ def test_an_empty_folder_and_no_folder_are_told(tmp_path):
     (tmp_path / "empty").mkdir()
     for path, told in (("./empty", "no stage_NN folder"), ("./none", "no such file or folder")):
         with pytest.raises(InputError, match=told):
-            library.find(path, tmp_path)
+            library.resolve(path, tmp_path)
 
 
 def own(tmp_path, damage):
@@ -390,7 +390,7 @@ def test_a_damaged_checkpoint_of_our_own_is_told(tmp_path, damage):
     change, told = OWN_BAD[damage]
     folder = own(tmp_path, change)
     with pytest.raises(InputError) as raised:
-        load_model(library.opened(library.find(str(folder), tmp_path)))
+        load_model(library.as_native(library.resolve(str(folder), tmp_path)))
     assert told in str(raised.value)
 
 
@@ -423,11 +423,11 @@ def nan_weights():
 
 def test_a_pinned_digest_must_agree(tmp_path, run, write_recipe, tiny):
     pinned = "checkpoint: {{path: {}, sha256: {}}}\n"
-    good = write_recipe(pinned.format("starter", library.find("starter", tmp_path).digest), name="good.yaml")
+    good = write_recipe(pinned.format("starter", library.resolve("starter", tmp_path).digest), name="good.yaml")
     assert run("check", good).code == 0
     bad = write_recipe(pinned.format("starter", "a" * 64), name="bad.yaml")
     ran = run("check", bad)
-    digest = library.find("starter", tmp_path).digest
+    digest = library.resolve("starter", tmp_path).digest
     assert ran.code == 2 and f"bad.yaml:5:37: checkpoint 'starter' has the digest {digest[:8]}" in ran.err
     magenta = write_recipe(pinned.format(tiny, "a" * 64), name="magenta.yaml", pitches="60")
     ran = run("build", magenta, "--output", tmp_path / "output")

@@ -130,7 +130,7 @@ def test_gradients_are_those_of_the_loss(tiny, unknown):
 
 @pytest.mark.parametrize("name", ["starter", "magenta-tiny", "magenta-tiny-transition"])
 def test_the_network_that_is_fitted_through_is_the_one_that_renders(name):
-    checkpoint = library.opened(library.find(name if name == "starter" else f"./{name}", FIXTURES))
+    checkpoint = library.as_native(library.resolve(name if name == "starter" else f"./{name}", FIXTURES))
     config, tensors = gansynth.read(checkpoint)
     z = np.random.RandomState(5).standard_normal(checkpoint.latent_dim)
     z = (z / np.sqrt(np.mean(z**2))).astype("f4")
@@ -145,7 +145,7 @@ def test_the_network_that_is_fitted_through_is_the_one_that_renders(name):
 def test_a_checkpoint_without_instruments_starts_from_seeds(monkeypatch):
     monkeypatch.setattr(fits, "_SEEDS", 3)
     monkeypatch.setattr(fits, "STEPS", 3)
-    checkpoint = library.opened(library.find("./magenta-tiny", FIXTURES))
+    checkpoint = library.as_native(library.resolve("./magenta-tiny", FIXTURES))
     wave = np.zeros(64000, "f4")
     wave[:16000] = tone(60)
     heard = []

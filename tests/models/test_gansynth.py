@@ -24,7 +24,7 @@ WAVES_GATE = 1e-3
 
 
 def load(path, precision="float32"):
-    return load_model(library.opened(library.find(str(path), FIXTURES)), Engine(precision))
+    return load_model(library.as_native(library.resolve(str(path), FIXTURES)), Engine(precision))
 
 
 def assert_agrees(model, z, golden):

@@ -42,7 +42,7 @@ class Magenta:
         golden = np.load(FIXTURES / "magenta-adversarial.npz")
         self.golden = {key.removeprefix(f"{name}/"): golden[key] for key in golden if key.startswith(f"{name}/")}
         self.summary = maker.summary
-        config = load_model(library.opened(library.find(str(FIXTURES / name), FIXTURES))).config
+        config = load_model(library.as_native(library.resolve(str(FIXTURES / name), FIXTURES))).config
         last = len(config.channels)
         share = None if config.progress in (None, last - 1) else np.float32(config.progress - (last - 2))
         self.game = Game(config, Weights(), last, share)
