@@ -6,11 +6,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from samplepack.base.plotting import own_style
+from samplepack.base import plotting
 from samplepack.datasets.dataset import Contents, Dropped, Note
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PICTURE = "table.png"
 
@@ -62,7 +66,6 @@ def draw(path: Path, notes: Sequence[Note], dropped: Sequence[Dropped]) -> None:
         dropped: those whose instrument and pitch are known are shown too.
     """
     from matplotlib.colors import ListedColormap
-    from matplotlib.figure import Figure
 
     known = [(one.instrument, one.pitch) for one in dropped if one.instrument is not None and one.pitch is not None]
     taken = [(note.instrument, note.pitch) for note in notes]
@@ -76,8 +79,8 @@ def draw(path: Path, notes: Sequence[Note], dropped: Sequence[Dropped]) -> None:
         for name, pitch in places:
             if name in row:
                 grid[row[name], pitch - lowest] = value
-    with own_style():
-        figure = Figure(figsize=(10, 1.2 + _ROW_INCHES * len(names)), dpi=90, layout="constrained")
+
+    def content(figure: Figure) -> None:
         axes = figure.subplots()
         axes.pcolormesh(
             np.arange(lowest, highest + 2) - 0.5,
@@ -97,4 +100,5 @@ def draw(path: Path, notes: Sequence[Note], dropped: Sequence[Dropped]) -> None:
         if len(names) < len(every):
             title += f"; the first {len(names)} of {len(every)} instruments"
         axes.set_title(title, loc="left", fontsize=9)
-        figure.savefig(path, metadata={"Software": None})
+
+    plotting.draw(path, (10, 1.2 + _ROW_INCHES * len(names)), content)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from samplepack.base.plotting import own_style
+from samplepack.base import plotting
 from samplepack.evaluation import measures
 from samplepack.evaluation.evaluate import Evaluation
 from samplepack.evaluation.figures import Diversity, Figures, Judged, Smoothness
@@ -28,38 +28,36 @@ _LOWEST_HZ = 30.0
 def draw(folder: Path, evaluation: Evaluation) -> None:
     """Write the pictures of an evaluation, PNG: how well notes are in tune, how like real ones they are, how far
     timbres lie apart; and spectrograms of some notes, where real ones could be made again."""
-    from matplotlib.figure import Figure
-
     figures = evaluation.figures
-    with own_style():
+    rows = len(evaluation.examples)
 
-        def save(name: str, figure: Figure) -> None:
+    def save(name: str, size_inches: tuple[float, float], content: Callable[[Figure], None], dpi: int = 90) -> None:
+        def titled(figure: Figure) -> None:
+            content(figure)
             figure.suptitle(f"{figures.checkpoint} against {figures.dataset}", fontsize=13)
-            figure.savefig(folder / name, metadata={"Software": None})
 
-        figure = Figure(figsize=(9.0, 4.5), dpi=90, layout="constrained")
-        _draw_pitch(figure.subplots(), figures)
-        save(PITCH, figure)
-        likenesses = (("held out", figures.held_out), ("trained", figures.trained))
-        judged = {name: likeness.notes for name, likeness in likenesses if likeness is not None}
-        if judged:
-            figure = Figure(figsize=(14.0, 4.5), dpi=90, layout="constrained")
-            _draw_likeness(figure, judged)
-            save(LIKENESS, figure)
-        figure = Figure(figsize=(14.0, 4.5), dpi=90, layout="constrained")
+        plotting.draw(folder / name, size_inches, titled, dpi)
+
+    def timbres(figure: Figure) -> None:
         diversity, uniform, evened = figure.subplots(1, 3)
         _draw_diversity(diversity, figures.diversity)
         _draw_walks(uniform, evened, figures.smoothness)
-        save(TIMBRES, figure)
-        if evaluation.examples:
-            rows = len(evaluation.examples)
-            figure = Figure(figsize=(13.0, 0.7 + 2.3 * rows), dpi=80, layout="constrained")
-            grid = figure.subplots(rows, 3, squeeze=False, sharex=True, sharey=True)
-            for row, example in zip(grid, evaluation.examples, strict=True):
-                _draw_example(row, example, evaluation.rate_hz)
-            for axes in grid[-1]:
-                axes.set_xlabel("s")
-            save(EXAMPLES, figure)
+
+    def examples(figure: Figure) -> None:
+        grid = figure.subplots(rows, 3, squeeze=False, sharex=True, sharey=True)
+        for row, example in zip(grid, evaluation.examples, strict=True):
+            _draw_example(row, example, evaluation.rate_hz)
+        for axes in grid[-1]:
+            axes.set_xlabel("s")
+
+    save(PITCH, (9.0, 4.5), lambda figure: _draw_pitch(figure.subplots(), figures))
+    likenesses = (("held out", figures.held_out), ("trained", figures.trained))
+    judged = {name: likeness.notes for name, likeness in likenesses if likeness is not None}
+    if judged:
+        save(LIKENESS, (14.0, 4.5), lambda figure: _draw_likeness(figure, judged))
+    save(TIMBRES, (14.0, 4.5), timbres)
+    if rows:
+        save(EXAMPLES, (13.0, 0.7 + 2.3 * rows), examples, dpi=80)
 
 
 def _draw_pitch(axes: Axes, figures: Figures) -> None:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from samplepack.base import plotting
 from samplepack.base.parallel import threads
-from samplepack.base.plotting import own_style
 from samplepack.sound.audio import Audio, read
 from samplepack.sound.spectra import hann
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
 Image = NDArray[np.uint8]
@@ -97,7 +98,7 @@ def draw(
     sheet = cache(partial(_Sheet, pitches))
 
     def draw_next(about: dict[str, Any] | None) -> dict[str, Any] | None:
-        with own_style():
+        with plotting.own_style():
             if about is None:
                 _draw_overview(folder / "Pictures" / OVERVIEW, title, pitches, images)
             else:
@@ -211,30 +212,30 @@ def _set(line: Line2D, points: Sequence[tuple[float, float | None]], middle: flo
 
 
 def _draw_overview(path: Path, title: str, pitches: Sequence[int], images: Mapping[str, Image]) -> None:
-    from matplotlib.figure import Figure
-
     shown = dict(islice(images.items(), _MOST_IN_OVERVIEW))
     if len(shown) < len(images):
         title += f" (the first {len(shown)} of {len(images)})"
     columns = min(4, max(1, round(len(shown) ** 0.5)))
     rows = -(-len(shown) // columns)
     width, height = 5.5 * columns, 0.6 + 2.4 * rows
-    figure = Figure(figsize=(width, height), dpi=_DPI)
-    figure.suptitle(title, fontsize=15, y=1.0 - 0.15 / height)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    figure.subplots_adjust(
-        left=0.7 / width,
-        right=1.0 - 0.15 / width,
-        bottom=0.5 / height,
-        top=1.0 - 0.75 / height,
-        wspace=0.8 / (5.5 - 0.8),
-        hspace=0.75 / (2.4 - 0.75),
-    )
-    for axes, (name, image) in zip(grid, shown.items(), strict=False):
-        _show(axes, name, pitches, image)
-    for axes in grid[len(shown) :]:
-        axes.set_axis_off()
-    figure.savefig(path, metadata={"Software": None})
+
+    def content(figure: Figure) -> None:
+        figure.suptitle(title, fontsize=15, y=1.0 - 0.15 / height)
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        figure.subplots_adjust(
+            left=0.7 / width,
+            right=1.0 - 0.15 / width,
+            bottom=0.5 / height,
+            top=1.0 - 0.75 / height,
+            wspace=0.8 / (5.5 - 0.8),
+            hspace=0.75 / (2.4 - 0.75),
+        )
+        for axes, (name, image) in zip(grid, shown.items(), strict=False):
+            _show(axes, name, pitches, image)
+        for axes in grid[len(shown) :]:
+            axes.set_axis_off()
+
+    plotting.draw(path, (width, height), content, _DPI, is_laid_out=False)
 
 
 def _show(axes: Axes, name: str, pitches: Sequence[int], image: Image) -> Any:
