@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from samplepack.base.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from samplepack.api import Player
-
-__version__ = "0.1.0"
 
 
 def load(name: str = "starter") -> Player:

@@ -17,7 +17,7 @@ FOLDER = Path(samplepack.__file__).parent
 def imported(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == "samplepack":
-            yield from (alias.name for alias in node.names if alias.name != "__version__")
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("samplepack."):
             yield node.module.split(".")[1]
 

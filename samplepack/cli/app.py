@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
-from samplepack import __version__
 from samplepack.base.errors import InputError, Problem, SamplepackError
 from samplepack.base.progress import SILENT
+from samplepack.base.version import __version__
 from samplepack.clips.score import left_out
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from samplepack import __version__
 from samplepack.base.errors import InputError
 from samplepack.base.files import sha256_of_file
 from samplepack.base.parallel import Map
+from samplepack.base.version import __version__
 from samplepack.clips import pictures as views
 from samplepack.clips.clip import PlannedClip
 from samplepack.clips.score import NO_READER, left_out

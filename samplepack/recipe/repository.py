@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from samplepack import __version__
 from samplepack.base.errors import InputError
 from samplepack.base.files import write_aside
+from samplepack.base.version import __version__
 from samplepack.recipe import json_schema
 
 _RECIPE = """\

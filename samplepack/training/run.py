@@ -16,9 +16,9 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from samplepack import __version__
 from samplepack.base.errors import InputError, SamplepackError
 from samplepack.base.files import locked, write_aside
+from samplepack.base.version import __version__
 from samplepack.datasets.one_note import OneNote
 from samplepack.fitting.descent import fit
 from samplepack.models.backend import backend
