@@ -1,12 +1,9 @@
-"""A measure of pitch of the tests' own, which knows nothing of keys and partials: what the build measures by is not what
-its results are judged by."""
+"""A pitch estimator of the tests' own. It shares no code with samplepack, so that a build isn't judged by the measures
+that it corrects its notes by."""
 
 from __future__ import annotations
 
 import numpy as np
-
-from samplepack.sound.audio import Audio
-from samplepack.sound.spectra import _parabola
 
 _LOWEST_HZ, _HIGHEST_HZ = 25.0, 2400.0
 _ANALYSED_S = 2.0
@@ -15,10 +12,14 @@ _CLEAR = 0.5
 """A normalised autocorrelation below this is no pitch."""
 
 
-def fundamental_hz(audio: Audio) -> float | None:
-    """The pitch that one hears, whatever key is meant; None where there is none.
+def fundamental_hz(audio) -> float | None:
+    """The fundamental frequency of a sound, whatever key it is meant for; None where it has no pitch.
 
-    The normalised autocorrelation of the difference function, first high peak, on up to 2 s after the onset.
+    The first high peak of the normalised autocorrelation of up to 2 s after the onset.
+
+    Args:
+        audio: has `samples`, float32, shape (channels, n), and `rate_hz`.
+
     Source: McLeod & Wyvill, "A smarter way to find pitch", ICMC 2005.
     """
     first, last = int(_FIRST_S * audio.rate_hz), int((_FIRST_S + _ANALYSED_S) * audio.rate_hz)
@@ -43,7 +44,13 @@ def fundamental_hz(audio: Audio) -> float | None:
     if not len(peaks) or clarity[peaks].max() < _CLEAR:
         return None
     lag = int(peaks[np.argmax(clarity[peaks] > 0.9 * clarity[peaks].max())])
-    return float(finer * audio.rate_hz / (lag + _parabola(clarity[lag - 1 : lag + 2])))
+    return float(finer * audio.rate_hz / (lag + _vertex(clarity[lag - 1 : lag + 2])))
+
+
+def _vertex(values: np.ndarray) -> float:
+    """Where the parabola through three neighbouring values has its vertex, relative to the middle one."""
+    square, linear, _ = np.polyfit((-1.0, 0.0, 1.0), values, 2)
+    return -linear / (2.0 * square)
 
 
 def cents_between(frequency_hz: float, reference_hz: float) -> float:

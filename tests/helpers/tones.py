@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from samplepack.sound.audio import Audio
-from samplepack.sound.spectra import pitch_hz
 
 RATE_HZ = 16000
 
@@ -19,7 +18,7 @@ def steady_wave(pitch, rate_hz=RATE_HZ, seconds=1.0, harmonics=6):
 
 def tone(pitch, rate_hz=48000, partials=8, seconds=3.0, without=()):
     t = np.arange(int(seconds * rate_hz)) / rate_hz
-    f0 = pitch_hz(pitch)
+    f0 = 440.0 * 2.0 ** ((pitch - 69) / 12)
     wanted = [k for k in range(1, partials + 1) if k not in without and k * f0 < rate_hz / 2]
     wave = sum(np.sin(2 * np.pi * k * f0 * t + k) / k for k in wanted)
     return Audio(0.3 * wave.astype(np.float32)[np.newaxis], rate_hz)
