@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from samplepack.datasets.dataset import PEAK, Dropped
 from samplepack.sound.audio import Audio, gain_to_db, resample
 from samplepack.sound.key_names import key_name
-from samplepack.sound.spectra import hear_pitch, pitch_hz
+from samplepack.sound.pitch import hear_pitch, pitch_hz
 
 SILENT_PEAK = 2e-3
 """A sound that stays below this magnitude is no note."""

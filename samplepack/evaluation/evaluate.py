@@ -19,7 +19,7 @@ from samplepack.evaluation.measures import Wave
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.latent import slerp
 from samplepack.sound.audio import Audio
-from samplepack.sound.spectra import hear_pitch
+from samplepack.sound.pitch import hear_pitch
 
 PITCHES = range(36, 85, 2)
 """At which pitch is judged."""

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.sound.spectra import pitch_hz
+from samplepack.sound.pitch import pitch_hz
 
 Wave = NDArray[np.float32]
 Spectra = NDArray[np.float32]

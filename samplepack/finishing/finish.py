@@ -14,7 +14,8 @@ from samplepack.finishing.loop import FIRST_S, LAST_S, Looped, find_loops
 from samplepack.finishing.process import Effect
 from samplepack.finishing.tune import STEADY_CENTS, Tuning, lowered, measure_cents, tune
 from samplepack.sound.audio import Audio, db_to_gain
-from samplepack.sound.spectra import measure_partials, pitch_hz
+from samplepack.sound.partials import measure_partials
+from samplepack.sound.pitch import pitch_hz
 
 SOFTER_DB = 3.0
 """How much quieter each velocity layer is than the next harder one, beside what the sampler does with velocity."""

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.sound.audio import Audio
-from samplepack.sound.partials import Bands, Partials
-from samplepack.sound.spectra import Partial, measure_partials, pitch_hz
+from samplepack.sound.partials import Bands, Partial, Partials, measure_partials
+from samplepack.sound.pitch import pitch_hz
 
 _PULLED_CENTS = (0.3, 40.0)
 """A partial that is off by less is left, since nobody hears it; by more, since it may belong there."""

@@ -25,7 +25,7 @@ from samplepack.finishing.tune import STEADY_CENTS, measure_cents
 from samplepack.pack import write as pack
 from samplepack.pack.manifest import MANIFEST, read_manifest
 from samplepack.sound.audio import Audio, read
-from samplepack.sound.spectra import measure_partials
+from samplepack.sound.partials import measure_partials
 
 IN_TUNE_SHARE = 0.98
 """Of the keys that have a pitch, as many lie within `pack.IN_TUNE_CENTS`."""

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.sound.audio import Audio
-from samplepack.sound.spectra import fast_size, pitch_hz
+from samplepack.sound.pitch import pitch_hz
+from samplepack.sound.spectra import fast_size
 
 LOWEST_PITCH, HIGHEST_PITCH = 36, 96
 """The pitches that the bins reach from and to: a clip's keys and an octave above, as in GANSynth's own notebook."""

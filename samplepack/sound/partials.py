@@ -1,20 +1,80 @@
-"""Turning single partials of a note: each is cut out of the spectrum, brought to base band, and put back."""
+"""The partials of a note, measured, and turned one by one: each is cut out of the spectrum, brought to base band, and
+put back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.sound.spectra import fast_size, pitch_hz
+from samplepack.sound.audio import Audio
+from samplepack.sound.pitch import pitch_hz
+from samplepack.sound.spectra import fast_size, hann, parabolic_peak
 
 Bands = NDArray[np.complex128]
+
+_PARTIALS_FIRST_S, _PARTIALS_LENGTH_S = 0.25, 2.5
+_MOST_PARTIALS = 10
+_REACH_CENTS = 70.0
+_CLEAR_GAIN = 10.0
+"""A partial is this many times the middle of the spectrum around it."""
 
 _HALF_BAND = 0.55
 _EDGE = 0.1
 """Both as shares of the fundamental: a band reaches halfway to its neighbours, with raised-cosine edges that sum to one
 with theirs."""
+
+
+@dataclass(frozen=True)
+class Partial:
+    """One harmonic of a note, as it sounds."""
+
+    number: int
+    """1 is the fundamental."""
+
+    cents: float
+    """How far above its place it lies."""
+
+    gain: float
+    """Its magnitude relative to the strongest partial of the note."""
+
+    is_clear: bool
+    """It stands out of what lies around it: it is a tone, not noise or a neighbour's flank."""
+
+
+def measure_partials(audio: Audio, pitch: int) -> list[Partial]:
+    """The lower harmonics of a note whose key is known, each found within ±70 cents of its place.
+
+    The peaks of one Hann-windowed spectrum of up to 2.5 s after the onset, each by the parabola through the logarithm
+    of its three highest bins; on a steady tone within 0.01 cents.
+    """
+    import scipy.fft
+
+    first, last = (int(s * audio.rate_hz) for s in (_PARTIALS_FIRST_S, _PARTIALS_FIRST_S + _PARTIALS_LENGTH_S))
+    wave = audio.samples[:, first:last].mean(axis=0)
+    if len(wave) < 0.1 * audio.rate_hz or not np.any(wave):
+        return []
+    size = fast_size(2 * len(wave))
+    f0_bins = pitch_hz(pitch) * size / audio.rate_hz
+    spectrum = scipy.fft.rfft(wave * hann(len(wave)), size)[: int((_MOST_PARTIALS + 1) * f0_bins)]
+    magnitude = np.abs(spectrum) + np.float32(1e-20)
+    neighbourhood = np.linspace(-0.45, 0.45, 65) * f0_bins
+    found = []
+    for number in range(1, _MOST_PARTIALS + 1):
+        centre = number * f0_bins
+        if centre * 1.06 > len(magnitude) - 2:
+            break
+        low, high = (int(centre * 2.0 ** (cents / 1200.0)) for cents in (-_REACH_CENTS, _REACH_CENTS))
+        top = low + int(np.argmax(magnitude[low : high + 1]))
+        around = np.median(magnitude[np.minimum(centre + neighbourhood, len(magnitude) - 1).astype(int)])
+        is_clear = low < top < high and magnitude[top] > _CLEAR_GAIN * around
+        # Of a peak the top lies within half a bin; where there is none, it could lie anywhere.
+        place = top + min(max(parabolic_peak(np.log(magnitude[top - 1 : top + 2])), -0.5), 0.5)
+        found.append((number, float(1200.0 * np.log2(place / centre)), float(magnitude[top]), bool(is_clear)))
+    strongest = max((magnitude for _, _, magnitude, _ in found), default=1.0)
+    return [Partial(number, cents, magnitude / strongest, clear) for number, cents, magnitude, clear in found]
 
 
 class Partials:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from samplepack.models.gansynth import GANSynthConfig
 from samplepack.models.mel_if import SoundToMel, linear_to_mel_matrix
-from samplepack.sound.spectra import pitch_hz
+from samplepack.sound.pitch import pitch_hz
 from samplepack.training.spectrograms import FLOOR_POWER
 
 CHANNELS = 6

@@ -16,7 +16,7 @@ from samplepack.datasets.prepare import parse_pitches, prepare
 from samplepack.formats import WRITERS
 from samplepack.sound import key_names as pitch_names
 from samplepack.sound.audio import Audio, SamplerNote, encode
-from samplepack.sound.spectra import hear_pitch, pitch_hz
+from samplepack.sound.pitch import hear_pitch, pitch_hz
 from tests.helpers.instruments import INSTRUMENTS, ROOTS
 
 RATE_HZ = 16000

@@ -16,7 +16,7 @@ from samplepack.evaluation.bench import Bench
 from samplepack.evaluation.evaluate import evaluate
 from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
-from samplepack.sound.spectra import pitch_hz
+from samplepack.sound.pitch import pitch_hz
 
 RATE_HZ, SAMPLES = 16000, 4096
 INSTRUMENTS = {"Flute": 3.0, "Reed": 1.0, "Bell": 0.3}

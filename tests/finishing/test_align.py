@@ -3,7 +3,7 @@ import pytest
 
 from samplepack.finishing.align import align
 from samplepack.sound.audio import Audio
-from samplepack.sound.spectra import pitch_hz
+from samplepack.sound.pitch import pitch_hz
 from tests.helpers.tones import tone
 
 

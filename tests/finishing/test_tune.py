@@ -3,7 +3,8 @@ import pytest
 
 from samplepack.finishing.tune import measure_cents, tune
 from samplepack.sound.audio import Audio
-from samplepack.sound.spectra import measure_partials, pitch_hz
+from samplepack.sound.partials import measure_partials
+from samplepack.sound.pitch import pitch_hz
 from tests.helpers.hearing import cents_between, fundamental_hz
 from tests.helpers.tones import tone
 

@@ -15,7 +15,7 @@ from samplepack.finishing import process
 from samplepack.pack import pictures as picture
 from samplepack.recipe import load_recipe
 from samplepack.sound.audio import Audio, read
-from samplepack.sound.spectra import pitch_hz
+from samplepack.sound.pitch import pitch_hz
 from tests.helpers.hearing import cents_between, fundamental_hz
 from tests.helpers.packs import build, contents, files, play
 from tests.helpers.places import REPOSITORY

@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 from samplepack.clips.score import read_midi
 from samplepack.finishing.tune import measure_cents
 from samplepack.sound.audio import Audio
-from samplepack.sound.spectra import measure_partials
+from samplepack.sound.partials import measure_partials
 from tests.helpers.places import REPOSITORY
 
 PRELUDE = REPOSITORY / "recipes/midi/bwv1007-1.mid"

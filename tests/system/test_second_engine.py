@@ -20,7 +20,7 @@ from samplepack.pack import build as building
 from samplepack.recipe import load_recipe
 from samplepack.rendering.cache import Cache
 from samplepack.sound.audio import Audio, read
-from samplepack.sound.spectra import measure_partials
+from samplepack.sound.partials import measure_partials
 from tests.helpers.instruments import INSTRUMENTS
 
 TIMBRES = {"Dawn": 28, "Noon": 2}

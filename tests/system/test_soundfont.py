@@ -11,7 +11,7 @@ from samplepack.datasets.candidates import take
 from samplepack.datasets.dataset import read_dataset
 from samplepack.datasets.prepare import prepare
 from samplepack.sound.audio import Audio
-from samplepack.sound.spectra import hear_pitch
+from samplepack.sound.pitch import hear_pitch
 
 SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
 PITCHES = range(60, 63)

@@ -12,7 +12,7 @@ import pytest
 from samplepack.base.errors import InputError
 from samplepack.datasets import dataset as prepared
 from samplepack.models.checkpoint import read_checkpoint, read_tensors
-from samplepack.sound.spectra import pitch_hz
+from samplepack.sound.pitch import pitch_hz
 from samplepack.training.config import load_training
 from samplepack.training.run import network_config, train
 from tests.helpers.places import REPOSITORY
