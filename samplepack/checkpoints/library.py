@@ -29,6 +29,7 @@ from samplepack.models.checkpoint import (
     require_finite,
     write_checkpoint,
 )
+from samplepack.models.config import GANSynthConfig, shape_problems
 from samplepack.rendering.cache import user_folder
 
 STARTER = Path(__file__).parent.parent / "starter"
@@ -192,16 +193,14 @@ def convert(
         InputError: the weights are damaged or don't fit each other.
     """
     start_backend()
-    from samplepack.models import gansynth
-
     values, tensors = magenta.read(found.path, found.name)
     try:
-        config = gansynth.GANSynthConfig.model_validate(values)
+        config = GANSynthConfig.model_validate(values)
     except ValidationError as error:
         raise InputError(*config_problems(error, found.name, "what its weights and experiment.json say")) from error
     shapes = config.tensor_shapes()
     tensors = {tensor_name: tensor for tensor_name, tensor in tensors.items() if tensor_name in shapes}
-    problems = gansynth.shape_problems(config, tensors, found.name)
+    problems = shape_problems(config, tensors, found.name)
     if problems:
         raise InputError(*problems)
     require_finite(tensors, found.name)

@@ -15,7 +15,7 @@ from samplepack.models import gansynth
 from samplepack.models import generator as blocks
 from samplepack.models import gradients as backend
 from samplepack.models.checkpoint import Checkpoint, Tensors
-from samplepack.models.gansynth import GANSynthConfig
+from samplepack.models.config import GANSynthConfig
 from samplepack.models.latent import Latent, latent_from_seed
 from samplepack.models.mel_if import SoundToMel
 

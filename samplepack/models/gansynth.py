@@ -8,114 +8,22 @@ equalised learning rates; it is folded in when they are loaded.
 from __future__ import annotations
 
 from threading import Semaphore
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import ValidationError
 
-from samplepack.base.errors import InputError, Problem
+from samplepack.base.errors import InputError
 from samplepack.base.parallel import threads
 from samplepack.models import generator as blocks
 from samplepack.models.backend import batches_at_once
-from samplepack.models.checkpoint import Checkpoint, Config, Tensors, config_problems, read_tensors
+from samplepack.models.checkpoint import Checkpoint, Tensors, config_problems, read_tensors
+from samplepack.models.config import GANSynthConfig, shape_problems
 from samplepack.models.engine import DEFAULT_ENGINE, NOTES_TOGETHER, Engine, Precision
-from samplepack.models.mel_if import MelToSound, Phase
-
-
-class Normaliser(BaseModel):
-    """How the network's outputs, -1…1, stand for what they mean: output = a · value + b."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    magnitude: tuple[float, float]
-    """a and b of the natural log of mel power."""
-
-    frequency: tuple[float, float]
-    """a and b of the instantaneous frequency, in units of π a frame."""
-
-
-class Decoder(BaseModel):
-    """How a spectrogram becomes sound; see `MelToSound`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    phase: Phase
-    floor_power: float = Field(0.0, ge=0.0)
-
-
-class Templates(BaseModel):
-    """Images of a harmonic tone at each pitch, shown to the later blocks beside their features."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    from_block: int = Field(ge=2)
-    """The first block that sees them."""
-
-    channels: int = Field(gt=0)
-
-
-class GANSynthConfig(Config):
-    """Sizes of a GANSynth checkpoint."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    latent_normalisation: Literal["none", "shell"] = "none"
-    """`shell`: a latent is divided by its root mean square first."""
-
-    frames: int = Field(gt=0)
-    bins: int = Field(gt=0)
-    samples: int = Field(64000, gt=0)
-    """Length of a note."""
-
-    start: tuple[PositiveInt, PositiveInt]
-    """Frames and bins of block 1."""
-
-    channels: tuple[PositiveInt, ...] = Field(min_length=1)
-    """Of each block."""
-
-    progress: float | None = None
-    """How far progressive growing had come, 0.0 at block 1 alone; None: the last block alone speaks."""
-
-    templates: Templates | None = None
-    normaliser: Normaliser
-    decoder: Decoder
-
-    def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name → shape of every tensor of such a checkpoint's `weights.safetensors`."""
-        pitches = self.pitches[1] - self.pitches[0] + 1
-        shapes: dict[str, tuple[int, ...]] = {}
-        below = self.latent_dim + pitches
-        for block, channels in enumerate(self.channels, start=1):
-            extra = self.template_channels(block)
-            kernel = self.start if block == 1 else (3, 3)
-            for layer, shape in {
-                "conv0": (*kernel, below + extra, channels),
-                "conv1": (3, 3, channels, channels),
-                "to_rgb": (1, 1, channels + extra, 2),
-            }.items():
-                shapes[f"block_{block}/{layer}/kernel"] = shape
-                shapes[f"block_{block}/{layer}/bias"] = shape[-1:]
-            below = channels
-        if self.templates:
-            shapes["templates"] = (pitches, self.templates.channels, self.bins)
-        if self.instruments:
-            shapes["instruments"] = (len(self.instruments), self.latent_dim)
-        return shapes
-
-    def template_channels(self, block: int) -> int:
-        """How many channels of templates a block sees."""
-        return self.templates.channels if self.templates and block >= self.templates.from_block else 0
-
-    def shares(self) -> dict[int, float]:
-        """Block → its share in the output, for the blocks that speak. Source: progressive GAN's fading, as in
-        Magenta: max(0, min(p − (b − 2), b − p))."""
-        last = len(self.channels)
-        progress = last - 1 if self.progress is None else self.progress
-        shares = {b: max(0.0, min(progress - (b - 2), b - progress)) for b in range(1, last + 1)}
-        return {block: share for block, share in shares.items() if share > 0.0}
+from samplepack.models.mel_if import MelToSound
 
 
 def load(checkpoint: Checkpoint, engine: Engine = DEFAULT_ENGINE) -> GANSynth:
@@ -143,26 +51,6 @@ def read(checkpoint: Checkpoint) -> tuple[GANSynthConfig, Tensors]:
     if problems:
         raise InputError(*problems)
     return config, tensors
-
-
-def shape_problems(config: GANSynthConfig, tensors: Tensors, name: str) -> list[Problem]:
-    """Every way in which the tensors aren't what the config says, a line each."""
-    problems = []
-    blocks = len(config.channels)
-    grown = tuple(size * 2 ** (blocks - 1) for size in config.start)
-    if any(full % size for full, size in zip((config.frames, config.bins), grown, strict=True)):
-        problems.append(
-            f"{blocks} blocks grow {config.start[0]} x {config.start[1]} to {grown[0]} x {grown[1]}, "
-            f"which doesn't divide {config.frames} x {config.bins}"
-        )
-    if (config.frames + 3) * (config.bins // 2) < config.samples:
-        problems.append(f"{config.frames} frames of {2 * config.bins} points don't reach {config.samples} samples")
-    for tensor_name, shape in config.tensor_shapes().items():
-        if tensor_name not in tensors:
-            problems.append(f"{tensor_name} is missing")
-        elif tensors[tensor_name].shape != shape:
-            problems.append(f"{tensor_name} has shape {tensors[tensor_name].shape}, should have {shape}")
-    return [Problem(f"checkpoint '{name}': {problem}") for problem in problems]
 
 
 class GANSynth:

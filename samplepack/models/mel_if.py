@@ -7,15 +7,16 @@ mel bins. Source: Engel et al., "GANSynth: Adversarial Neural Audio Synthesis", 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from samplepack.models.config import Phase
+
 Array = NDArray[np.float64]
-Phase = Literal["direct", "peak-locked"]
 
 _TURN = 2.0**32
 """A phase is kept in int32 as a share of a turn, so that it wraps by itself and sums of any length stay exact."""

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from samplepack.documents.problems import wrong
 from samplepack.models import generator as blocks
-from samplepack.models.gansynth import GANSynthConfig
+from samplepack.models.config import GANSynthConfig
 from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.training import discriminator
 from samplepack.training.spectrograms import Selected

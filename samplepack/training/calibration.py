@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from samplepack.datasets.dataset import Dataset
 from samplepack.evaluation.measures import log_spectral_distance_db, loud_bins_db, spectra
-from samplepack.models.gansynth import GANSynthConfig, Normaliser, mel_to_sound
+from samplepack.models.config import GANSynthConfig, Normaliser
+from samplepack.models.gansynth import mel_to_sound
 
 _GAINS_DB = range(7)
 

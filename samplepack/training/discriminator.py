@@ -14,7 +14,7 @@ from typing import Any
 from keras import ops
 
 from samplepack.models import generator as blocks
-from samplepack.models.gansynth import GANSynthConfig
+from samplepack.models.config import GANSynthConfig
 
 VARIANCE_EPSILON = 1e-6
 

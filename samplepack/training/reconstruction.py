@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from samplepack.models import generator as blocks
-from samplepack.models.gansynth import GANSynthConfig
+from samplepack.models.config import GANSynthConfig
 from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.training.optimiser import Adam, Muon, clipped
 from samplepack.training.spectrograms import Spectrograms

@@ -23,7 +23,8 @@ from samplepack.datasets.one_note import OneNote
 from samplepack.fitting.descent import fit
 from samplepack.models.backend import backend
 from samplepack.models.checkpoint import read_tensors, write_checkpoint
-from samplepack.models.gansynth import Decoder, GANSynth, GANSynthConfig, Normaliser, Templates
+from samplepack.models.config import Decoder, GANSynthConfig, Normaliser, Templates
+from samplepack.models.gansynth import GANSynth
 from samplepack.models.gradients import be_deterministic
 from samplepack.models.latent import latent_from_seed
 from samplepack.sound import audio

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.datasets.dataset import Dataset
-from samplepack.models.gansynth import GANSynthConfig
+from samplepack.models.config import GANSynthConfig
 from samplepack.models.mel_if import SoundToMel
 
 Images = NDArray[np.float32]

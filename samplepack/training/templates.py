@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.models.gansynth import GANSynthConfig
+from samplepack.models.config import GANSynthConfig
 from samplepack.models.mel_if import SoundToMel, linear_to_mel_matrix
 from samplepack.sound.pitch import pitch_hz
 from samplepack.training.spectrograms import FLOOR_POWER

@@ -14,7 +14,7 @@ from keras import ops
 from pydantic import BaseModel, ConfigDict, Field
 
 from samplepack.models import generator as blocks
-from samplepack.models.gansynth import GANSynthConfig
+from samplepack.models.config import GANSynthConfig
 from samplepack.models.gradients import Tensors, value_and_gradients
 from samplepack.training.discriminator import downscaled, judge
 

@@ -123,7 +123,7 @@ def test_levels_are_of_full_scale():
 def write_tiny(folder, instruments=tuple(INSTRUMENTS), **changes):
     """A network of random weights, four blocks of which make an image of 32 × 256."""
     start_backend()
-    from samplepack.models.gansynth import GANSynthConfig
+    from samplepack.models.config import GANSynthConfig
 
     values = {
         "family": "gansynth",

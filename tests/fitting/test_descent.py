@@ -12,6 +12,7 @@ import soundfile
 from samplepack.checkpoints import library
 from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
+from samplepack.models.config import GANSynthConfig
 from tests.helpers.places import FIXTURES
 from tests.helpers.tones import RATE_HZ
 from tests.helpers.tones import steady_wave as tone
@@ -21,7 +22,6 @@ start_backend()
 from samplepack.datasets.one_note import OneNote  # noqa: E402
 from samplepack.fitting import descent as fits  # noqa: E402
 from samplepack.models import gansynth  # noqa: E402
-from samplepack.models.gansynth import GANSynthConfig  # noqa: E402
 from samplepack.models.mel_if import SoundToMel  # noqa: E402
 
 PITCHES = range(72, 76)

@@ -11,13 +11,14 @@ import pytest
 from samplepack.base.errors import InputError
 from samplepack.checkpoints import library
 from samplepack.models.backend import _as_if_not_installed, backend, start_backend
+from samplepack.models.config import GANSynthConfig, shape_problems
 from samplepack.models.engine import Engine, load_model
 from tests.helpers.differences import relative_rms
 from tests.helpers.places import FIXTURES, REPOSITORY
 
 start_backend()
 
-from samplepack.models.gansynth import GANSynth, GANSynthConfig, shape_problems  # noqa: E402
+from samplepack.models.gansynth import GANSynth  # noqa: E402
 
 NETWORK_GATE = 1e-4
 WAVES_GATE = 1e-3

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from samplepack.checkpoints import library
 from samplepack.models.backend import start_backend
+from samplepack.models.config import GANSynthConfig
 from samplepack.models.engine import load_model
 from tests.helpers.places import FIXTURES, REPOSITORY
 
@@ -18,7 +19,7 @@ start_backend()
 
 from keras import ops  # noqa: E402
 
-from samplepack.models.gansynth import GANSynth, GANSynthConfig  # noqa: E402
+from samplepack.models.gansynth import GANSynth  # noqa: E402
 from samplepack.models.gradients import compiled, value_and_gradients  # noqa: E402
 from samplepack.training import discriminator  # noqa: E402
 from samplepack.training.adversarial import AdversarialSettings, AdversarialTrainer, FinishSettings, adam  # noqa: E402

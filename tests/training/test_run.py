@@ -297,7 +297,7 @@ def test_jax_takes_the_same_step(trainer, tmp_path):
     code = """
 import sys, numpy as np
 from pathlib import Path
-from samplepack.models.gansynth import GANSynthConfig
+from samplepack.models.config import GANSynthConfig
 from samplepack.training.reconstruction import Reconstruction, ReconstructionTrainer
 from samplepack.training.spectrograms import Spectrograms
 folder = Path(sys.argv[1])
