@@ -17,10 +17,10 @@ from samplepack.base import parallel
 from samplepack.base.errors import InputError, did_you_mean
 from samplepack.base.files import write_aside
 from samplepack.clips import pictures as views
-from samplepack.clips.clip import plan_clip, playable
+from samplepack.clips.clip import plan_clip
 from samplepack.clips.output import sound_file
 from samplepack.clips.path import TimbrePath, random_path
-from samplepack.clips.score import read_midi, score_of
+from samplepack.clips.score import playable, read_midi, score_of
 from samplepack.clips.studio import Studio, check_pitches
 from samplepack.models.backend import device_of
 from samplepack.models.checkpoint import Checkpoint, read_instruments

@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from samplepack.base.errors import InputError, Problem
 from samplepack.base.parallel import Map
 from samplepack.base.progress import SILENT, Progress
-from samplepack.checkpoints.library import MagentaCheckpoint
 from samplepack.clips.mix import mix
 from samplepack.clips.path import TimbrePath, random_path
-from samplepack.clips.score import PlayedNote, Score, read_midi
+from samplepack.clips.score import PlayedNote, Score, read_score
 from samplepack.documents.document import read_document
+from samplepack.documents.problems import validation_message
 from samplepack.finishing import process
 from samplepack.finishing.finish import in_tune
 from samplepack.finishing.levels import true_peak_db
@@ -77,7 +76,7 @@ def check_clips(recipes: Iterable[LoadedRecipe]) -> None:
     for loaded in recipes:
         for name, clip in loaded.recipe.clips.items():
             try:
-                _score(clip, loaded.checkpoint)
+                read_score(clip, loaded.checkpoint)
             except InputError as error:
                 document = read_document(loaded.path)
                 told = (f"clips.{name}.midi: {problem.message}" for problem in error.problems)
@@ -95,7 +94,7 @@ def plan_clips(recipe: Recipe, checkpoint: Checkpoint, engine: Engine = DEFAULT_
     latents = timbre_latents(recipe, checkpoint.latent_dim)
     planned = []
     for name, clip in recipe.clips.items():
-        score = _score(clip, checkpoint)
+        score = read_score(clip, checkpoint)
         if clip.seconds_per_instrument:
             path = random_path(score.length_s, clip.seconds_per_instrument, clip.seed, checkpoint.latent_dim)
         else:
@@ -103,15 +102,6 @@ def plan_clips(recipe: Recipe, checkpoint: Checkpoint, engine: Engine = DEFAULT_
             path = TimbrePath(times_s, tuple(latents[one.timbre] for one in clip.timbres))
         planned.append(plan_clip(name, score, path, recipe.sound, checkpoint.digest, engine))
     return tuple(planned)
-
-
-def _score(clip: Clip, checkpoint: Checkpoint | MagentaCheckpoint) -> Score:
-    return read_midi(clip.midi, playable(checkpoint), clip.tracks, clip.drums, clip.slow)
-
-
-def playable(checkpoint: Checkpoint | MagentaCheckpoint) -> range:
-    """The pitches of a clip: Magenta's 36 to 84, as far as a checkpoint knows them."""
-    return range(max(36, checkpoint.pitches[0]), min(84, checkpoint.pitches[-1]) + 1)
 
 
 def play(
@@ -200,9 +190,3 @@ def clip_of(recipe: Recipe, midi: Path, name: str, **how: Any) -> Recipe:
     except ValidationError as error:
         raise InputError(*(Problem(validation_message(one)) for one in error.errors())) from None
     return recipe.model_copy(update={"clips": {name: clip}})
-
-
-def validation_message(error: ErrorDetails) -> str:
-    """One of Pydantic's errors as a line: where in the model, and what is wrong."""
-    place = ".".join(map(str, error["loc"]))
-    return f"{place}: {error['msg']}" if place else error["msg"]

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from samplepack.base.errors import InputError, Problem
 from samplepack.base.files import write_aside
 from samplepack.checkpoints import library
-from samplepack.clips.clip import PlannedClip, validation_message
+from samplepack.clips.clip import PlannedClip
 from samplepack.clips.output import write_clip
 from samplepack.clips.score import PlayedNote, Score
+from samplepack.documents.problems import validation_message
 from samplepack.clips.studio import MOST_STEPS, Studio, parse_seeds
 from samplepack.models.latent import Latent
 from samplepack.recipe import Bank, CheckpointReference, LoadedRecipe, Recipe

@@ -8,10 +8,15 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samplepack.base.errors import InputError, Problem
 from samplepack.base.files import read_regular
+
+if TYPE_CHECKING:
+    from samplepack.checkpoints.library import MagentaCheckpoint
+    from samplepack.models.checkpoint import Checkpoint
+    from samplepack.recipe import Clip
 
 MOST_NOTES = 20_000
 """A clip is rendered note by note: more are refused rather than begun."""
@@ -89,6 +94,16 @@ def read_midi(
     except InputError as error:
         raise InputError(*(Problem(problem.message, str(path)) for problem in error.problems)) from None
     return replace(score, dropped=(*score.dropped, *told))
+
+
+def read_score(clip: Clip, checkpoint: Checkpoint | MagentaCheckpoint) -> Score:
+    """The notes of a recipe's clip that a checkpoint can play; errors as of `read_midi`."""
+    return read_midi(clip.midi, playable(checkpoint), clip.tracks, clip.drums, clip.slow)
+
+
+def playable(checkpoint: Checkpoint | MagentaCheckpoint) -> range:
+    """The pitches of a clip: Magenta's 36 to 84, as far as a checkpoint knows them."""
+    return range(max(36, checkpoint.pitches[0]), min(84, checkpoint.pitches[-1]) + 1)
 
 
 def score_of(

@@ -14,7 +14,7 @@ from samplepack.datasets.candidates import Job, Offered, Source
 from samplepack.datasets.dataset import Dropped
 from samplepack.datasets.sound_files import distance, read_stretch
 from samplepack.documents.json_files import read_json
-from samplepack.documents.problems import at_its_place
+from samplepack.documents.problems import validation_message
 
 TABLE = "examples.json"
 AUDIO = "audio"
@@ -60,7 +60,7 @@ def open_nsynth(folder: Path) -> Source:
         try:
             example = _Example.model_validate(entries[name])
         except ValidationError as error:
-            why = at_its_place(error.errors()[0]).lower()
+            why = validation_message(error.errors()[0]).lower()
             dropped.append(Dropped(source=source, why=f"damaged entry in {TABLE}: {why}"))
             continue
         notes[example.instrument_str, example.pitch].append((example.velocity, name))

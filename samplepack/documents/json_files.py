@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from samplepack.base.errors import InputError, Problem
 from samplepack.base.files import read_regular
-from samplepack.documents.problems import at_its_place
+from samplepack.documents.problems import validation_message
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -34,7 +34,7 @@ def read_json(path: Path, model: type[_Model], what: str, most_bytes: int, remed
     except OSError as error:
         raise InputError(Problem(f"cannot read the {what}: {error.strerror}", str(path))) from error
     except ValidationError as error:
-        message = f"no {what} of this version: {at_its_place(error.errors()[0])}{ending}"
+        message = f"no {what} of this version: {validation_message(error.errors()[0])}{ending}"
         raise InputError(Problem(message, str(path))) from error
     except (ValueError, RecursionError) as error:
         raise InputError(Problem(f"no {what}, not even JSON: {error}{ending}", str(path))) from error

@@ -50,8 +50,8 @@ def lies_in(path: Path, folders: Iterable[Path]) -> bool:
     return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
 
 
-def at_its_place(error: ErrorDetails) -> str:
-    """One of Pydantic's errors after its place in the data: `fits.0.like: Field required`."""
+def validation_message(error: ErrorDetails) -> str:
+    """One of Pydantic's errors, after its place in the data: `fits.0.like: Field required`."""
     place = ".".join(map(str, error["loc"]))
     return f"{place}: {error['msg']}" if place else error["msg"]
 
