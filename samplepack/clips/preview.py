@@ -16,8 +16,8 @@ from samplepack.checkpoints import library
 from samplepack.clips.clip import PlannedClip
 from samplepack.clips.output import write_clip
 from samplepack.clips.score import PlayedNote, Score
-from samplepack.documents.problems import validation_message
 from samplepack.clips.studio import MOST_STEPS, Studio, parse_seeds
+from samplepack.documents.problems import validation_message
 from samplepack.models.latent import Latent
 from samplepack.recipe import Bank, CheckpointReference, LoadedRecipe, Recipe
 from samplepack.rendering.plan import origins, timbre_latents

@@ -1,8 +1,8 @@
 """Recipes: YAML → `Recipe`, typed, complete and known to make sense before anything renders."""
 
 from samplepack.recipe.clips import LEAST_APART_S, Clip
-from samplepack.recipe.load import LoadedRecipe, json_schema, load_recipe, load_recipes, point_names
-from samplepack.recipe.model import CheckpointReference, Recipe, Sound
+from samplepack.recipe.load import LoadedRecipe, json_schema, load_recipe, load_recipes
+from samplepack.recipe.model import CheckpointReference, Recipe, Sound, point_names
 from samplepack.recipe.timbres import Bank, Like
 
 __all__ = [

@@ -12,17 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from samplepack.base.errors import InputError, Problem
 from samplepack.checkpoints import library
-from samplepack.documents.document import Document, Key, read_document
+from samplepack.documents.document import Document, read_document
 from samplepack.documents.problems import lies_in, problems_in
-from samplepack.finishing.process import failure
 from samplepack.models.checkpoint import Checkpoint
+from samplepack.recipe.checks import chain_problems, circle_problems, name_problems, timbre_names
 from samplepack.recipe.fields import Context
 from samplepack.recipe.fits import Fit, read_fits
 from samplepack.recipe.model import CheckpointField, CheckpointReference, Recipe
-from samplepack.recipe.timbres import Bank, fit_problem, length_problem
-
-_PICTURE = "overview"
-"""What no instrument can be called, as the picture of each is called as the instrument is."""
+from samplepack.recipe.timbres import fit_problem, length_problem
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ def load_recipe(path: Path, allow_plugins: bool = False, fits_needed: bool = Tru
         file=str(path),
         fits=_fits(path, problems),
         fits_needed=fits_needed,
-        timbres=_timbre_names(document.data),
+        timbres=timbre_names(document.data),
         rate_hz=rate_hz,
         checkpoint=found,
     )
@@ -97,10 +94,10 @@ def load_recipe(path: Path, allow_plugins: bool = False, fits_needed: bool = Tru
         recipe = Recipe.model_validate(document.data, context=context)
     except ValidationError as error:
         problems += problems_in(document, error, Recipe)
-    problems += _name_problems(document)
-    problems += _circle_problems(document)
+    problems += name_problems(document)
+    problems += circle_problems(document)
     if recipe is not None:
-        problems += _chain_problems(document, recipe, rate_hz)
+        problems += chain_problems(document, recipe, rate_hz)
         if "multisample" in recipe.formats and recipe.sound.file != "wav":
             problems.append(document.problem(("formats",), "formats: multisample holds WAV alone; write file: wav"))
     if problems or recipe is None or found is None:
@@ -199,83 +196,3 @@ def _rate_hz(data: Mapping[str, Any], found: Checkpoint | library.MagentaCheckpo
     if written == "native":
         return found.rate_hz if found else 16000
     return written if written in (44100, 88200, 96000) else 48000
-
-
-def _timbre_names(data: Mapping[str, Any]) -> frozenset[str]:
-    """Names that timbres have in the data, whether or not the timbres themselves are right."""
-    return frozenset(name for name, _ in _named_timbres(data))
-
-
-def _named_timbres(data: Mapping[str, Any]) -> list[tuple[str, tuple[Key, ...]]]:
-    """Name and place of each timbre in the data."""
-    timbres = data.get("timbres")
-    named: list[tuple[str, tuple[Key, ...]]] = []
-    if isinstance(timbres, dict):
-        named += [(name, ("timbres", name)) for name in timbres]
-    try:
-        bank = Bank.model_validate(data.get("bank"))
-        named += [(bank.timbre(seed), ("bank", "name")) for seed in bank.seeds]
-    except ValidationError:
-        pass
-    return named
-
-
-def point_names(path: str, steps: int) -> list[str]:
-    """What the instruments along a path are called."""
-    return [f"{path} {i:0{len(str(steps))}d}" for i in range(1, steps + 1)]
-
-
-def _name_problems(document: Document) -> list[Problem]:
-    """Two instruments of one name (on some systems a file's name has no case), or no instrument at all."""
-    named = _named_timbres(document.data)
-    paths = document.data.get("paths")
-    for name, path in paths.items() if isinstance(paths, dict) else ():
-        steps = path.get("steps") if isinstance(path, dict) else None
-        if type(steps) is int and 0 < steps <= 128:
-            points = [name] if path.get("as") == "morph" else point_names(name, steps)
-            named += [(point, ("paths", name)) for point in points]
-    if not named and not any(document.data.get(key) for key in ("timbres", "bank", "paths")):
-        return [document.problem((), "nothing to build: a recipe needs timbres, a bank or paths")]
-    problems, seen = [], set[str]()
-    for name, location in named:
-        if name.casefold() == _PICTURE:
-            problems.append(document.problem_with_key(location, f"'{name}' is the name of a picture of the pack"))
-        if name.casefold() in seen:
-            problems.append(document.problem_with_key(location, f"two instruments would be called '{name}'"))
-        seen.add(name.casefold())
-    clips, heard = document.data.get("clips"), set[str]()
-    for name in clips if isinstance(clips, dict) else ():
-        if str(name).casefold() in heard:
-            problems.append(document.problem_with_key(("clips", name), f"two clips would be called '{name}'"))
-        heard.add(str(name).casefold())
-    return problems
-
-
-def _circle_problems(document: Document) -> list[Problem]:
-    """Timbres that lie toward themselves, each circle told once."""
-    timbres = document.data.get("timbres")
-    if not isinstance(timbres, dict):
-        return []
-    toward = {name: t.get("toward") for name, t in timbres.items() if isinstance(t, dict)}
-    problems, passed = [], set[str]()
-    for start in toward:
-        name, walked = start, list[str]()
-        while isinstance(name, str) and name in toward and name not in passed:
-            passed.add(name)
-            walked.append(name)
-            name = toward[name]
-        if name in walked:
-            first, *others = walked[walked.index(name) :]
-            by_way = f", by way of {', '.join(others)}" if others else ""
-            problems.append(document.problem(("timbres", first, "toward"), f"'{first}' lies toward itself{by_way}"))
-    return problems
-
-
-def _chain_problems(document: Document, recipe: Recipe, rate_hz: int) -> list[Problem]:
-    """Effects that can't play at the recipe's rate."""
-    problems = []
-    for i, effect in enumerate(recipe.effects):
-        if why := failure([effect], rate_hz):
-            name = type(effect).__name__
-            problems.append(document.problem(("process", i), f"process[{i}]: {name}: {why}"))
-    return problems

@@ -60,6 +60,11 @@ class LatentPath(Model):
     """`instruments`: one for each point; `morph`: one for all, in which the mod wheel (CC1) travels the path."""
 
 
+def point_names(path: str, steps: int) -> list[str]:
+    """What the instruments along a path are called."""
+    return [f"{path} {i:0{len(str(steps))}d}" for i in range(1, steps + 1)]
+
+
 def _pitches(value: Any, info: ValidationInfo) -> tuple[int, ...]:
     if type(value) is int:
         pitches = [value]
