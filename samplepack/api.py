@@ -15,7 +15,7 @@ import numpy as np
 
 from samplepack.base import parallel
 from samplepack.base.errors import InputError, did_you_mean
-from samplepack.base.files import write_aside
+from samplepack.base.files import user_folder, write_aside
 from samplepack.clips import pictures as views
 from samplepack.clips.clip import plan_clip
 from samplepack.clips.output import sound_file
@@ -27,7 +27,7 @@ from samplepack.models.checkpoint import Checkpoint, read_instruments
 from samplepack.models.engine import Engine
 from samplepack.models.latent import Latent, latent_from_seed
 from samplepack.recipe import Recipe
-from samplepack.rendering.cache import Cache, user_folder
+from samplepack.rendering.cache import Cache
 from samplepack.sound.audio import Audio, encode
 
 Timbre = int | str | Latent

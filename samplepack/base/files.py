@@ -131,3 +131,16 @@ def sha256_of_file(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def user_folder(kind: str) -> Path:
+    """Where samplepack keeps what outlasts a build: `notes` (the cache), `checkpoints` (those that were imported),
+    `converted` (Magenta's that recipes name by path, as samplepack's own; a cache too) or `downloads` (of which some
+    may be half there).
+
+    `SAMPLEPACK_HOME` moves all of it; otherwise the cache folder that is usual on the system.
+    """
+    import platformdirs
+
+    home = os.environ.get("SAMPLEPACK_HOME")
+    return (Path(home) if home else platformdirs.user_cache_path("samplepack", appauthor=False)) / kind

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from samplepack.base.errors import InputError, did_you_mean
-from samplepack.base.files import folder_aside, locked, sha256_of_file
+from samplepack.base.files import folder_aside, locked, sha256_of_file, user_folder
 from samplepack.checkpoints import magenta
 from samplepack.checkpoints.download import Heard, download
 from samplepack.models.backend import start_backend
@@ -30,7 +30,6 @@ from samplepack.models.checkpoint import (
     write_checkpoint,
 )
 from samplepack.models.config import GANSynthConfig, shape_problems
-from samplepack.rendering.cache import user_folder
 
 STARTER = Path(__file__).parent.parent / "starter"
 

@@ -149,13 +149,14 @@ def build(
       samplepack build recipes/first-light.yaml --precision bfloat16 --output drafts
     """
     from samplepack.base import parallel
+    from samplepack.base.files import user_folder
     from samplepack.clips.clip import check_clips
     from samplepack.models.backend import device_of
     from samplepack.models.engine import Engine
     from samplepack.pack import build as building
     from samplepack.pack import lock
     from samplepack.pack.write import summary
-    from samplepack.rendering.cache import Cache, user_folder
+    from samplepack.rendering.cache import Cache
 
     if locked and precision != "float32":
         raise click.UsageError("--locked judges packs in float32; leave --precision out")
@@ -251,8 +252,9 @@ def plan(recipe: Path, allow_plugins: bool, as_json: bool) -> None:
     Example:
       samplepack plan recipes/first-light.yaml
     """
+    from samplepack.base.files import user_folder
     from samplepack.pack.build import describe_plan
-    from samplepack.rendering.cache import Cache, user_folder
+    from samplepack.rendering.cache import Cache
 
     (loaded,) = _load_all((recipe,), allow_plugins)
     described = describe_plan(loaded, Cache(user_folder("notes")))
@@ -338,7 +340,8 @@ def cache_info(as_json: bool) -> None:
     Example:
       samplepack cache info
     """
-    from samplepack.rendering.cache import Cache, user_folder
+    from samplepack.base.files import user_folder
+    from samplepack.rendering.cache import Cache
 
     held = Cache(user_folder("notes")).info()
     if as_json:
@@ -355,7 +358,8 @@ def cache_clear() -> None:
     Example:
       samplepack cache clear
     """
-    from samplepack.rendering.cache import Cache, user_folder
+    from samplepack.base.files import user_folder
+    from samplepack.rendering.cache import Cache
 
     notes = Cache(user_folder("notes"))
     held = notes.info()
@@ -603,10 +607,11 @@ def preview(
 @contextmanager
 def _studio(loaded: LoadedRecipe, name: str, device: Literal["auto", "cpu", "gpu"], quiet: bool) -> Iterator[Studio]:
     from samplepack.base import parallel
+    from samplepack.base.files import user_folder
     from samplepack.clips.studio import Studio
     from samplepack.models.backend import device_of
     from samplepack.models.engine import Engine
-    from samplepack.rendering.cache import Cache, user_folder
+    from samplepack.rendering.cache import Cache
 
     cache = Cache(user_folder("notes"))
     engine = Engine(device=device_of(device))

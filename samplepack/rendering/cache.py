@@ -147,16 +147,3 @@ def _limit_bytes() -> int:
     if not 0.0 <= limit_gb < 1e6:
         raise InputError(f"{LIMIT_VARIABLE} is '{written}'; it should be a number of gigabytes, such as {_LIMIT_GB:g}")
     return int(limit_gb * 1e9)
-
-
-def user_folder(kind: str) -> Path:
-    """Where samplepack keeps what outlasts a build: `notes` (the cache), `checkpoints` (those that were imported),
-    `converted` (Magenta's that recipes name by path, as samplepack's own; a cache too) or `downloads` (of which some
-    may be half there).
-
-    `SAMPLEPACK_HOME` moves all of it; otherwise the cache folder that is usual on the system.
-    """
-    import platformdirs
-
-    home = os.environ.get("SAMPLEPACK_HOME")
-    return (Path(home) if home else platformdirs.user_cache_path("samplepack", appauthor=False)) / kind
