@@ -1,0 +1,55 @@
+"""What a built wheel holds."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from email.parser import Parser
+from importlib.metadata import EntryPoint
+
+import pytest
+
+import samplepack
+from tests.helpers.places import REPOSITORY
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A wheel, built without a network from a copy of the repository, since a build leaves files beside its sources."""
+    source, folder = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("samplepack", "tests", "benchmarks", "docs"):
+        shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy2(REPOSITORY / name, source / name)
+    command = [sys.executable, "-m", "pip", "wheel", ".", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
+    built = subprocess.run([*command, "--wheel-dir", str(folder)], cwd=source, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel):
+    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    return Parser().parsestr(wheel.read(name).decode())
+
+
+def test_a_wheel_holds_every_file_of_the_package_and_no_other(wheel):
+    files = {path for path in (REPOSITORY / "samplepack").rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert names == {path.relative_to(REPOSITORY).as_posix() for path in files}
+
+
+def test_a_wheel_carries_the_licences_of_the_code_and_of_the_starter(wheel, metadata):
+    licences = {name.partition("/licenses/")[2] for name in wheel.namelist() if "/licenses/" in name}
+    assert licences == {"LICENSE", "samplepack/starter/LICENSE-FluidR3.txt"}
+    assert metadata["License-Expression"] == "GPL-3.0-or-later"
+
+
+def test_a_wheel_has_the_version_and_the_command(wheel, metadata):
+    assert metadata["Version"] == samplepack.__version__
+    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt")]
+    section, command, _, function = wheel.read(name).decode().split()
+    assert (section, command) == ("[console_scripts]", "samplepack")
+    assert callable(EntryPoint(command, function, "console_scripts").load())
