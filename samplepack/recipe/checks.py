@@ -1,17 +1,24 @@
-"""What must agree between the parts of a recipe: names, timbres that lie toward others, effects at the recipe's rate."""
+"""What must agree between the parts of a recipe: names, timbres toward others, effects and formats, clips."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from samplepack.base.errors import Problem
+from samplepack.base.errors import InputError, Problem
+from samplepack.checkpoints.library import MagentaCheckpoint
 from samplepack.documents.document import Document, Key
 from samplepack.finishing.process import failure
+from samplepack.models.checkpoint import Checkpoint
+from samplepack.recipe.clips import Clip
+from samplepack.recipe.fields import Context
 from samplepack.recipe.model import Recipe, point_names
 from samplepack.recipe.timbres import Bank
+
+ClipCheck = Callable[[Clip, Checkpoint | MagentaCheckpoint], object]
+"""Reads the MIDI file of a clip for a checkpoint; raises `InputError` where it can't be played."""
 
 _PICTURE = "overview"
 """What no instrument can be called, as the picture of each is called as the instrument is."""
@@ -82,11 +89,37 @@ def circle_problems(document: Document) -> list[Problem]:
     return problems
 
 
-def chain_problems(document: Document, recipe: Recipe, rate_hz: int) -> list[Problem]:
-    """Effects that can't play at the recipe's rate."""
+def sound_problems(document: Document, recipe: Recipe, rate_hz: int) -> list[Problem]:
+    """Effects that can't play at the recipe's rate, and a format that can't hold its sound files."""
     problems = []
     for i, effect in enumerate(recipe.effects):
         if why := failure([effect], rate_hz):
             name = type(effect).__name__
             problems.append(document.problem(("process", i), f"process[{i}]: {name}: {why}"))
+    if "multisample" in recipe.formats and recipe.sound.file != "wav":
+        problems.append(document.problem(("formats",), "formats: multisample holds WAV alone; write file: wav"))
+    return problems
+
+
+def clip_problems(
+    document: Document, context: Context, checkpoint: Checkpoint | MagentaCheckpoint, check_clip: ClipCheck
+) -> list[Problem]:
+    """Clips that can't be played, whatever else is wrong with the recipe; those that are wrong themselves are left to
+    its validation.
+
+    Args:
+        document: the recipe's.
+        context: what its values are checked against.
+        checkpoint: which plays.
+        check_clip: raises `InputError` of a clip that can't be played.
+    """
+    problems, clips = [], document.data.get("clips")
+    for name, data in clips.items() if isinstance(clips, dict) else ():
+        try:
+            check_clip(Clip.model_validate(data, context=context), checkpoint)
+        except ValidationError:
+            continue
+        except InputError as error:
+            where = ("clips", name, "midi")
+            problems += [document.problem(where, f"clips.{name}.midi: {p.message}") for p in error.problems]
     return problems

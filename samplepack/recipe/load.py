@@ -15,7 +15,14 @@ from samplepack.checkpoints import library
 from samplepack.documents.document import Document, read_document
 from samplepack.documents.problems import lies_in, problems_in
 from samplepack.models.checkpoint import Checkpoint
-from samplepack.recipe.checks import chain_problems, circle_problems, name_problems, timbre_names
+from samplepack.recipe.checks import (
+    ClipCheck,
+    circle_problems,
+    clip_problems,
+    name_problems,
+    sound_problems,
+    timbre_names,
+)
 from samplepack.recipe.fields import Context
 from samplepack.recipe.fits import Fit, read_fits
 from samplepack.recipe.model import CheckpointField, CheckpointReference, Recipe
@@ -60,13 +67,16 @@ class LoadedRecipe:
         return checkpoint
 
 
-def load_recipe(path: Path, allow_plugins: bool = False, fits_needed: bool = True) -> LoadedRecipe:
+def load_recipe(
+    path: Path, allow_plugins: bool = False, fits_needed: bool = True, check_clip: ClipCheck | None = None
+) -> LoadedRecipe:
     """Read a recipe and check all of it, without TensorFlow and without rendering.
 
     Args:
         path: of the recipe.
         allow_plugins: whether effects may be programs from elsewhere.
         fits_needed: whether a timbre that is `like` a sound must have been fitted.
+        check_clip: reads the MIDI file of a clip; left out, clips' files are only known to be MIDI.
 
     Raises:
         InputError: every problem in it at once, each with its file, line and column.
@@ -97,9 +107,9 @@ def load_recipe(path: Path, allow_plugins: bool = False, fits_needed: bool = Tru
     problems += name_problems(document)
     problems += circle_problems(document)
     if recipe is not None:
-        problems += chain_problems(document, recipe, rate_hz)
-        if "multisample" in recipe.formats and recipe.sound.file != "wav":
-            problems.append(document.problem(("formats",), "formats: multisample holds WAV alone; write file: wav"))
+        problems += sound_problems(document, recipe, rate_hz)
+    if found is not None and check_clip is not None:
+        problems += clip_problems(document, context, found, check_clip)
     if problems or recipe is None or found is None:
         raise InputError(*sorted(problems, key=lambda p: (p.line or 0, p.column or 0)))
     return LoadedRecipe(path, document.content, recipe, found)
