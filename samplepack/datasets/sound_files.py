@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -156,15 +155,10 @@ def root_of(path: Path) -> int | None:
     """The pitch that a WAV's `smpl` chunk gives; None where there is none."""
     try:
         with path.open("rb") as file:
-            if riff.form(file) != b"WAVE":
-                return None
-            for chunk in riff.chunks(file):
-                if chunk.name == b"smpl" and chunk.size >= 16:
-                    root = struct.unpack("<I", riff.content(file, chunk)[12:16])[0]
-                    return int(root) if root <= 127 else None
+            note = riff.read_sampler_note(file)
+            return note.root if note and note.root <= 127 else None
     except OSError:
-        pass  # reading its sound will tell
-    return None
+        return None  # reading its sound will tell
 
 
 def read_reason(error: OSError | RuntimeError) -> str:

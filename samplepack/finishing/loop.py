@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from samplepack.formats.instrument import Loop
 from samplepack.sound.audio import Audio, Samples, gain_to_db
+from samplepack.sound.riff import Loop
 from samplepack.sound.spectra import fast_size, hann
 
 FIRST_S, LAST_S = 0.4, 2.9

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from samplepack.sound.riff import Loop
+
 LOWEST_KEY, HIGHEST_KEY = 0, 127
 
 VELOCITY_FADE = 20
@@ -35,17 +37,6 @@ class Range:
 
     high_fade: int = 0
     """The sound is full up to `high - high_fade` and silent at `high`."""
-
-
-@dataclass(frozen=True)
-class Loop:
-    """The part of a sound that repeats while a key is held; after key-up the sound goes on to its end."""
-
-    start: int
-    """The first frame."""
-
-    end: int
-    """The last frame, included."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from samplepack.pack import write as pack
 from samplepack.pack.manifest import MANIFEST, read_manifest
 from samplepack.sound.audio import Audio, read
 from samplepack.sound.partials import measure_partials
+from samplepack.sound.riff import Loop, SamplerNote, read_sampler_note
 
 IN_TUNE_SHARE = 0.98
 """Of the keys that have a pitch, as many lie within `pack.IN_TUNE_CENTS`."""
@@ -119,9 +119,11 @@ def _measure_note(
         if not seam.is_good:
             problems.append(f"{key}: its loop is heard: {_described(seam)}")
     if file.suffix == ".wav":
-        wanted = (stated["pitch"], tuple(loop["frames"]) if loop else None)
-        if (said := _sampler_chunk(file.read_bytes())) != wanted:
-            problems.append(f"{key}: the file's own root key and loop are {said}, should be {wanted}")
+        wanted = SamplerNote(stated["pitch"], Loop(*loop["frames"]) if loop else None)
+        with file.open("rb") as wav:
+            stated_in_file = read_sampler_note(wav)
+        if stated_in_file != wanted:
+            problems.append(f"{key}: the file itself states {stated_in_file or 'no root key'}; should be {wanted}")
     return note, problems
 
 
@@ -224,16 +226,3 @@ def _changed(folder: Path, file: str, digest: str) -> bool:
         return sha256_of_file(folder / file) != digest
     except OSError:
         return True
-
-
-def _sampler_chunk(wav: bytes) -> tuple[int, tuple[int, int] | None] | None:
-    """Root key and loop of a WAV's `smpl` chunk; None where it has none."""
-    at = 12
-    while at + 8 <= len(wav):
-        (size,) = struct.unpack_from("<I", wav, at + 4)
-        if wav[at : at + 4] == b"smpl" and at + 8 + size <= len(wav) and size >= 36:
-            (root,), (loops,) = struct.unpack_from("<I", wav, at + 20), struct.unpack_from("<I", wav, at + 36)
-            first, last = struct.unpack_from("<2I", wav, at + 52) if loops else (0, 0)
-            return root, (first, last) if loops else None
-        at += 8 + size + size % 2
-    return None

@@ -26,13 +26,14 @@ from samplepack.clips.score import NO_READER, left_out
 from samplepack.finishing.finish import FinishedNote
 from samplepack.finishing.levels import even_gains_db, matched_gains_db
 from samplepack.formats import WRITERS
-from samplepack.formats.instrument import Instrument, Loop, Range, Zone, key_ranges, velocity_ranges, wheel_ranges
+from samplepack.formats.instrument import Instrument, Range, Zone, key_ranges, velocity_ranges, wheel_ranges
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import Engine
 from samplepack.pack.manifest import MANIFEST, VERSION, Manifest, listed_files, read_manifest, write_manifest
 from samplepack.recipe import LoadedRecipe, Recipe, Sound
 from samplepack.rendering.plan import Axis, PlannedInstrument
-from samplepack.sound.audio import Audio, SamplerNote, db_to_gain, encode
+from samplepack.sound.audio import Audio, db_to_gain, encode
+from samplepack.sound.riff import Loop, SamplerNote
 
 IN_TUNE_CENTS = 3.0
 """A key within this of its pitch is in tune."""
@@ -238,7 +239,7 @@ def _write_note(
     audio = Audio(samples * np.float32(db_to_gain(gain_db)), looped.audio.rate_hz)
     layer = f"_{note.layer + 1}" if layers > 1 else ""
     file = f"Samples/{instrument}/{instrument}_{note.pitch:03d}{layer}.{sound.file}"
-    sampler_note = SamplerNote(note.pitch, (looped.loop.start, looped.loop.end) if looped.loop else None)
+    sampler_note = SamplerNote(note.pitch, looped.loop)
     encoded = encode(audio, sound.file, sound.bits, zlib.crc32(file.encode()), sampler_note)
     (folder / file).write_bytes(encoded)
     levels = {key: value if key == "layer" else _rounded(value) for key, value in _leveled(note, gain_db).items()}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from samplepack.sound import riff
 
 Samples = NDArray[np.float32]
 FileType = Literal["wav", "flac"]
@@ -70,18 +71,7 @@ def read(path: Path) -> Audio:
     return Audio(np.ascontiguousarray(samples.T), rate_hz)
 
 
-@dataclass(frozen=True)
-class SamplerNote:
-    """What a sampler wants to know of a sound, for a WAV's `smpl` chunk."""
-
-    root: int
-    """The key at which it plays at its own pitch, MIDI."""
-
-    loop: tuple[int, int] | None
-    """First and last frame of its loop, both included."""
-
-
-def encode(audio: Audio, file: FileType, bits: Bits, dither_seed: int, note: SamplerNote | None = None) -> bytes:
+def encode(audio: Audio, file: FileType, bits: Bits, dither_seed: int, note: riff.SamplerNote | None = None) -> bytes:
     """The bytes of a sound file.
 
     Args:
@@ -109,26 +99,5 @@ def encode(audio: Audio, file: FileType, bits: Bits, dither_seed: int, note: Sam
     soundfile.write(buffer, data, audio.rate_hz, subtype=subtype, format=file.upper())
     encoded = buffer.getvalue()
     if subtype == "FLOAT":
-        encoded = _without_time_of_day(encoded)
-    return _with_sampler_chunk(encoded, audio.rate_hz, note) if note and file == "wav" else encoded
-
-
-def _with_sampler_chunk(wav: bytes, rate_hz: int, note: SamplerNote) -> bytes:
-    """A WAV with a `smpl` chunk at its end; libsndfile's binding has no public way to write one.
-
-    Source: Multimedia Programming Interface and Data Specifications 1.0, and its sampler chunk's later registration:
-    manufacturer, product, sample period in ns, root key, fraction of a semitone above it, SMPTE format and offset,
-    number of loops, bytes of other data; then for each loop its number, type (0: forward), first and last frame,
-    fraction, and count (0: for ever).
-    """
-    loops = [] if note.loop is None else [struct.pack("<6I", 0, 0, *note.loop, 0, 0)]
-    chunk = struct.pack("<9I", 0, 0, round(1e9 / rate_hz), note.root, 0, 0, 0, len(loops), 0) + b"".join(loops)
-    padding = bytes(len(wav) % 2)
-    body = wav[8:] + padding + b"smpl" + struct.pack("<I", len(chunk)) + chunk
-    return b"RIFF" + struct.pack("<I", len(body)) + body
-
-
-def _without_time_of_day(wav: bytes) -> bytes:
-    """libsndfile stamps the `PEAK` chunk of a float WAV with the time of writing; a zero stands there instead."""
-    at = wav.index(b"PEAK", 0, 256) + 12  # past the chunk's name, size and version
-    return wav[:at] + bytes(4) + wav[at + 4 :]
+        encoded = riff.without_time_stamp(encoded)
+    return riff.with_sampler_note(encoded, audio.rate_hz, note) if note and file == "wav" else encoded

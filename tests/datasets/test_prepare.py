@@ -15,8 +15,9 @@ from samplepack.datasets.dataset import PEAK, read_dataset
 from samplepack.datasets.prepare import parse_pitches, prepare
 from samplepack.formats import WRITERS
 from samplepack.sound import key_names as pitch_names
-from samplepack.sound.audio import Audio, SamplerNote, encode
+from samplepack.sound.audio import Audio, encode
 from samplepack.sound.pitch import hear_pitch, pitch_hz
+from samplepack.sound.riff import SamplerNote
 from tests.helpers.instruments import INSTRUMENTS, ROOTS
 
 RATE_HZ = 16000

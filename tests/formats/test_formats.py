@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from samplepack.formats import WRITERS
-from samplepack.formats.instrument import Instrument, Loop, Range, wheel_ranges
+from samplepack.formats.instrument import Instrument, Range, wheel_ranges
 from samplepack.sound.audio import Audio, encode
+from samplepack.sound.riff import Loop
 from tests.helpers.instruments import FRAMES, INSTRUMENTS, MORPH, ROOTS, velocity_layers, zones
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from samplepack.formats.instrument import Instrument, Loop, Range, Zone, key_ranges, wheel_ranges
+from samplepack.formats.instrument import Instrument, Range, Zone, key_ranges, wheel_ranges
+from samplepack.sound.riff import Loop
 
 FRAMES = 240
 ROOTS = (48, 60, 72)

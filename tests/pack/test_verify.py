@@ -9,7 +9,8 @@ import soundfile
 
 from samplepack.base import parallel
 from samplepack.pack.verify import verify
-from samplepack.sound.audio import Audio, SamplerNote, encode, read
+from samplepack.sound.audio import Audio, encode, read
+from samplepack.sound.riff import Loop, SamplerNote
 from tests.helpers.packs import build
 
 
@@ -36,7 +37,7 @@ def rewrite(pack, change, root=60):
     stated = note(pack)
     path = pack / stated["file"]
     samples = change(read(path).samples.copy(), *stated["loop"]["frames"])
-    path.write_bytes(encode(Audio(samples, 48000), "wav", 24, 0, SamplerNote(root, tuple(stated["loop"]["frames"]))))
+    path.write_bytes(encode(Audio(samples, 48000), "wav", 24, 0, SamplerNote(root, Loop(*stated["loop"]["frames"]))))
 
 
 def detuned(samples, start, end):
@@ -86,7 +87,7 @@ FAULTS = {
     ),
     "a wrong root in the file": (
         lambda p: rewrite(p, lambda samples, *_: samples, root=61),
-        "own root key and loop are (61",
+        "the file itself states root key 61",
     ),
     "a wrong root in the map": (wrong_root, "Glass: key 60: the SFZ map has root 61"),
     "a region that plays nothing": (missing_region, "Glass: key 60: the SFZ map leaves it out"),
