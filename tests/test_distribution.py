@@ -1,4 +1,4 @@
-"""What a built wheel holds."""
+"""What a built wheel holds, and the versions of its dependencies that it is developed with."""
 
 import shutil
 import subprocess
@@ -8,6 +8,8 @@ from email.parser import Parser
 from importlib.metadata import EntryPoint
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import samplepack
 from tests.helpers.places import REPOSITORY
@@ -53,3 +55,16 @@ def test_a_wheel_has_the_version_and_the_command(wheel, metadata):
     section, command, _, function = wheel.read(name).decode().split()
     assert (section, command) == ("[console_scripts]", "samplepack")
     assert callable(EntryPoint(command, function, "console_scripts").load())
+
+
+def test_the_constraints_fix_a_version_of_every_dependency_for_this_python(metadata):
+    lines = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    constraints = [Requirement(line) for line in lines if not line.startswith("#")]
+    fixed = {canonicalize_name(c.name): c for c in constraints if c.marker is None or c.marker.evaluate()}
+    wrong = []
+    for required in map(Requirement, metadata.get_all("Requires-Dist")):
+        constraint = fixed.get(canonicalize_name(required.name))
+        versions = [clause.version for clause in constraint.specifier] if constraint else []
+        if len(versions) != 1 or versions[0] not in required.specifier:
+            wrong.append(required.name)
+    assert not wrong, f"constraints.txt doesn't fit pyproject.toml for {', '.join(wrong)}: run `make constraints`"
