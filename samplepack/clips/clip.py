@@ -21,13 +21,13 @@ from samplepack.documents.document import read_document
 from samplepack.documents.problems import validation_message
 from samplepack.finishing import process
 from samplepack.finishing.finish import in_tune
-from samplepack.finishing.levels import true_peak_db
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import DEFAULT_ENGINE, Engine
 from samplepack.models.latent import Latent
 from samplepack.recipe import Clip, LoadedRecipe, Recipe, Sound
 from samplepack.rendering.plan import Note, note_key, origins, sides, timbre_latents
 from samplepack.sound.audio import Audio, Samples, db_to_gain
+from samplepack.sound.loudness import true_peak_db
 
 
 @dataclass(frozen=True, eq=False)

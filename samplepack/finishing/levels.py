@@ -1,4 +1,4 @@
-"""Levels: loudness, true peaks, and the gains that even out keys and match instruments."""
+"""Levels: the gains that even out the keys of an instrument and match the instruments of a pack."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from statistics import median
 
 import numpy as np
-
-from samplepack.sound.audio import Audio, gain_to_db
 
 NEIGHBOURS_DB = 3.0
 """Neighbouring keys of an instrument differ by no more in loudness."""
@@ -23,32 +21,6 @@ _MOST_GAIN_DB = 48.0
 
 _OUTLIER_DB = 14.0
 """An instrument that can't be made loud is left behind rather than have all others follow it down by more."""
-
-_OVERSAMPLING = 4
-
-
-def loudness_lufs(audio: Audio) -> float | None:
-    """Integrated loudness by ITU-R BS.1770-4, LUFS; None for silence and for less than 0.4 s of sound.
-
-    It is measured at full scale and the level taken off again: the standard's absolute gate at -70 LUFS would cut a
-    quiet note differently before and after its gain.
-    """
-    import pyloudnorm
-
-    peak = audio.peak
-    if audio.duration_s < 0.4 or peak < 1e-7:
-        return None
-    at_full_scale = audio.samples.T.astype(np.float64) / peak
-    measured = float(pyloudnorm.Meter(audio.rate_hz).integrated_loudness(at_full_scale))
-    return measured + gain_to_db(peak) if np.isfinite(measured) else None
-
-
-def true_peak_db(audio: Audio) -> float:
-    """The peak between samples too, dB: of the sound at four times its rate. Source: ITU-R BS.1770-4, Annex 2."""
-    import soxr
-
-    finer = soxr.resample(audio.samples.T, audio.rate_hz, _OVERSAMPLING * audio.rate_hz, quality="MQ")
-    return gain_to_db(max(audio.peak, float(np.max(np.abs(finer), initial=0.0))))
 
 
 def even_gains_db(loudness: Sequence[float | None]) -> list[float]:

@@ -18,12 +18,13 @@ import numpy as np
 from samplepack.base.errors import InputError, SamplepackError
 from samplepack.base.files import sha256_of_file
 from samplepack.base.parallel import Map
-from samplepack.finishing.levels import NEIGHBOURS_DB, loudness_lufs, true_peak_db
+from samplepack.finishing.levels import NEIGHBOURS_DB
 from samplepack.finishing.loop import FLUX_GATE, STEP_GATE, SWING_GATE_DB, Seam, measure_played_seam, measure_seam
 from samplepack.finishing.tune import STEADY_CENTS, measure_cents
 from samplepack.pack import write as pack
 from samplepack.pack.manifest import MANIFEST, read_manifest
 from samplepack.sound.audio import Audio, read
+from samplepack.sound.loudness import loudness_lufs, true_peak_db
 from samplepack.sound.partials import measure_partials
 from samplepack.sound.riff import Loop, SamplerNote, read_sampler_note
 
