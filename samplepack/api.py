@@ -18,9 +18,9 @@ from samplepack.base.errors import InputError, did_you_mean
 from samplepack.base.files import user_folder, write_aside
 from samplepack.clips import pictures as views
 from samplepack.clips.clip import plan_clip
-from samplepack.clips.output import sound_file
+from samplepack.clips.output import file_type_of
 from samplepack.clips.path import TimbrePath, random_path
-from samplepack.clips.score import playable, read_midi, score_of
+from samplepack.clips.score import playable_pitches, read_midi, score_of
 from samplepack.clips.studio import Studio, check_pitches
 from samplepack.models.backend import device_of
 from samplepack.models.checkpoint import Checkpoint, read_instruments
@@ -50,7 +50,7 @@ class Rendered:
             InputError: the file's name ends in neither .wav nor .flac.
             OSError: it can't be written.
         """
-        write_aside(Path(path), encode(self.audio, sound_file(Path(path)), 24, dither_seed=0))
+        write_aside(Path(path), encode(self.audio, file_type_of(Path(path)), 24, dither_seed=0))
 
     def draw(self, to: str | Path | IO[bytes]) -> None:
         """Draw it.
@@ -128,7 +128,7 @@ class Player:
             InputError: the timbre or the pitch is none that the checkpoint knows.
         """
         check_pitches([pitch], self.checkpoint)
-        (audio,) = self._studio.rendered([self._studio.key(self.latent(seed), pitch)])
+        (audio,) = self._studio.render([self._studio.key(self.latent(seed), pitch)])
         title = f"{seed if isinstance(seed, int | str) else 'latent'}, pitch {pitch}"
         return Rendered(audio, title, lambda to: views.draw_rainbowgram(to, title, audio))
 
@@ -159,15 +159,15 @@ class Player:
             InputError: the file can't be played, or what is asked for makes no path.
         """
         if isinstance(midi, str | Path):
-            score = read_midi(Path(midi), playable(self.checkpoint), tracks, drums, slow)
+            score = read_midi(Path(midi), playable_pitches(self.checkpoint), tracks, drums, slow)
         else:
-            score = score_of(midi, playable(self.checkpoint), tracks, drums, slow)
+            score = score_of(midi, playable_pitches(self.checkpoint), tracks, drums, slow)
         path = self._path(score.length_s, timbres, at, seconds_per_instrument, seed)
         studio = self._studio
         planned = plan_clip("Clip", score, path, studio.recipe.sound, self.checkpoint.digest, studio.engine)
         audio = studio.play(planned)
         title = f"{len(score.notes)} notes" + "".join(f"; left out: {dropped}" for dropped in score.dropped)
-        return Rendered(audio, title, lambda to: views.draw_clip(to, title, audio, score.notes, planned.along))
+        return Rendered(audio, title, lambda to: views.draw_clip(to, title, audio, score.notes, planned.path_positions))
 
     def _path(
         self, length_s: float, timbres: Sequence[Timbre], at: Sequence[float], apart_s: float | None, seed: int

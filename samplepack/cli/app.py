@@ -490,13 +490,15 @@ def clip(
       samplepack clip recipes/first-light.yaml recipes/midi/bwv1007-1.mid -o prelude.wav
       samplepack clip recipes/bank.yaml song.mid -o song.wav --seconds-per-instrument 5 --seed 3 --slow 1.3
     """
-    from samplepack.clips.clip import clip_of, plan_clips
-    from samplepack.clips.output import ready, write_clip
+    from samplepack.clips.clip import plan_clips, recipe_with_clip
+    from samplepack.clips.output import prepare_output, write_clip
 
-    ready(output, ".png")
+    prepare_output(output, ".png")
     (loaded,) = _load_all((recipe,), allow_plugins)
     with _studio(loaded, output.name, device, quiet) as studio:
-        (planned,) = plan_clips(clip_of(studio.recipe, midi, output.stem, **how), studio.checkpoint, studio.engine)
+        (planned,) = plan_clips(
+            recipe_with_clip(studio.recipe, midi, output.stem, **how), studio.checkpoint, studio.engine
+        )
         audio = write_clip(studio, planned, output)
     if not quiet:
         click.echo(f"{output}: {len(planned.notes)} notes, {audio.duration_s:.1f} s")
@@ -540,19 +542,19 @@ def walk(
       samplepack walk recipes/first-light.yaml -o walk.wav
       samplepack walk recipes/first-light.yaml -o drone.wav --seeds 3,17,8 --steps 40 --pitch 40 --instrument
     """
-    from samplepack.clips.output import ready
-    from samplepack.clips.walk import Steps, key_points, stations, write_instrument, write_walk
+    from samplepack.clips.output import prepare_output
+    from samplepack.clips.walk import GrainEnvelope, key_points, walk_latents, write_walk, write_walk_instrument
 
-    ready(output, ".png", *[".sfz"] * instrument)
-    shape = Steps(**{f"{name}_s": value for name, value in seconds.items()})
+    prepare_output(output, ".png", *[".sfz"] * instrument)
+    envelope = GrainEnvelope(**{f"{name}_s": value for name, value in seconds.items()})
     (loaded,) = _load_all((recipe,), allow_plugins)
     with _studio(loaded, output.name, device, quiet) as studio:
-        latents = stations(key_points(studio, seeds, pitch), steps)
-        audio = write_walk(studio, latents, pitch, shape, output)
+        latents = walk_latents(key_points(studio, seeds, pitch), steps)
+        audio = write_walk(studio, latents, pitch, envelope, output)
     if not quiet:
         click.echo(f"{output}: {len(latents)} steps, {audio.duration_s:.1f} s")
     if instrument:
-        written = write_instrument(audio, pitch, output)
+        written = write_walk_instrument(audio, pitch, output)
         if not quiet:
             click.echo(str(written))
 
@@ -587,20 +589,20 @@ def preview(
       samplepack preview recipes/first-light.yaml -o preview.wav
       samplepack preview --bank 100-131 -o bank.wav --pitches 48,60,67 --chord
     """
-    from samplepack.clips.output import ready
-    from samplepack.clips.preview import loaded_bank, previewed_timbres, write_preview
+    from samplepack.clips.output import prepare_output
+    from samplepack.clips.preview import bank_recipe, previewed_timbres, write_preview
     from samplepack.clips.studio import parse_pitches
 
     if (recipe is None) == (not bank) or (recipe and checkpoint):
         raise click.UsageError("give a recipe, or --bank with seeds such as 100-131, and then --checkpoint if you like")
-    ready(output, ".png", ".csv")
-    loaded = loaded_bank(bank, checkpoint or "starter") if recipe is None else _load_all((recipe,), allow_plugins)[0]
+    prepare_output(output, ".png", ".csv")
+    loaded = bank_recipe(bank, checkpoint or "starter") if recipe is None else _load_all((recipe,), allow_plugins)[0]
     with _studio(loaded, output.name, device, quiet) as studio:
         played = parse_pitches(pitches, studio.checkpoint)
         index = write_preview(studio, previewed_timbres(studio), played, chord, output)
     if not quiet:
-        for one in index:
-            click.echo(f"{one.start_s:7.2f} s  {one.name} ({one.origin})")
+        for entry in index:
+            click.echo(f"{entry.start_s:7.2f} s  {entry.name} ({entry.origin})")
         click.echo(f"{output}: {len(index)} timbres")
 
 

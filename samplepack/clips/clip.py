@@ -1,4 +1,4 @@
-"""A score played by timbres along a path: each note has the timbre of its place in time."""
+"""Clips: a score played by timbres along a path, each note with the timbre of its time."""
 
 from __future__ import annotations
 
@@ -32,45 +32,53 @@ from samplepack.sound.loudness import true_peak_db
 
 @dataclass(frozen=True, eq=False)
 class PlannedClip:
-    """A clip to play."""
+    """A clip that is ready to be rendered and played."""
 
     name: str
     score: Score
-    along: tuple[float, ...]
-    """How far along its path of timbres each note of the score lies, 0…1."""
+    path_positions: tuple[float, ...]
+    """For each note of the score its position along the path of timbres, 0…1."""
 
     notes: tuple[tuple[Note, ...], ...]
-    """What the network renders of each note of the score: one, in stereo a left and a right one."""
+    """For each note of the score what the network renders: one note, or in stereo one for each side."""
 
 
 def plan_clip(
     name: str, score: Score, path: TimbrePath, sound: Sound, digest: str, engine: Engine = DEFAULT_ENGINE
 ) -> PlannedClip:
-    """What to render of a score.
+    """Plan which notes the network renders for a score.
 
     Args:
-        name: of the clip.
-        score: what is played.
-        path: by which timbres.
-        sound: of the recipe.
-        digest: the checkpoint's.
-        engine: what renders.
+        name: name of the clip.
+        score: the notes to play.
+        path: the timbres that play them.
+        sound: the recipe's settings of sound; stereo takes two renders a note.
+        digest: digest of the checkpoint.
+        engine: what the notes are rendered on.
     """
-    notes = tuple(to_render(path.at(note.start_s), note.pitch, sound, digest, engine) for note in score.notes)
-    return PlannedClip(name, score, tuple(path.along(note.start_s) for note in score.notes), notes)
+    notes = tuple(key_notes(path.at(note.start_s), note.pitch, sound, digest, engine) for note in score.notes)
+    return PlannedClip(name, score, tuple(path.position(note.start_s) for note in score.notes), notes)
 
 
-def to_render(z: Latent, pitch: int, sound: Sound, digest: str, engine: Engine) -> tuple[Note, ...]:
-    """What the network renders of a key: one note, in stereo a left and a right one."""
-    heard = sides(z) if sound.channels == "stereo" else [z]
-    return tuple(Note(pitch, side, note_key(str(engine), digest, side, pitch)) for side in heard)
+def key_notes(z: Latent, pitch: int, sound: Sound, digest: str, engine: Engine) -> tuple[Note, ...]:
+    """The notes to render for one key: one, or in stereo a left and a right one.
+
+    Args:
+        z: the timbre, float32, shape (latent_dim,).
+        pitch: MIDI.
+        sound: the recipe's settings of sound.
+        digest: digest of the checkpoint.
+        engine: what the notes are rendered on.
+    """
+    latents = sides(z) if sound.channels == "stereo" else [z]
+    return tuple(Note(pitch, side, note_key(str(engine), digest, side, pitch)) for side in latents)
 
 
 def check_clips(recipes: Iterable[LoadedRecipe]) -> None:
-    """Read the MIDI files of recipes, so that one that can't be played is known before anything renders.
+    """Read the MIDI files of recipes, so that a clip that can't be played is reported before anything renders.
 
     Raises:
-        InputError: every clip that can't be played, at its place in its recipe.
+        InputError: every clip that can't be played, each at its place in its recipe.
     """
     problems: list[Problem] = []
     for loaded in recipes:
@@ -79,17 +87,17 @@ def check_clips(recipes: Iterable[LoadedRecipe]) -> None:
                 read_score(clip, loaded.checkpoint)
             except InputError as error:
                 document = read_document(loaded.path)
-                told = (f"clips.{name}.midi: {problem.message}" for problem in error.problems)
-                problems += [document.problem(("clips", name, "midi"), line) for line in told]
+                messages = (f"clips.{name}.midi: {problem.message}" for problem in error.problems)
+                problems += [document.problem(("clips", name, "midi"), message) for message in messages]
     if problems:
         raise InputError(*problems)
 
 
 def plan_clips(recipe: Recipe, checkpoint: Checkpoint, engine: Engine = DEFAULT_ENGINE) -> tuple[PlannedClip, ...]:
-    """All clips of a recipe; reads their MIDI files.
+    """Plan all clips of a recipe; reads their MIDI files.
 
     Raises:
-        InputError: one can't be played.
+        InputError: a clip can't be played.
     """
     latents = timbre_latents(recipe, checkpoint.latent_dim)
     planned = []
@@ -99,7 +107,7 @@ def plan_clips(recipe: Recipe, checkpoint: Checkpoint, engine: Engine = DEFAULT_
             path = random_path(score.length_s, clip.seconds_per_instrument, clip.seed, checkpoint.latent_dim)
         else:
             times_s = tuple(fraction * score.length_s for fraction in clip.fractions())
-            path = TimbrePath(times_s, tuple(latents[one.timbre] for one in clip.timbres))
+            path = TimbrePath(times_s, tuple(latents[place.timbre] for place in clip.timbres))
         planned.append(plan_clip(name, score, path, recipe.sound, checkpoint.digest, engine))
     return tuple(planned)
 
@@ -112,81 +120,87 @@ def play(
     map_: Map,
     progress: Progress = SILENT,
 ) -> Audio:
-    """A planned clip as sound.
+    """Play a planned clip.
 
     Args:
-        planned: what is played.
-        rendered: the notes that it planned, in their order, from the network.
-        rate_hz: theirs.
-        recipe: how they are tuned, and the clip processed and levelled.
-        map_: what to tune notes with.
-        progress: hears how it goes.
-    """
-    sounds = in_tune_side_by_side(planned.notes, rendered, recipe.sound, map_)
+        planned: the clip.
+        rendered: its notes as the network renders them, in the order of `planned.notes`, one channel each.
+        rate_hz: samples per second of those notes.
+        recipe: says how notes are tuned, and how the clip is processed and levelled.
+        map_: tunes notes side by side.
+        progress: is called for each note that is done.
 
-    def played() -> Iterator[tuple[PlayedNote, Samples]]:
+    Returns:
+        The clip at the recipe's rate, with a true peak of the recipe's `peak_db`.
+    """
+    sounds = tune_keys(planned.notes, rendered, recipe.sound, map_)
+
+    def played_notes() -> Iterator[tuple[PlayedNote, Samples]]:
         for note, sound in zip(planned.score.notes, sounds, strict=True):
             progress.done(1)
             yield note, sound.samples
 
-    mixed = mix(played(), planned.score.length_s, rate_hz).astype(np.float32)
-    return processed(Audio(mixed, rate_hz), recipe)
+    mixed = mix(played_notes(), planned.score.length_s, rate_hz).astype(np.float32)
+    return process_and_level(Audio(mixed, rate_hz), recipe)
 
 
-def in_tune_side_by_side(
-    keys: Sequence[tuple[Note, ...]], rendered: Iterator[Audio], sound: Sound, map_: Map
-) -> Iterator[Audio]:
-    """Keys as they sound, from their onset on, tuned if the recipe says so, with all their channels.
+def tune_keys(keys: Sequence[tuple[Note, ...]], rendered: Iterator[Audio], sound: Sound, map_: Map) -> Iterator[Audio]:
+    """Cut rendered keys at their onset, and tune them if the recipe asks for it.
 
     Args:
-        keys: what was rendered of each, as `to_render` gives it.
-        rendered: the notes of all keys, in their order.
-        sound: of the recipe.
-        map_: what to tune them with.
+        keys: the notes that were rendered for each key, as `key_notes` gives them.
+        rendered: the sounds of all these notes, in their order, one channel each.
+        sound: the recipe's settings of sound.
+        map_: tunes keys side by side.
+
+    Yields:
+        Each key as one sound, with a channel for each of its notes.
     """
 
-    def one(key: tuple[int, list[Audio]]) -> Audio:
+    def tune_key(key: tuple[int, list[Audio]]) -> Audio:
         pitch, raws = key
         (audio,), _ = in_tune(raws, pitch, sound.tune, len(raws))
         return audio
 
-    return map_(one, ((key[0].pitch, list(islice(rendered, len(key)))) for key in keys))
+    return map_(tune_key, ((key[0].pitch, list(islice(rendered, len(key)))) for key in keys))
 
 
-def processed(audio: Audio, recipe: Recipe) -> Audio:
-    """A long sound through a recipe's effects, at its rate, as loud as its `peak_db` allows; silence stays silence."""
+def process_and_level(audio: Audio, recipe: Recipe) -> Audio:
+    """Send a long sound through a recipe's effects and bring its true peak to the recipe's `peak_db`, at the recipe's
+    rate; silence stays silence."""
     rate_hz = recipe.sound.rate_for(audio.rate_hz)
-    done = process.finish(audio, recipe.effects, rate_hz, process.tail_s(recipe.effects, rate_hz))
-    if done.peak == 0.0:
-        return done
-    gain = np.float32(db_to_gain(recipe.sound.peak_db - true_peak_db(done)))
-    return Audio(done.samples * gain, rate_hz)
+    processed = process.finish(audio, recipe.effects, rate_hz, process.tail_s(recipe.effects, rate_hz))
+    if processed.peak == 0.0:
+        return processed
+    gain = np.float32(db_to_gain(recipe.sound.peak_db - true_peak_db(processed)))
+    return Audio(processed.samples * gain, rate_hz)
 
 
-def clip_of(recipe: Recipe, midi: Path, name: str, **how: Any) -> Recipe:
+def recipe_with_clip(recipe: Recipe, midi: Path, name: str, **settings: Any) -> Recipe:
     """A recipe with one clip: a MIDI file played by its timbres.
 
     Args:
-        recipe: whose timbres play.
-        midi: the file.
-        name: of the clip.
-        how: `timbres`, names in order (all of the recipe's where there are none), and `places`, where they stand, as
-            fractions of the clip; or `seconds_per_instrument` and `seed`; and `tracks`, `drums`, `slow`, as of `Clip`.
+        recipe: has the timbres.
+        midi: the MIDI file.
+        name: name of the clip.
+        settings: `timbres`, names in order (empty for all of the recipe's), and `places`, the position of each as a
+            fraction of the clip (empty for even distances); or `seconds_per_instrument` and `seed` for random timbres;
+            and `tracks`, `drums` and `slow` as in `Clip`.
 
     Raises:
-        InputError: one of them is wrong.
+        InputError: one of the settings is wrong.
     """
-    timbres, places = how.pop("timbres"), how.pop("places")
-    if not how["seconds_per_instrument"]:
+    timbres, places = settings.pop("timbres"), settings.pop("places")
+    if not settings["seconds_per_instrument"]:
         names = list(timbres) or list(origins(recipe))
         if places and len(places) != len(names):
             raise InputError(f"there are {len(names)} timbres and {len(places)} places for them")
-        how["timbres"] = [{"timbre": t} | ({"at": at} if places else {}) for t, at in zip_longest(names, places)]
+        settings["timbres"] = [{"timbre": t} | ({"at": at} if places else {}) for t, at in zip_longest(names, places)]
     elif timbres or places:
         raise InputError("timbres are either named, or random every so many seconds")
-    how["tracks"] = how["tracks"] or None
+    settings["tracks"] = settings["tracks"] or None
     try:
-        clip = Clip.model_validate({"midi": midi, **how}, context={"timbres": frozenset(origins(recipe))})
+        clip = Clip.model_validate({"midi": midi, **settings}, context={"timbres": frozenset(origins(recipe))})
     except ValidationError as error:
-        raise InputError(*(Problem(validation_message(one)) for one in error.errors())) from None
+        raise InputError(*(Problem(validation_message(details)) for details in error.errors())) from None
     return recipe.model_copy(update={"clips": {name: clip}})

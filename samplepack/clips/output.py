@@ -3,60 +3,65 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from samplepack.base.errors import InputError
 from samplepack.base.files import write_aside
-from samplepack.clips import pictures as views
+from samplepack.clips import pictures
 from samplepack.clips.clip import PlannedClip
 from samplepack.clips.studio import Studio
 from samplepack.recipe import Recipe
-from samplepack.sound.audio import Audio, encode
+from samplepack.sound.audio import Audio, FileType, encode
 
 
 def write_clip(studio: Studio, planned: PlannedClip, output: Path) -> Audio:
-    """Play a clip into a sound file, and draw it.
+    """Play a clip, write it as a sound file, and draw it beside that as a PNG.
 
     Raises:
         InputError: the file's name ends in neither .wav nor .flac.
-        OSError: it can't be written.
+        OSError: a file can't be written.
     """
     audio = studio.play(planned)
     write_sound(output, audio, studio.recipe)
-    views.draw_clip(output.with_suffix(".png"), planned.name, audio, planned.score.notes, planned.along)
+    picture = output.with_suffix(".png")
+    pictures.draw_clip(picture, planned.name, audio, planned.score.notes, planned.path_positions)
     return audio
 
 
-def write_sound(path: Path, audio: Audio, recipe: Recipe) -> None:
-    """Write a sound file as a recipe wants its own; errors as of `write_clip`."""
-    kind = sound_file(path)
-    bits = 24 if kind == "flac" and recipe.sound.bits == 32 else recipe.sound.bits
-    write_aside(path, encode(audio, kind, bits, dither_seed=0))
+def write_sound(output: Path, audio: Audio, recipe: Recipe) -> None:
+    """Write a sound file with the bits of a recipe's sound files; in FLAC, which has no 32-bit float, 24 at most.
+
+    Raises:
+        InputError: the file's name ends in neither .wav nor .flac.
+        OSError: the file can't be written.
+    """
+    file_type = file_type_of(output)
+    bits = 24 if file_type == "flac" and recipe.sound.bits == 32 else recipe.sound.bits
+    write_aside(output, encode(audio, file_type, bits, dither_seed=0))
 
 
-def ready(output: Path, *beside: str) -> None:
-    """Make the folder of a sound file, and know that it and what is to lie beside it may be written.
+def prepare_output(output: Path, *suffixes: str) -> None:
+    """Make the folder of a sound file, and check that neither it nor the files beside it take the place of others.
 
     Args:
         output: the sound file.
-        beside: suffixes of the other files, which are called as it is.
+        suffixes: suffixes of the files that are written beside it under its name, such as `.png`.
 
     Raises:
-        InputError: its name ends in neither .wav nor .flac, or one beside it is there without it.
+        InputError: the file's name ends in neither .wav nor .flac, or one of the other files exists, but it doesn't.
         OSError: the folder can't be made.
     """
-    sound_file(output)
+    file_type_of(output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    for other in (output.with_suffix(suffix) for suffix in beside):
+    for other in (output.with_suffix(suffix) for suffix in suffixes):
         if other.exists() and not output.exists():
             raise InputError(f"{other} is there already, and {output} isn't: move it, or choose another name")
 
 
-def sound_file(path: Path) -> Literal["wav", "flac"]:
-    """What kind of sound file a name means.
+def file_type_of(path: Path) -> FileType:
+    """The type of a sound file by its name.
 
     Raises:
-        InputError: it ends in neither .wav nor .flac.
+        InputError: the name ends in neither .wav nor .flac.
     """
     if path.suffix == ".wav":
         return "wav"

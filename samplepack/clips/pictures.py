@@ -18,22 +18,28 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_COLUMNS = 2400
+"""The most columns of a drawn spectrogram: frames beyond are joined, the loudest of them drawn."""
+
 _DYNAMIC_RANGE_DB = 70.0
-_FASTEST_HZ = 12.0
-"""How far beside a bin's own frequency a partial may lie before its colour has gone once around."""
+_MOST_DEVIATION_HZ = 12.0
+"""The deviation of a partial from its bin's frequency at which the rainbowgram's colour scale ends."""
 
 
 def draw_clip(
-    to: Path | IO[bytes], title: str, audio: Audio, notes: Sequence[PlayedNote], along: Sequence[float]
+    to: Path | IO[bytes], title: str, audio: Audio, notes: Sequence[PlayedNote], path_positions: Sequence[float]
 ) -> None:
-    """The constant-Q spectrogram of a clip above its piano roll, the notes coloured by their place along the path.
+    """Draw the constant-Q spectrogram of a clip above its piano roll, in which colour is the position along the path.
 
     Args:
         to: the picture's file, PNG or SVG, or a stream for a PNG.
-        title: over it.
+        title: written above the picture.
         audio: the clip.
-        notes: of its score.
-        along: how far along the path each note lies, 0…1.
+        notes: the notes of its score.
+        path_positions: the position of each note along the path of timbres, 0…1.
+
+    Raises:
+        InputError: the file's name ends in neither .png nor .svg.
+        OSError: it can't be written.
     """
 
     def content(figure: Figure) -> None:
@@ -47,7 +53,7 @@ def draw_clip(
             [(n.start_s, n.pitch - 0.4), (n.end_s, n.pitch - 0.4), (n.end_s, n.pitch + 0.4), (n.start_s, n.pitch + 0.4)]
             for n in notes
         ]
-        roll = PolyCollection(boxes, array=np.asarray(along), cmap=colormaps["turbo"], clim=(0.0, 1.0))
+        roll = PolyCollection(boxes, array=np.asarray(path_positions), cmap=colormaps["turbo"], clim=(0.0, 1.0))
         below.add_collection(roll)
         pitches = [note.pitch for note in notes]
         above.set_xlim(0.0, max(audio.duration_s, *(note.end_s for note in notes)))
@@ -58,7 +64,7 @@ def draw_clip(
 
 
 def draw_sound(to: Path | IO[bytes], title: str, audio: Audio) -> None:
-    """The constant-Q spectrogram of any sound; arguments as of `draw_clip`."""
+    """Draw the constant-Q spectrogram of a sound; arguments and errors as for `draw_clip`."""
 
     def content(figure: Figure) -> None:
         figure.suptitle(title, parse_math=False)
@@ -70,8 +76,8 @@ def draw_sound(to: Path | IO[bytes], title: str, audio: Audio) -> None:
 
 
 def draw_rainbowgram(to: Path | IO[bytes], title: str, audio: Audio) -> None:
-    """The rainbowgram of a note: magnitude as brightness, instantaneous frequency as colour; arguments as of
-    `draw_clip`.
+    """Draw the rainbowgram of a note: magnitude is brightness, instantaneous frequency is colour; arguments and errors
+    as for `draw_clip`.
 
     Source: Engel et al., "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders", ICML 2017.
     """
@@ -79,35 +85,35 @@ def draw_rainbowgram(to: Path | IO[bytes], title: str, audio: Audio) -> None:
     def content(figure: Figure) -> None:
         figure.suptitle(title, parse_math=False)
         axes = figure.subplots()
-        axes.imshow(rainbow(audio), **_placed(audio))
+        axes.imshow(rainbow(audio), **_image_settings(audio))
         axes.set(xlabel="time, s", ylabel="key")
 
     draw(to, (6, 4), content)
 
 
 def rainbow(audio: Audio) -> NDArray[np.float32]:
-    """A rainbowgram as an image, shape (bins, frames, 3), 0…1; bins and frames as of `constant_q`."""
+    """A rainbowgram as an image, float32, shape (bins, frames, 3), 0…1; bins and frames are those of `constant_q`."""
     from matplotlib import colormaps
 
     bins = constant_q(audio)
     level = np.clip(1.0 + _decibels(np.abs(bins)) / _DYNAMIC_RANGE_DB, 0.0, 1.0)
-    turned = np.angle(bins[:, 1:] * np.conj(bins[:, :-1])) * (FRAMES_A_SECOND / (2.0 * np.pi))
-    turned = np.pad(turned, [(0, 0), (1, 0)], mode="edge")
-    colour = colormaps["rainbow"](np.clip(0.5 + turned / (2.0 * _FASTEST_HZ), 0.0, 1.0))[..., :3]
+    deviation_hz = np.angle(bins[:, 1:] * np.conj(bins[:, :-1])) * (FRAMES_A_SECOND / (2.0 * np.pi))
+    deviation_hz = np.pad(deviation_hz, [(0, 0), (1, 0)], mode="edge")
+    colour = colormaps["rainbow"](np.clip(0.5 + deviation_hz / (2.0 * _MOST_DEVIATION_HZ), 0.0, 1.0))[..., :3]
     return np.asarray(colour * level[..., np.newaxis], dtype=np.float32)
 
 
 def _show_constant_q(figure: Figure, axes: Any, audio: Audio) -> None:
     magnitude = np.abs(constant_q(audio))
-    together = -(-magnitude.shape[1] // _MOST_COLUMNS)
-    padded = np.pad(magnitude, [(0, 0), (0, -magnitude.shape[1] % together)])
-    level_db = _decibels(padded.reshape(len(padded), -1, together).max(axis=2))
-    shown = axes.imshow(level_db, cmap="magma", vmin=-_DYNAMIC_RANGE_DB, vmax=0.0, **_placed(audio))
+    joined = -(-magnitude.shape[1] // _MOST_COLUMNS)
+    padded = np.pad(magnitude, [(0, 0), (0, -magnitude.shape[1] % joined)])
+    level_db = _decibels(padded.reshape(len(padded), -1, joined).max(axis=2))
+    shown = axes.imshow(level_db, cmap="magma", vmin=-_DYNAMIC_RANGE_DB, vmax=0.0, **_image_settings(audio))
     axes.set_ylabel("key")
     figure.colorbar(shown, ax=axes, label="level, dB", pad=0.01)
 
 
-def _placed(audio: Audio) -> dict[str, Any]:
+def _image_settings(audio: Audio) -> dict[str, Any]:
     half = 0.5 / BINS_A_SEMITONE
     keys = (LOWEST_PITCH - half, HIGHEST_PITCH - half)
     return {"origin": "lower", "aspect": "auto", "interpolation": "nearest", "extent": (0.0, audio.duration_s, *keys)}

@@ -1,4 +1,4 @@
-"""What plays: a checkpoint with all that turns its notes into sound."""
+"""The studio: a checkpoint, and everything that turns its notes into sound."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import chain
 from samplepack.base.errors import InputError
 from samplepack.base.parallel import Map
 from samplepack.base.progress import SILENT, Progress
-from samplepack.clips.clip import PlannedClip, play, to_render
+from samplepack.clips.clip import PlannedClip, key_notes, play
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import DEFAULT_ENGINE, Engine
 from samplepack.models.latent import Latent
@@ -20,44 +20,56 @@ from samplepack.rendering.plan import Note
 from samplepack.rendering.render import render
 from samplepack.sound.audio import Audio
 
-MOST_STEPS = 1000
-"""Notes of a walk or a preview: they wait in memory, and nobody listens to more."""
+MOST_NOTES = 1000
+"""The most notes of a walk or a preview; all of them are kept in memory."""
 
 
 @dataclass(frozen=True)
 class Studio:
-    """What plays: a recipe's checkpoint, and how its notes are made."""
+    """Plays clips, walks and previews with a recipe's checkpoint, effects and settings of sound."""
 
     recipe: Recipe
     checkpoint: Checkpoint
     cache: Cache
+    """Keeps rendered notes."""
+
     map_: Map
+    """Tunes notes side by side."""
+
     progress: Progress = SILENT
+    """Is called as notes are done."""
+
     engine: Engine = DEFAULT_ENGINE
+    """What notes are rendered on."""
 
     def key(self, z: Latent, pitch: int) -> tuple[Note, ...]:
-        """What the network renders of a key."""
-        return to_render(z, pitch, self.recipe.sound, self.checkpoint.digest, self.engine)
+        """The notes to render for one key: one, or in stereo a left and a right one."""
+        return key_notes(z, pitch, self.recipe.sound, self.checkpoint.digest, self.engine)
 
-    def rendered(self, keys: Sequence[tuple[Note, ...]]) -> Iterator[Audio]:
-        """The network's notes of some keys, in their order."""
+    def render(self, keys: Sequence[tuple[Note, ...]]) -> Iterator[Audio]:
+        """Render the notes of keys, in their order, one channel each.
+
+        Raises:
+            InputError: the checkpoint's weights are damaged.
+            SamplepackError: the network made NaN or infinity.
+        """
         self.progress.started(len(keys))
         notes = chain(*keys)
-        with closing(render(notes, self.checkpoint, self.cache, self.engine, self.progress.loading)) as made:
-            for _, audio in made:
+        with closing(render(notes, self.checkpoint, self.cache, self.engine, self.progress.loading)) as rendered:
+            for _, audio in rendered:
                 yield audio
 
     def play(self, planned: PlannedClip) -> Audio:
-        """A planned clip as sound."""
-        rendered = self.rendered(planned.notes)
+        """Play a planned clip; errors as for `render`."""
+        rendered = self.render(planned.notes)
         return play(planned, rendered, self.checkpoint.rate_hz, self.recipe, self.map_, self.progress)
 
 
 def parse_pitches(text: str, checkpoint: Checkpoint) -> list[int]:
-    """Pitches such as `60,64,67`.
+    """Read a list of pitches such as `60,64,67`.
 
     Raises:
-        InputError: they aren't any, or the checkpoint can't play one.
+        InputError: the text is no such list, or the checkpoint can't play one of the pitches.
     """
     try:
         pitches = [int(pitch) for pitch in text.split(",")]
@@ -68,21 +80,21 @@ def parse_pitches(text: str, checkpoint: Checkpoint) -> list[int]:
 
 
 def check_pitches(pitches: Sequence[int], checkpoint: Checkpoint) -> None:
-    """Know that a checkpoint can play some pitches.
+    """Check that a checkpoint can play pitches.
 
     Raises:
-        InputError: it can't play one.
+        InputError: it can't play one of them.
     """
-    known = checkpoint.pitches
-    if outside := [pitch for pitch in pitches if pitch not in known]:
-        raise InputError(f"pitch {outside[0]} is outside what the checkpoint can play, {known[0]}-{known[-1]}")
+    playable = checkpoint.pitches
+    if outside := [pitch for pitch in pitches if pitch not in playable]:
+        raise InputError(f"pitch {outside[0]} is outside what the checkpoint can play, {playable[0]}-{playable[-1]}")
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Seeds such as `3,17,8`.
+    """Read a list of seeds such as `3,17,8`.
 
     Raises:
-        InputError: one isn't a whole number from 0 to 4294967295.
+        InputError: one of them isn't a whole number from 0 to 4294967295.
     """
     written = [seed.strip() for seed in text.split(",")]
     if bad := [seed for seed in written if not (seed.isascii() and seed.isdecimal() and int(seed) < 2**32)]:

@@ -276,7 +276,7 @@ def write_clip(folder: Path, planned: PlannedClip, audio: Audio, loaded: LoadedR
     (folder / "Clips").mkdir(exist_ok=True)
     (folder / file).write_bytes(encode(audio, sound.file, sound.bits, zlib.crc32(file.encode())))
     notes = planned.score.notes
-    views.draw_clip(folder / "Clips" / f"{planned.name}.png", planned.name, audio, notes, planned.along)
+    views.draw_clip(folder / "Clips" / f"{planned.name}.png", planned.name, audio, notes, planned.path_positions)
     return {
         "name": planned.name,
         "file": file,

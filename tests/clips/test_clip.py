@@ -13,7 +13,7 @@ from samplepack.base.errors import InputError
 from samplepack.clips.mix import envelope, mix
 from samplepack.clips.path import TimbrePath, random_path
 from samplepack.clips.score import PlayedNote, read_midi
-from samplepack.clips.walk import stations
+from samplepack.clips.walk import walk_latents
 from samplepack.models.latent import slerp
 from tests.helpers.places import FIXTURES
 
@@ -281,7 +281,7 @@ def test_a_walk_that_cannot_be_is_told_in_a_line(run, write_recipe, tmp_path, ar
 
 def test_a_walk_passes_its_key_points():
     points = [np.random.RandomState(seed).standard_normal(8).astype("float32") for seed in (3, 17, 8, 3)]
-    passed = stations(points, 5)
+    passed = walk_latents(points, 5)
     assert len(passed) == 16
     for i, point in enumerate(points):
         np.testing.assert_allclose(passed[5 * i], point, atol=1e-6)
@@ -290,8 +290,8 @@ def test_a_walk_passes_its_key_points():
 def test_notes_are_coloured_by_their_place_along_the_path():
     z = np.ones(4, np.float32)
     path = TimbrePath((0.0, 9.0, 10.0), (z, z, z))
-    assert [path.along(t) for t in (0.0, 4.5, 9.0, 9.5, 12.0)] == [0.0, 0.25, 0.5, 0.75, 1.0]
-    assert TimbrePath((0.0,), (z,)).along(3.0) == 0.0
+    assert [path.position(t) for t in (0.0, 4.5, 9.0, 9.5, 12.0)] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert TimbrePath((0.0,), (z,)).position(3.0) == 0.0
 
 
 def test_a_walk_is_a_long_sound_and_an_instrument(run, write_recipe, tmp_path):
