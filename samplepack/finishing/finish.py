@@ -9,8 +9,8 @@ import numpy as np
 
 from samplepack.finishing import process
 from samplepack.finishing.align import align
+from samplepack.finishing.effects import Effect
 from samplepack.finishing.loop import FIRST_S, LAST_S, Looped, find_loops
-from samplepack.finishing.process import Effect
 from samplepack.finishing.tune import STEADY_CENTS, Tuning, lowered, measure_cents, tune
 from samplepack.sound.audio import Audio, db_to_gain
 from samplepack.sound.loudness import loudness_lufs, true_peak_db

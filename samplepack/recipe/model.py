@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 
 from samplepack.documents.problems import wrong
-from samplepack.finishing.process import Effect, Step
+from samplepack.finishing.effects import Effect, Step
 from samplepack.models.latent import Interpolation, Spacing
 from samplepack.recipe.clips import Clip
 from samplepack.recipe.fields import SEED_SCHEMA, Model, Name, ShortFor, Text, TimbreName, context_of, whole
