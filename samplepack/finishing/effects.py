@@ -47,7 +47,7 @@ class Effect(BaseModel):
 
     def plugin(self) -> Any:
         """A new Pedalboard effect with these parameters."""
-        return _make(type(self).__name__, self.model_dump(exclude_unset=True))
+        return _make(type(self).__name__, {name: value for name, value in self if name in self.model_fields_set})
 
     def files(self) -> list[Path]:
         """The files that it reads; of a folder, all in it."""

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pedalboard
@@ -8,7 +9,7 @@ from pydantic import ValidationError
 
 from samplepack.finishing.effects import EFFECTS, Step
 from samplepack.finishing.process import apply
-from samplepack.sound.audio import Audio
+from samplepack.sound.audio import Audio, encode
 
 
 def effect(name, **parameters):
@@ -61,6 +62,16 @@ def test_parameters_reach_pedalboard_enums_among_them():
 def test_values_that_cannot_be_played_are_refused(name, parameters):
     with pytest.raises(ValidationError):
         effect(name, **parameters)
+
+
+def test_an_effect_that_reads_a_file_is_made_without_a_warning(tmp_path):
+    impulse = tmp_path / "impulse.wav"
+    impulse.write_bytes(encode(Audio(np.eye(1, 100, dtype=np.float32), 48000), "wav", 24, 0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        convolution = effect("Convolution", impulse_response_filename=str(impulse))
+        assert convolution.plugin().impulse_response_filename == str(impulse)
+    assert convolution.files() == [impulse]
 
 
 def test_effects_are_the_same_where_pedalboard_loads_other_plugins_too():
