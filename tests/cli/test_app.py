@@ -1,10 +1,8 @@
-"""The command line, and that the documents tell the truth about it."""
+"""The command line."""
 
 import json
 import os
 import pty
-import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -30,26 +28,6 @@ def test_help_shows_an_example_of_every_command(run):
     for path, _ in commands():
         ran = run(*path[1:], "--help")
         assert ran.code == 0 and "Example" in ran.out and f"  {' '.join(path)}" in ran.out
-
-
-def test_every_command_and_option_stands_in_the_readme():
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    for path, command in commands():
-        assert " ".join(path) in readme
-        for option in (o for p in command.params if isinstance(p, click.Option) for o in p.opts):
-            assert option in readme, f"{' '.join(path)} {option}"
-
-
-def test_every_command_in_the_readme_is_one():
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    known = {" ".join(path): command for path, command in commands()}
-    blocks = "\n".join(re.findall(r"^```\n(.*?)^```", readme, re.MULTILINE | re.DOTALL))
-    for line in re.findall(r"^(?:\$ )?(samplepack .*)$", blocks, re.MULTILINE):
-        words = shlex.split(line, comments=True)
-        name = " ".join(words[:3]) if words[1] in ("checkpoints", "cache") else " ".join(words[:2])
-        assert name in known or words[1].startswith("-"), line
-        options = {option for parameter in known[name].params for option in parameter.opts} if name in known else set()
-        assert {word.rstrip(",") for word in words if word.startswith("--")} <= options | {"--help", "--version"}, line
 
 
 def test_version_and_help_exit_with_0_and_nonsense_with_2(run):
