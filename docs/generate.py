@@ -65,7 +65,7 @@ The YAML file that `samplepack train` takes has the keys below; an unknown key i
 def pages() -> dict[str, str]:
     """The text of each generated page, by its path below `docs/`."""
     from samplepack.cli.app import main
-    from samplepack.finishing.process import EFFECTS
+    from samplepack.finishing.effects import EFFECTS
     from samplepack.models.backend import start_backend
     from samplepack.recipe import Recipe, json_schema
 
