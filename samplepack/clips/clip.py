@@ -17,7 +17,7 @@ from samplepack.base.progress import SILENT, Progress
 from samplepack.clips.mix import mix
 from samplepack.clips.path import TimbrePath, random_path
 from samplepack.clips.score import PlayedNote, Score, read_score
-from samplepack.documents.document import read_document
+from samplepack.documents.document import Kind, read_document
 from samplepack.documents.problems import validation_message
 from samplepack.finishing import process
 from samplepack.finishing.finish import in_tune
@@ -86,7 +86,7 @@ def check_clips(recipes: Iterable[LoadedRecipe]) -> None:
             try:
                 read_score(clip, loaded.checkpoint)
             except InputError as error:
-                document = read_document(loaded.path)
+                document = read_document(loaded.path, Kind("recipe", "recipe: 1", frozenset()))
                 messages = (f"clips.{name}.midi: {problem.message}" for problem in error.problems)
                 problems += [document.problem(("clips", name, "midi"), message) for message in messages]
     if problems:

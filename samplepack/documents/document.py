@@ -17,12 +17,23 @@ _MOST_VALUES = 200_000
 _LONGEST_NUMBER = 400
 _LARGEST_INTEGER = 2**64
 
-_FILE_KEYS = {"checkpoint", "path", "latent", "like", "impulse_response_filename", "path_to_plugin_file", "reads"}
-"""Keys whose text is a file's path, which is taken as it's written: a file system may tell NFC from NFD."""
-
 _TAG = "tag:yaml.org,2002:"
 
 Key = str | int
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of document."""
+
+    name: str
+    """What one is called in messages, after "a": `recipe`."""
+
+    first_line: str
+    """How one begins: `recipe: 1`."""
+
+    path_keys: frozenset[str]
+    """Keys whose text is the path of a file; it is taken as written, since a file system may tell NFC from NFD."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,7 @@ class Document:
     content: bytes
     """What stands in it, byte for byte."""
 
-    data: Any
+    data: dict[str, Any]
     """Plain dicts, lists, strings and numbers; but for paths of files, text is in NFC."""
 
     node: yaml.Node
@@ -59,11 +70,15 @@ class Document:
         return _problem_at(node.start_mark, message, self.file)
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, kind: Kind) -> Document:
     """Read a YAML file, safely: plain data alone, of a bounded size.
 
+    Args:
+        path: of the file.
+        kind: of document that it should be.
+
     Raises:
-        InputError: it can't be read, isn't YAML, or has a key twice.
+        InputError: it can't be read, isn't YAML, is no mapping, or has a key twice.
     """
     file = str(path)
     try:
@@ -72,7 +87,7 @@ def read_document(path: Path) -> Document:
     except OSError as error:
         raise InputError(Problem(f"cannot read it: {error.strerror}", file)) from error
     if len(content) > _MOST_BYTES:
-        raise InputError(Problem("longer than 4 MiB, which no recipe is", file))
+        raise InputError(Problem(f"longer than 4 MiB, which no {kind.name} is", file))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -81,8 +96,8 @@ def read_document(path: Path) -> Document:
         loader = yaml.SafeLoader(text)
         node = _single_node(loader, file)
         if node is None:
-            raise InputError(Problem("empty; a recipe starts with: recipe: 1", file, 1, 1))
-        builder = _Builder(file, loader)
+            raise InputError(Problem(f"empty; a {kind.name} starts with: {kind.first_line}", file, 1, 1))
+        builder = _Builder(file, kind, loader)
         data = builder.build(node)
     except RecursionError as error:
         raise InputError(Problem("nested too deeply", file)) from error
@@ -94,6 +109,9 @@ def read_document(path: Path) -> Document:
         raise InputError(Problem(f"not YAML: {' '.join(str(error).split())}", file)) from error
     if builder.problems:
         raise InputError(*builder.problems)
+    if not isinstance(data, dict):
+        message = f"a {kind.name} is a mapping that starts with: {kind.first_line}"
+        raise InputError(_problem_at(node.start_mark, message, file))
     return Document(file, content, data, node)
 
 
@@ -109,8 +127,9 @@ def _single_node(loader: yaml.SafeLoader, file: str) -> yaml.Node | None:
 class _Builder:
     """Turns YAML's nodes into data and notes what is wrong on the way."""
 
-    def __init__(self, file: str, loader: yaml.SafeLoader) -> None:
+    def __init__(self, file: str, kind: Kind, loader: yaml.SafeLoader) -> None:
         self.file = file
+        self.kind = kind
         self.loader = loader
         self.values = 0
         self.problems: list[Problem] = []
@@ -127,8 +146,8 @@ class _Builder:
         return unicodedata.normalize("NFC", value) if isinstance(value, str) and not is_path else value
 
     def _scalar(self, node: yaml.Node) -> Any:
-        kind = node.tag.removeprefix(_TAG)
-        if kind in ("int", "float") and len(node.value) > _LONGEST_NUMBER:
+        tag = node.tag.removeprefix(_TAG)
+        if tag in ("int", "float") and len(node.value) > _LONGEST_NUMBER:
             return self._wrong(node, f"a number of more than {_LONGEST_NUMBER} digits")
         try:
             value = self.loader.construct_object(node)
@@ -136,14 +155,14 @@ class _Builder:
             return self._wrong(node, f"cannot be read as a value: {error.problem}")
         except (ValueError, ArithmeticError, LookupError, AttributeError) as error:
             # PyYAML's constructors expect what their tag's pattern matches; a tag that is written out matches anything.
-            reason = f": {error}" if kind == "timestamp" and type(error) is ValueError else ""
-            return self._wrong(node, f"'{node.value[:40]}' cannot be read as !!{kind}{reason}")
+            reason = f": {error}" if tag == "timestamp" and type(error) is ValueError else ""
+            return self._wrong(node, f"'{node.value[:40]}' cannot be read as !!{tag}{reason}")
         if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
             return self._wrong(node, "a number beyond 2^64")
         if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
             return self._wrong(node, f"not text: {ascii(value)[:40]} holds half of a character")
         if value is not None and not isinstance(value, str | int | float):
-            return self._wrong(node, f"a recipe holds text and numbers, no !!{kind}; write it in quotes")
+            return self._wrong(node, f"a {self.kind.name} holds text and numbers, no !!{tag}; write it in quotes")
         return value
 
     def _mapping(self, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -152,14 +171,14 @@ class _Builder:
             if key_node.tag == f"{_TAG}merge":
                 self._wrong(key_node, "merge keys (<<) aren't supported; write the keys out")
                 continue
-            told = len(self.problems)
+            problems_before = len(self.problems)
             key = self.build(key_node)
             if isinstance(key, str):
                 if key in data:
                     self._wrong(key_node, f"'{key}' stands here for the second time")
                 else:
-                    data[key] = self.build(value_node, is_path=key in _FILE_KEYS)
-            elif len(self.problems) == told:
+                    data[key] = self.build(value_node, is_path=key in self.kind.path_keys)
+            elif len(self.problems) == problems_before:
                 hint = f"; write it in quotes: '{key_node.value}'" if isinstance(key_node, yaml.ScalarNode) else ""
                 self._wrong(key_node, f"a key must be text{hint}")
         return data

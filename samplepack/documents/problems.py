@@ -16,6 +16,10 @@ from samplepack.documents.document import Document, Key
 
 _OWN_WORDS = "samplepack"
 
+UNKNOWN_KEY = "unknown_key_message"
+"""The class variable by which a model words what is said of a key that it doesn't know: `{model} has no parameter
+'{key}'`, in which `model` is the class's name."""
+
 _SHOULD_BE = {"tuple_type": "a list", "dict_type": "a mapping", "model_type": "a mapping"}
 """Kind of error → what to write, where Pydantic speaks of Python's types."""
 
@@ -27,10 +31,10 @@ def wrong(message: str) -> PydanticCustomError:
 
 
 def readable_path(written: str, info: ValidationInfo) -> Path:
-    """The path that a document names, if the file lies in the document's own folder or in one that it may read.
+    """The path that a document names, if the file lies in one of the folders that the document may read.
 
-    The context of the validation says so: `folder`, what paths are relative to, and `readable`, the folders; without
-    them every path is good.
+    The validation's context says which: `folder`, what paths are relative to; `readable`, the folders; `outside`, what
+    to answer about a path elsewhere. Without them every path is good.
 
     Raises:
         PydanticCustomError: it lies elsewhere, be it by way of a link.
@@ -38,7 +42,7 @@ def readable_path(written: str, info: ValidationInfo) -> Path:
     context = info.context or {}
     path = Path(context.get("folder", Path()), written)
     if "readable" in context and not lies_in(path, context["readable"]):
-        raise wrong(f"'{written}' lies outside the recipe's folder; write the folder that it lies in under reads:")
+        raise wrong(f"'{written}' {context['outside']}")
     return path
 
 
@@ -77,13 +81,10 @@ def _problem(document: Document, error: ErrorDetails, root: type[BaseModel]) -> 
     received = "" if isinstance(error["input"], dict | list) else f", not {error['input']!r}"
     if kind == "extra_forbidden":
         *parent, key = location
-        known = _keys_at(root, parent)
-        if parent[:1] == ["process"] and len(parent) == 2:
-            what = f"Pedalboard has no effect '{key}'"
-        elif parent[:1] == ["process"]:
-            what = f"{parent[2]} has no parameter '{key}'"
-        else:
-            what = f"unknown key '{key}'"
+        model = _model_at(root, parent)
+        known = list(_fields(model))
+        template = getattr(model, UNKNOWN_KEY, "unknown key '{key}'")
+        what = template.format(key=key, model=model.__name__)
         what += did_you_mean(str(key), known) or f" (known: {', '.join(known)})"
         return document.problem_with_key(location, _at(parent) + what)
     if kind == "missing":
@@ -109,8 +110,8 @@ def _at(location: Sequence[Key]) -> str:
     return f"{text}: " if text else ""
 
 
-def _keys_at(root: type[BaseModel], location: Sequence[Key]) -> list[str]:
-    """The keys that a mapping at a place of the root may have."""
+def _model_at(root: type[BaseModel], location: Sequence[Key]) -> type[BaseModel]:
+    """The model of the mapping at a place of the root."""
     annotation: Any = root
     for key in location:
         if get_origin(annotation) is dict:
@@ -118,15 +119,18 @@ def _keys_at(root: type[BaseModel], location: Sequence[Key]) -> list[str]:
         elif get_origin(annotation) is tuple:
             annotation = get_args(annotation)[0]
         else:
-            annotation = _fields(annotation)[str(key)]
-    return list(_fields(annotation))
+            annotation = _fields(_model_in(annotation))[str(key)]
+    return _model_in(annotation)
 
 
-def _fields(annotation: Any) -> dict[str, Any]:
-    """Key → type of a model, or of the model in a union."""
+def _model_in(annotation: Any) -> type[BaseModel]:
+    """The model that a type is, or that is in a union."""
     if get_origin(annotation) is Annotated:
-        return _fields(get_args(annotation)[0])
-    for candidate in (annotation, *get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return {field.alias or name: field.annotation for name, field in candidate.model_fields.items()}
-    return {}
+        return _model_in(get_args(annotation)[0])
+    types = (annotation, *get_args(annotation))
+    return next(one for one in types if isinstance(one, type) and issubclass(one, BaseModel))
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    """Key → type of a model."""
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}

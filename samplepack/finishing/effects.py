@@ -10,7 +10,7 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import pedalboard
 from pydantic import (
@@ -44,6 +44,8 @@ class Effect(BaseModel):
     """One effect of a chain; each of Pedalboard's has a subclass, whose fields are its parameters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    unknown_key_message: ClassVar[str] = "{model} has no parameter '{key}'"
 
     def plugin(self) -> Any:
         """A new Pedalboard effect with these parameters."""
@@ -194,6 +196,8 @@ class _Step(BaseModel):
     """A step as a recipe writes it, one key: `Reverb: {room_size: 0.4}`. `Reverb` alone is short for `Reverb: {}`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    unknown_key_message: ClassVar[str] = "Pedalboard has no effect '{key}'"
 
     @model_validator(mode="before")
     @classmethod

@@ -39,6 +39,9 @@ class Context(TypedDict, total=False):
     readable: Sequence[Path]
     """Folders that the recipe's files may lie in."""
 
+    outside: str
+    """What to answer about a file that lies elsewhere, after its name."""
+
     allow_plugins: bool
     """Whether effects may be programs from elsewhere."""
 

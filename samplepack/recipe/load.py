@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from samplepack.base.errors import InputError, Problem
 from samplepack.checkpoints import library
-from samplepack.documents.document import Document, read_document
+from samplepack.documents.document import Document, Kind, read_document
 from samplepack.documents.problems import lies_in, problems_in
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.recipe.checks import (
@@ -27,6 +27,16 @@ from samplepack.recipe.fields import Context
 from samplepack.recipe.fits import Fit, read_fits
 from samplepack.recipe.model import CheckpointField, CheckpointReference, Recipe
 from samplepack.recipe.timbres import fit_problem, length_problem
+
+_KIND = Kind(
+    "recipe",
+    first_line="recipe: 1",
+    path_keys=frozenset(
+        {"checkpoint", "path", "latent", "like", "midi", "impulse_response_filename", "path_to_plugin_file", "reads"}
+    ),
+)
+
+_OUTSIDE = "lies outside the recipe's folder; write the folder that it lies in under reads:"
 
 
 @dataclass(frozen=True)
@@ -81,9 +91,7 @@ def load_recipe(
     Raises:
         InputError: every problem in it at once, each with its file, line and column.
     """
-    document = read_document(path)
-    if not isinstance(document.data, dict):
-        raise InputError(document.problem((), "a recipe is a mapping that starts with: recipe: 1"))
+    document = read_document(path, _KIND)
     problems: list[Problem] = []
     readable = _readable(document.data, path.parent)
     found = _find_checkpoint(document, path.parent, readable, problems)
@@ -91,6 +99,7 @@ def load_recipe(
     context = Context(
         folder=path.parent,
         readable=readable,
+        outside=_OUTSIDE,
         allow_plugins=allow_plugins,
         file=str(path),
         fits=_fits(path, problems),
@@ -173,7 +182,7 @@ def _find_checkpoint(
     except ValidationError:
         return None  # the recipe's own validation tells it
     if library.is_path(reference.path) and not lies_in(folder / reference.path, readable):
-        message = f"checkpoint '{reference.path}' lies outside the recipe's folder; write its folder under reads:"
+        message = f"checkpoint '{reference.path}' {_OUTSIDE}"
         problems.append(document.problem(("checkpoint", "path"), message))
         return None
     try:

@@ -11,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError,
 from samplepack.base.errors import InputError, Problem
 from samplepack.checkpoints import library
 from samplepack.datasets.dataset import Dataset, read_dataset
-from samplepack.documents.document import Document, read_document
+from samplepack.documents.document import Document, Kind, read_document
 from samplepack.documents.problems import problems_in, wrong
 from samplepack.models.checkpoint import Checkpoint, PitchRange
 from samplepack.training.adversarial import AdversarialSettings, FinishSettings
 from samplepack.training.reconstruction import Reconstruction
+
+_KIND = Kind("training", first_line="train: 1", path_keys=frozenset({"data", "from", "notices"}))
 
 Method = Literal["reconstruction", "adversarial"]
 
@@ -121,7 +123,7 @@ def load_training(path: Path) -> LoadedTraining:
     Raises:
         InputError: everything that is wrong with them, each at its place in the file.
     """
-    document = read_document(path)
+    document = read_document(path, _KIND)
     try:
         training = Training.model_validate(document.data)
     except ValidationError as error:
