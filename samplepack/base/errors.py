@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_LEAST_SIMILARITY = 0.7
+"""`SequenceMatcher.ratio` of two spellings of one word: nmae and name have 0.75, Brass and Glass, two words, 0.6."""
+
 
 class SamplepackError(Exception):
     """It ran and failed, through no fault in what the user gave. The command line exits with 1."""
@@ -43,7 +46,7 @@ class InputError(SamplepackError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`"; did you mean 'Reverb'?"` where a known name is near, else `""`."""
+    """`"; did you mean 'Reverb'?"` where a known name is spelled nearly the same, else `""`."""
     by_lower_case = {k.lower(): k for k in known}
-    near = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=_LEAST_SIMILARITY)
     return f"; did you mean '{by_lower_case[near[0]]}'?" if near else ""

@@ -19,9 +19,10 @@ from pydantic import (
     model_validator,
 )
 
-from samplepack.base.errors import InputError, did_you_mean
+from samplepack.base.errors import InputError
+from samplepack.checkpoints.instruments import find_instrument
 from samplepack.documents.problems import readable_path, wrong
-from samplepack.models.checkpoint import Checkpoint, read_instruments
+from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.latent import Latent, latent_from_seed
 from samplepack.recipe.fields import SEED_SCHEMA, Model, Seed, Text, TimbreName, context_of, file_name
 from samplepack.recipe.fits import Fit, sound_files, sounds_digest
@@ -36,7 +37,7 @@ class StoredLatent:
     """A latent that is stored beside the recipe, or in the checkpoint."""
 
     name: str
-    """What the recipe says: the path of a file, or the name of an instrument."""
+    """The path of a file, as the recipe writes it, or the name of an instrument, as the checkpoint spells it."""
 
     values: Latent
     """float32, shape (latent_dim,)."""
@@ -78,18 +79,12 @@ def _find_instrument(name: Any, info: ValidationInfo) -> StoredLatent | None:
     checkpoint = context_of(info).get("checkpoint")
     if checkpoint is None:
         return StoredLatent(name, np.ones(1, np.float32))  # that there is no checkpoint is told already
+    if not isinstance(checkpoint, Checkpoint):
+        raise wrong(f"checkpoint '{checkpoint.name}' has no instruments with names; write a seed instead")
     try:
-        known = read_instruments(checkpoint) if isinstance(checkpoint, Checkpoint) else {}
+        return StoredLatent(*find_instrument(name, checkpoint))
     except InputError as error:
         raise wrong(str(error)) from None
-    if not known:
-        raise wrong(f"checkpoint '{checkpoint.name}' has no instruments with names; write a seed instead")
-    if name not in known:
-        raise wrong(
-            f"checkpoint '{checkpoint.name}' has no instrument '{name}'{did_you_mean(name, known)} "
-            f"(`samplepack checkpoints info {checkpoint.name}` lists all {len(known)})"
-        )
-    return StoredLatent(name, known[name])
 
 
 @dataclass(frozen=True, eq=False)

@@ -158,8 +158,8 @@ BAD = {
     ("Glass: 7", "Glass: {instrument: 7}"): [
         "r.yaml:6:23: timbres.Glass.instrument: should be the name of an instrument"
     ],
-    ("Glass: 7", "Glass: {instrument: viola}"): [
-        "r.yaml:6:23: timbres.Glass.instrument: checkpoint 'starter' has no instrument 'viola'; did you mean 'Viola'? "
+    ("Glass: 7", "Glass: {instrument: violla}"): [
+        "r.yaml:6:23: timbres.Glass.instrument: checkpoint 'starter' has no instrument 'violla'; did you mean 'Viola'? "
         "(`samplepack checkpoints info starter` lists all 111)"
     ],
     ("Glass: 7", "Glass: {sed: 7}"): [
