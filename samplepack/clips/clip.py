@@ -169,7 +169,7 @@ def process_and_level(audio: Audio, recipe: Recipe) -> Audio:
     """Send a long sound through a recipe's effects and bring its true peak to the recipe's `peak_db`, at the recipe's
     rate; silence stays silence."""
     rate_hz = recipe.sound.rate_for(audio.rate_hz)
-    processed = process.finish(audio, recipe.effects, rate_hz, process.tail_s(recipe.effects, rate_hz))
+    processed = process.apply_chain(audio, recipe.effects, rate_hz, process.tail_s(recipe.effects, rate_hz))
     if processed.peak == 0.0:
         return processed
     gain = np.float32(db_to_gain(recipe.sound.peak_db - true_peak_db(processed)))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from samplepack.datasets.dataset import PEAK, Dropped
 from samplepack.sound.audio import Audio, gain_to_db, resample
 from samplepack.sound.key_names import key_name
-from samplepack.sound.pitch import hear_pitch, pitch_hz
+from samplepack.sound.pitch import estimate_pitch, pitch_hz
 
 SILENT_PEAK = 2e-3
 """A sound that stays below this magnitude is no note."""
@@ -117,7 +117,7 @@ def _take(offered: Offered, audio: Audio, rate_hz: int, samples: int, pitches: r
     peak = float(np.abs(wave).max())
     if peak < SILENT_PEAK:
         raise Unusable(f"silent: mixed to mono, its peak is {gain_to_db(peak):.0f} dB")
-    heard = hear_pitch(Audio(wave[None] * np.float32(PEAK / peak), rate_hz))
+    heard = estimate_pitch(Audio(wave[None] * np.float32(PEAK / peak), rate_hz))
     is_sure = heard is not None and heard.aperiodicity < SURE_APERIODICITY
     pitch = offered.pitch
     if pitch is None:

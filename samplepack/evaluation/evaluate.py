@@ -19,7 +19,7 @@ from samplepack.evaluation.measures import Wave
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.latent import slerp
 from samplepack.sound.audio import Audio
-from samplepack.sound.pitch import hear_pitch
+from samplepack.sound.pitch import estimate_pitch
 
 PITCHES = range(36, 85, 2)
 """At which pitch is judged."""
@@ -164,7 +164,7 @@ def _pitch(
 
 
 def _heard(bench: Bench, wave: Wave, pitch: int) -> tuple[int, float | None]:
-    heard = hear_pitch(Audio(wave[np.newaxis], bench.rate_hz))
+    heard = estimate_pitch(Audio(wave[np.newaxis], bench.rate_hz))
     return pitch, None if heard is None else round(heard.cents_above(pitch), 2)
 
 

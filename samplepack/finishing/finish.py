@@ -70,7 +70,7 @@ class FinishedNote:
 
 
 @dataclass(frozen=True)
-class _Tried:
+class _Layer:
     """A layer of a key that is finished, but may be finished once more."""
 
     looped: Looped
@@ -78,24 +78,24 @@ class _Tried:
     cents: float | None
 
 
-def finish(raws: Sequence[Audio], pitch: int, how: Finishing) -> list[FinishedNote]:
+def finish_key(raws: Sequence[Audio], pitch: int, settings: Finishing) -> list[FinishedNote]:
     """Finish one key.
 
     Args:
         raws: as the network made it: each layer, from the softest, and of each its channels. What sounds together is
             cut at the same onset, aligned in phase and level, and loops at the same frames.
         pitch: MIDI.
-        how: the same for all notes of a recipe.
+        settings: the same for all notes of a recipe.
 
     Returns:
         A note for each layer, the softest first.
     """
-    layers = _finish(raws, pitch, how, lower_cents=0.0)
-    if how.tune and _off(layers) > _RETUNED_CENTS:
+    layers = _finish_layers(raws, pitch, settings, lower_cents=0.0)
+    if settings.tune and _worst_cents(layers) > _RETUNED_CENTS:
         # What is held is a part of the note, and its pitch may not be that of the whole.
-        again = _finish(raws, pitch, how, lower_cents=layers[-1].cents or 0.0)
-        layers = min(layers, again, key=_off)
-    layers = [_unsteady(layer) if how.tune and _off([layer]) > STEADY_CENTS else layer for layer in layers]
+        again = _finish_layers(raws, pitch, settings, lower_cents=layers[-1].cents or 0.0)
+        layers = min(layers, again, key=_worst_cents)
+    layers = [_unsteady(layer) if settings.tune and _worst_cents([layer]) > STEADY_CENTS else layer for layer in layers]
     return [
         FinishedNote(
             pitch,
@@ -110,26 +110,26 @@ def finish(raws: Sequence[Audio], pitch: int, how: Finishing) -> list[FinishedNo
     ]
 
 
-def _unsteady(layer: _Tried) -> _Tried:
+def _unsteady(layer: _Layer) -> _Layer:
     return replace(layer, cents=None, tuning=replace(layer.tuning, state="unsteady") if layer.tuning else None)
 
 
-def _off(layers: Sequence[_Tried]) -> float:
+def _worst_cents(layers: Sequence[_Layer]) -> float:
     """How far the worst of some layers is off, cents."""
     return max((abs(layer.cents) for layer in layers if layer.cents is not None), default=0.0)
 
 
-def _finish(raws: Sequence[Audio], pitch: int, how: Finishing, lower_cents: float) -> list[_Tried]:
-    audios, tunings = in_tune(raws, pitch, how.tune, how.channels, lower_cents)
-    audios = [process.finish(audio, how.effects, how.rate_hz, how.tail_s) for audio in audios]
+def _finish_layers(raws: Sequence[Audio], pitch: int, settings: Finishing, lower_cents: float) -> list[_Layer]:
+    audios, tunings = in_tune(raws, pitch, settings.tune, settings.channels, lower_cents)
+    audios = [process.apply_chain(audio, settings.effects, settings.rate_hz, settings.tail_s) for audio in audios]
     if len(audios) == 1:
-        audios = _softer_layers(audios[0], pitch, how.velocity_layers)
-    looped = find_loops(audios) if how.loop else [Looped(audio, None, None, None) for audio in audios]
-    if len(raws) > how.channels:
-        looped, tunings = _at_one_level(looped), tunings[:: how.channels]
+        audios = _softer_layers(audios[0], pitch, settings.velocity_layers)
+    looped = find_loops(audios) if settings.loop else [Looped(audio, None, None, None) for audio in audios]
+    if len(raws) > settings.channels:
+        looped, tunings = _at_one_level(looped), tunings[:: settings.channels]
     else:
         tunings = [tunings[0]] * len(looped)
-    return [_Tried(one, tuning, _cents(one.audio, pitch)) for one, tuning in zip(looped, tunings, strict=True)]
+    return [_Layer(layer, tuning, _cents(layer.audio, pitch)) for layer, tuning in zip(looped, tunings, strict=True)]
 
 
 def in_tune(

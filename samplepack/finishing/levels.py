@@ -32,11 +32,11 @@ def even_gains_db(loudness: Sequence[float | None]) -> list[float]:
     Args:
         loudness: of each key, LUFS; None where it is silent.
     """
-    heard = [(i, value) for i, value in enumerate(loudness) if value is not None]
+    audible = [(i, value) for i, value in enumerate(loudness) if value is not None]
     gains = [0.0] * len(loudness)
-    if len(heard) < 2:
+    if len(audible) < 2:
         return gains
-    places, values = np.array([i for i, _ in heard]), np.array([value for _, value in heard])
+    places, values = np.array([i for i, _ in audible]), np.array([value for _, value in audible])
     weights = np.exp(-0.5 * ((places[:, np.newaxis] - places) / _SMOOTHING_KEYS) ** 2)
     run = weights @ values / weights.sum(axis=1)
     wanted = run + np.clip(values - run, -_LEFT_DB, _LEFT_DB)

@@ -55,7 +55,7 @@ def tail_s(effects: Sequence[Effect], rate_hz: int) -> float:
     return max(0, _end_of_sound(rung.samples) - burst) / rate_hz
 
 
-def finish(audio: Audio, effects: Sequence[Effect], rate_hz: int, tail_s: float) -> Audio:
+def apply_chain(audio: Audio, effects: Sequence[Effect], rate_hz: int, tail_s: float) -> Audio:
     """A note through the effects, at its final rate.
 
     The rate is changed, room made for the effects' tail, the effects applied, silence at the end cut, and both ends

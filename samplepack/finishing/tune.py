@@ -48,11 +48,11 @@ def measure_cents(partials: list[Partial]) -> Tuning:
     The strongest partials decide what one hears as the pitch, and the middle of them is not led astray by one that
     is off alone.
     """
-    heard = [p for p in partials if p.is_clear and p.gain > 0.05]
-    if not heard:
+    clear = [p for p in partials if p.is_clear and p.gain > 0.05]
+    if not clear:
         return Tuning("noisy", None)
-    cents = np.array([p.cents for p in heard])
-    weights = np.array([p.gain for p in heard])
+    cents = np.array([p.cents for p in clear])
+    weights = np.array([p.gain for p in clear])
     middle = _weighted_median(cents, weights)
     spread = _weighted_median(np.abs(cents - middle), weights)
     agree = spread <= _MOST_SPREAD_CENTS and abs(middle) <= _MOST_CENTS

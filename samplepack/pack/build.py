@@ -16,7 +16,7 @@ from samplepack.base.parallel import Map
 from samplepack.base.progress import SILENT, Progress
 from samplepack.clips.clip import plan_clips, play
 from samplepack.finishing import process
-from samplepack.finishing.finish import Finishing, finish
+from samplepack.finishing.finish import Finishing, finish_key
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import DEFAULT_ENGINE, Engine
 from samplepack.pack import pictures as picture
@@ -146,9 +146,9 @@ def _finisher(
         2 if recipe.sound.channels == "stereo" else 1,
     )
 
-    def finish_key(numbered: tuple[int, list[tuple[Note, Audio]]]) -> _Finished:
+    def finish_and_spool(numbered: tuple[int, list[tuple[Note, Audio]]]) -> _Finished:
         number, rendered = numbered
-        done = finish([raw for _, raw in rendered], rendered[0][0].pitch, how)
+        done = finish_key([raw for _, raw in rendered], rendered[0][0].pitch, how)
         layers = []
         for note in done:
             file = spool / f"{number}-{note.layer}"
@@ -157,7 +157,7 @@ def _finisher(
         prints = [fingerprint(raw.samples[0]) for _, raw in rendered]
         return _Finished(pack.SpooledKey(tuple(layers), " ".join(prints)), picture.spectrogram(done[-1].looped.audio))
 
-    return finish_key
+    return finish_and_spool
 
 
 def describe_plan(loaded: LoadedRecipe, cache: Cache, engine: Engine = DEFAULT_ENGINE) -> dict[str, Any]:

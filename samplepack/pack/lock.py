@@ -29,7 +29,7 @@ from samplepack.pack.manifest import MANIFEST, Fingerprints, Manifest, Sha256, S
 from samplepack.recipe import LoadedRecipe
 from samplepack.recipe.fits import fits_file
 from samplepack.rendering.plan import Axis, make_plan
-from samplepack.sound.fingerprint import agreement_db, split
+from samplepack.sound.fingerprint import difference_snr_db, split
 
 AGREEMENT_DB, LEAST_AGREEMENT_DB = 60.0, 40.0
 """On a machine whose sums round otherwise, the difference of a note from the locked one must lie this far below it: of
@@ -326,7 +326,7 @@ def _agreements_db(made: Lock, lock: Lock) -> list[float]:
         for pitch, line in locked.rendered.items():
             one, two = split(line), split(rendered.get(pitch, ""))
             same = len(one) == len(two)
-            agreements += [agreement_db(a, b) for a, b in zip(one, two, strict=True)] if same else [-np.inf]
+            agreements += [difference_snr_db(a, b) for a, b in zip(one, two, strict=True)] if same else [-np.inf]
     return sorted(agreements) or [-np.inf]
 
 

@@ -48,17 +48,17 @@ def split(line: str) -> list[str]:
     return [" ".join(words[i : i + 2]) for i in range(0, len(words), 2)]
 
 
-def agreement_db(reference: str, other: str) -> float:
+def difference_snr_db(reference: str, other: str) -> float:
     """How far below a wave its difference from another one lies, in dB, from their fingerprints; to within some 4 dB.
 
     Infinite for the same wave.
     """
-    one, two = reference.split(), other.split()
-    if one[0] == two[0]:
+    (digest, sketch), (other_digest, other_sketch) = reference.split(), other.split()
+    if digest == other_digest:
         return float("inf")
-    a, b = (np.frombuffer(base64.b64decode(sketch), "<f4").astype(np.float64) for sketch in (one[1], two[1]))
-    of_difference = float(np.sum((a[:_BUCKETS] - b[:_BUCKETS]) ** 2))
-    return float(10.0 * np.log10(max(a[_BUCKETS], 1e-30) / max(of_difference, 1e-30)))
+    a, b = (np.frombuffer(base64.b64decode(s), "<f4").astype(np.float64) for s in (sketch, other_sketch))
+    difference = float(np.sum((a[:_BUCKETS] - b[:_BUCKETS]) ** 2))
+    return float(10.0 * np.log10(max(a[_BUCKETS], 1e-30) / max(difference, 1e-30)))
 
 
 @cache

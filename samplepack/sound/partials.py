@@ -106,12 +106,12 @@ class Partials:
             yield number
             number += 1
 
-    def turn(self, number: int, how: Callable[[Bands], Bands]) -> None:
+    def turn(self, number: int, factor_of: Callable[[Bands], Bands]) -> None:
         """Multiply a partial of the first wave by what a function makes of that partial of all waves.
 
         Args:
             number: of the partial.
-            how: takes the bands, complex128, shape (n, room), and gives the factor, shape (room,).
+            factor_of: takes the bands, complex128, shape (n, room), and gives the factor, shape (room,).
         """
         import scipy.fft
 
@@ -124,7 +124,7 @@ class Partials:
         wide = np.zeros((len(band), self._room), np.complex128)
         wide[:, lead : lead + len(bins)] = band
         waves = scipy.fft.ifft(wide, axis=1)
-        turned = scipy.fft.fft(waves[0] * how(waves))
+        turned = scipy.fft.fft(waves[0] * factor_of(waves))
         to = np.arange(low - lead, low - lead + self._room)
         inside = (to >= 0) & (to < len(self._result))
         self._result[to[inside]] += turned[inside]

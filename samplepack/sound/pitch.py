@@ -19,7 +19,7 @@ def pitch_hz(pitch: float) -> float:
 
 
 @dataclass(frozen=True)
-class Heard:
+class PitchEstimate:
     """The pitch that one hears in a sound, whatever note was meant."""
 
     frequency_hz: float
@@ -37,7 +37,7 @@ class Heard:
         return float(1200.0 * np.log2(self.frequency_hz / pitch_hz(pitch)))
 
 
-def hear_pitch(audio: Audio) -> Heard | None:
+def estimate_pitch(audio: Audio) -> PitchEstimate | None:
     """The pitch of a steady sound from 25 to 2400 Hz, over up to 2 s after the onset; None of silence or a mere click.
 
     Source: de Cheveigné & Kawahara, "YIN, a fundamental frequency estimator for speech and music", JASA 2002: the first
@@ -74,4 +74,4 @@ def hear_pitch(audio: Audio) -> Heard | None:
     else:
         lag = int(np.argmin(normalised[shortest:])) + shortest
     place = lag + (parabolic_peak(normalised[lag - 1 : lag + 2]) if lag + 1 < len(lags) else 0.0)
-    return Heard(float(finer * rate_hz / place), float(normalised[lag]))
+    return PitchEstimate(float(finer * rate_hz / place), float(normalised[lag]))

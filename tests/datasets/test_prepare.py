@@ -16,7 +16,7 @@ from samplepack.datasets.prepare import parse_pitches, prepare
 from samplepack.formats import WRITERS
 from samplepack.sound import key_names as pitch_names
 from samplepack.sound.audio import Audio, encode
-from samplepack.sound.pitch import hear_pitch, pitch_hz
+from samplepack.sound.pitch import estimate_pitch, pitch_hz
 from samplepack.sound.riff import SamplerNote
 from tests.helpers.instruments import INSTRUMENTS, ROOTS
 
@@ -125,7 +125,7 @@ def test_a_folder_becomes_a_set_of_one_rate_length_and_level(folder, made, tmp_p
         wave = prepared.wave(index)
         assert np.abs(wave).max() == pytest.approx(PEAK, abs=1e-3)
         assert np.argmax(np.abs(wave) > 0.05) < 0.02 * RATE_HZ, "silence in front is cut"
-        assert abs(hear_pitch(Audio(wave[None], RATE_HZ)).cents_above(note.pitch)) < 5 and abs(note.cents) < 5
+        assert abs(estimate_pitch(Audio(wave[None], RATE_HZ)).cents_above(note.pitch)) < 5 and abs(note.cents) < 5
     assert contents.notes[-1].peak_db == pytest.approx(-40, abs=0.5)
     assert (tmp_path / "set" / "table.png").stat().st_size > 1000
 

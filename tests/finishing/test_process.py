@@ -32,23 +32,23 @@ def test_the_tail_of_a_delay_is_as_long_as_its_echoes():
 def test_a_tail_is_kept_whole_and_silence_after_it_is_cut():
     echo = effect("Delay", delay_seconds=1.0, feedback=0.0, mix=0.5)
     note = noise(seconds=1.0)
-    finished = process.finish(note, [echo], 48000, process.tail_s([echo], 48000))
+    finished = process.apply_chain(note, [echo], 48000, process.tail_s([echo], 48000))
     assert finished.duration_s == pytest.approx(2.0, abs=0.05)
-    dry = process.finish(note, [], 48000, 0.0)
+    dry = process.apply_chain(note, [], 48000, 0.0)
     assert dry.duration_s == pytest.approx(1.0, abs=0.01)
 
 
 def test_silence_at_the_start_is_cut_and_the_ends_are_faded():
     late = Audio(np.concatenate([np.zeros((1, 8000), np.float32), noise().samples], axis=1), 16000)
     assert process.onset(late) == 8000
-    finished = process.finish(noise(), [], 16000, 0.0)
+    finished = process.apply_chain(noise(), [], 16000, 0.0)
     assert finished.duration_s == pytest.approx(1.0, abs=0.001)
     assert finished.samples[0, 0] == 0.0 and abs(finished.samples[0, -1]) < 0.02
 
 
 def test_a_silent_note_stays_silent_and_whole():
     silent = Audio(np.zeros((1, 16000), np.float32), 16000)
-    finished = process.finish(silent, [effect("Reverb")], 48000, 0.5)
+    finished = process.apply_chain(silent, [effect("Reverb")], 48000, 0.5)
     assert not finished.samples.any() and finished.duration_s > 0.9
 
 

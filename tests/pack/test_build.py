@@ -148,7 +148,7 @@ def test_when_a_build_fails_the_earlier_pack_stays(write_recipe, tmp_path, monke
     def fail(*arguments):
         raise SamplepackError("the disk is on fire")
 
-    monkeypatch.setattr(process, "finish", fail)
+    monkeypatch.setattr(process, "apply_chain", fail)
     with pytest.raises(SamplepackError, match="on fire"):
         build(write_recipe("process: [Reverb]\n"), tmp_path / "output", tmp_path / "cache")
     assert contents(first.folder) == whole

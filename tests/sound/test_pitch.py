@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from samplepack.sound.audio import Audio
-from samplepack.sound.pitch import hear_pitch, pitch_hz
+from samplepack.sound.pitch import estimate_pitch, pitch_hz
 from tests.helpers.hearing import cents_between, fundamental_hz
 from tests.helpers.tones import tone
 
@@ -21,17 +21,17 @@ def bar(pitch, rate_hz=16000):
 @pytest.mark.parametrize("sound", [*(tone(p, 16000) for p in (24, 48.37, 84)), tone(60, partials=1)])
 def test_the_pitch_that_is_heard_is_the_fundamental_s(sound):
     reference_hz = fundamental_hz(sound)
-    heard = hear_pitch(sound)
-    assert heard.aperiodicity < 0.1 and abs(cents_between(heard.frequency_hz, reference_hz)) < 3.0
+    estimate = estimate_pitch(sound)
+    assert estimate.aperiodicity < 0.1 and abs(cents_between(estimate.frequency_hz, reference_hz)) < 3.0
 
 
 def test_a_bar_s_high_partial_does_not_draw_the_pitch_to_another_key():
     for pitch in range(24, 65, 8):
-        assert abs(hear_pitch(bar(pitch)).cents_above(pitch)) < 25.0
+        assert abs(estimate_pitch(bar(pitch)).cents_above(pitch)) < 25.0
 
 
 def test_no_pitch_is_heard_in_silence_and_none_surely_in_noise():
     noise = np.random.RandomState(0).standard_normal((1, 96000)).astype(np.float32)
-    assert hear_pitch(Audio(noise, 48000)).aperiodicity > 0.2
-    assert hear_pitch(Audio(np.zeros((1, 96000), np.float32), 48000)) is None
-    assert hear_pitch(Audio(noise[:, :100], 48000)) is None
+    assert estimate_pitch(Audio(noise, 48000)).aperiodicity > 0.2
+    assert estimate_pitch(Audio(np.zeros((1, 96000), np.float32), 48000)) is None
+    assert estimate_pitch(Audio(noise[:, :100], 48000)) is None

@@ -11,7 +11,7 @@ from samplepack.datasets.candidates import take
 from samplepack.datasets.dataset import read_dataset
 from samplepack.datasets.prepare import prepare
 from samplepack.sound.audio import Audio
-from samplepack.sound.pitch import hear_pitch
+from samplepack.sound.pitch import estimate_pitch
 
 SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
 PITCHES = range(60, 63)
@@ -55,14 +55,14 @@ def test_a_note_begins_at_once_is_held_for_three_seconds_and_does_not_hear_those
     level = np.sqrt((after.wave.reshape(-1, 160) ** 2).mean(axis=1))  # of each 10 ms
     assert np.argmax(level > 0.05 * level.max()) < 10
     assert level[295] > 0.3 * level.max() and level[395] < 0.5 * level[295]
-    assert abs(hear_pitch(Audio(after.wave[None], 16000)).cents_above(61)) < 20
+    assert abs(estimate_pitch(Audio(after.wave[None], 16000)).cents_above(61)) < 20
 
 
 def test_rendered_at_48_khz_high_notes_do_not_alias():
     (square,) = notes_of(80, range(84, 85))
     spectrum = np.abs(np.fft.rfft(square.wave[16000:48000] * np.hanning(32000)))
     frequency_hz = np.fft.rfftfreq(32000, 1 / 16000)
-    heard = hear_pitch(Audio(square.wave[None], 16000))
+    heard = estimate_pitch(Audio(square.wave[None], 16000))
     off = np.abs(frequency_hz / heard.frequency_hz - np.rint(frequency_hz / heard.frequency_hz))
     between = spectrum[(off > 0.2) & (frequency_hz > 500)]
     assert between.max() < spectrum.max() * 10 ** (-50 / 20)
