@@ -12,8 +12,10 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import sys
 import textwrap
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
@@ -156,8 +158,7 @@ def _docstrings(model: type[BaseModel]) -> dict[str, str]:
     found: dict[str, str] = {}
     for ancestor in reversed(model.__mro__):
         if issubclass(ancestor, BaseModel) and ancestor is not BaseModel:
-            (definition,) = ast.parse(textwrap.dedent(inspect.getsource(ancestor))).body
-            assert isinstance(definition, ast.ClassDef)
+            definition = _classes(ancestor.__module__)[ancestor.__name__]
             for attribute, after in pairwise(definition.body):
                 if (
                     isinstance(attribute, ast.AnnAssign)
@@ -167,6 +168,13 @@ def _docstrings(model: type[BaseModel]) -> dict[str, str]:
                 ):
                     found[attribute.target.id] = inspect.cleandoc(str(after.value.value))
     return found
+
+
+@cache
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    """Name → definition of the classes of a module."""
+    body = ast.parse(inspect.getsource(sys.modules[module])).body
+    return {statement.name: statement for statement in body if isinstance(statement, ast.ClassDef)}
 
 
 def _kind(schema: Mapping[str, Any], links: Mapping[str, str]) -> str:
