@@ -33,8 +33,12 @@ class Problem:
     def __str__(self) -> str:
         place = [str(part) for part in (self.file, self.line, self.column) if part is not None]
         text = ":".join(place) + ": " + self.message if place else self.message
-        # A name from a recipe may hold anything; what is printed stays on one line and can't steer a terminal.
-        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+        return printable(text)
+
+
+def printable(text: str) -> str:
+    """Text from a user's files on one line, with control characters written out, so that it can't steer a terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class InputError(SamplepackError):

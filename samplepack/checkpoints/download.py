@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 from samplepack.base.errors import InputError, SamplepackError
 from samplepack.base.files import sha256_of_file, write_aside
+from samplepack.base.progress import Progress
 
 if TYPE_CHECKING:
     import requests
@@ -22,9 +22,6 @@ _BLOCK = 1 << 14
 _MOST_REDIRECTS = 5
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 """Answers after which it's worth asking again."""
-
-Heard = Callable[[int, int | None], None]
-"""Hears how many bytes are there, of how many, if the server says."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +38,15 @@ class Patience:
     """Before the second attempt; it doubles each time."""
 
 
-def download(url: str, target: Path, heard: Heard, sha256: str | None = None, patience: Patience = Patience()) -> str:
+def download(
+    url: str, target: Path, progress: Progress, sha256: str | None = None, patience: Patience = Patience()
+) -> str:
     """Download a file, going on where an earlier attempt broke off, and put it in its place whole.
 
     Args:
         url: where it lies. Only a mirror that the user chose may be without HTTPS; no redirect leads away from HTTPS.
         target: where it goes; `NAME.part` and `NAME.part.json` beside it hold what is half there.
-        heard: hears how it goes.
+        progress: receives how many bytes are there, of how many if the server says.
         sha256: what it must be, if that is known.
         patience: with the server.
 
@@ -65,7 +64,7 @@ def download(url: str, target: Path, heard: Heard, sha256: str | None = None, pa
     while True:
         before = part.size
         try:
-            _attempt(url, part, heard, patience)
+            _attempt(url, part, progress, patience)
             break
         except _Broken as broken:
             attempts = 0 if part.size > before else attempts + 1
@@ -90,6 +89,7 @@ class _Part:
 
     def __init__(self, path: Path, url: str) -> None:
         self.path, self.url = path, url
+        self.name = path.name.removesuffix(".part")
         self._about = path.with_name(f"{path.name}.json")
         self.validator = ""
         """What the server calls this version of the file; empty where there is nothing to go on with."""
@@ -117,7 +117,7 @@ class _Part:
         self.validator = ""
 
 
-def _attempt(url: str, part: _Part, heard: Heard, patience: Patience) -> None:
+def _attempt(url: str, part: _Part, progress: Progress, patience: Patience) -> None:
     import requests
 
     go_on = bool(part.validator) and part.size > 0
@@ -133,7 +133,7 @@ def _attempt(url: str, part: _Part, heard: Heard, patience: Patience) -> None:
                 raise _Broken(f"the server answers {answer.status_code} {answer.reason}")
             if answer.status_code not in (200, 206):
                 raise SamplepackError(f"{url}: the server answers {answer.status_code} {answer.reason}")
-            _receive(url, answer, part, heard)
+            _receive(url, answer, part, progress)
     except requests.exceptions.RequestException as error:
         raise _Broken(_reason(error)) from error
 
@@ -155,7 +155,7 @@ def _get(url: str, headers: dict[str, str], patience: Patience) -> requests.Resp
     raise SamplepackError(f"{url}: the server leads from one address to the next without end")
 
 
-def _receive(url: str, answer: requests.Response, part: _Part, heard: Heard) -> None:
+def _receive(url: str, answer: requests.Response, part: _Part, progress: Progress) -> None:
     """Write down what the server sends."""
     announced = answer.headers.get("Content-Length", "")
     length = int(announced) if announced.isdecimal() else None
@@ -179,7 +179,7 @@ def _receive(url: str, answer: requests.Response, part: _Part, heard: Heard) -> 
             received += len(block)
             if received > _MOST_BYTES:
                 raise SamplepackError(f"{url}: larger than {_MOST_BYTES >> 30} GiB, which no checkpoint is")
-            heard(received, whole)
+            progress(part.name, received, whole)
     if whole is not None and received != whole:
         raise _Broken(f"the connection broke off after {received} of {whole} bytes")
 

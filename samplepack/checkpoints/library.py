@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from samplepack.base.errors import InputError, did_you_mean
 from samplepack.base.files import folder_aside, locked, sha256_of_file, user_folder
+from samplepack.base.progress import Progress, silent
 from samplepack.checkpoints import magenta
-from samplepack.checkpoints.download import Heard, download
+from samplepack.checkpoints.download import download
 from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import (
     CONFIG,
@@ -135,12 +136,12 @@ def source(checkpoint: Checkpoint) -> str:
     return str(checkpoint.config.provenance.get("fetched_from", "not fetched by samplepack"))
 
 
-def fetch(name: str, heard: Heard, offline: bool = False) -> Checkpoint:
+def fetch(name: str, progress: Progress = silent, offline: bool = False) -> Checkpoint:
     """Download one of Magenta's published checkpoints and put it into the user's library. Imports TensorFlow.
 
     Args:
         name: one of `PUBLISHED`.
-        heard: hears how the download goes.
+        progress: receives how many bytes have been downloaded.
         offline: take the zip from the folder of downloads, where the user has put it, and open no connection.
 
     Raises:
@@ -160,7 +161,7 @@ def fetch(name: str, heard: Heard, offline: bool = False) -> Checkpoint:
     file.parent.mkdir(parents=True, exist_ok=True)
     with locked(file):
         # It is there already where only the import was interrupted.
-        digest = sha256_of_file(file) if file.is_file() else download(address, file, heard, PUBLISHED[name])
+        digest = sha256_of_file(file) if file.is_file() else download(address, file, progress, PUBLISHED[name])
         try:
             checkpoint = import_checkpoint(file, name, {"fetched_from": f"{address} (SHA-256 {digest})"})
         except InputError:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from samplepack.base.errors import InputError, Problem
 from samplepack.base.parallel import Map
-from samplepack.base.progress import SILENT, Progress
+from samplepack.base.progress import Task
 from samplepack.clips.mix import mix
 from samplepack.clips.path import TimbrePath, random_path
 from samplepack.clips.score import PlayedNote, Score, read_score
@@ -118,7 +118,7 @@ def play(
     rate_hz: int,
     recipe: Recipe,
     map_: Map,
-    progress: Progress = SILENT,
+    task: Task,
 ) -> Audio:
     """Play a planned clip.
 
@@ -128,7 +128,7 @@ def play(
         rate_hz: samples per second of those notes.
         recipe: says how notes are tuned, and how the clip is processed and levelled.
         map_: tunes notes side by side.
-        progress: is called for each note that is done.
+        task: counts the notes that are mixed.
 
     Returns:
         The clip at the recipe's rate, with a true peak of the recipe's `peak_db`.
@@ -137,7 +137,7 @@ def play(
 
     def played_notes() -> Iterator[tuple[PlayedNote, Samples]]:
         for note, sound in zip(planned.score.notes, sounds, strict=True):
-            progress.done(1)
+            task.advance(1)
             yield note, sound.samples
 
     mixed = mix(played_notes(), planned.score.length_s, rate_hz).astype(np.float32)

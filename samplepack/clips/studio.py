@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from samplepack.base.errors import InputError
 from samplepack.base.parallel import Map
-from samplepack.base.progress import SILENT, Progress
+from samplepack.base.progress import Task, silent
 from samplepack.clips.clip import PlannedClip, key_notes, play
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import DEFAULT_ENGINE, Engine
@@ -36,7 +36,9 @@ class Studio:
     map_: Map
     """Tunes notes side by side."""
 
-    progress: Progress = SILENT
+    task: Task = field(default_factory=lambda: Task("", silent))
+    """Counts the notes that are done."""
+
     """Is called as notes are done."""
 
     engine: Engine = DEFAULT_ENGINE
@@ -53,16 +55,16 @@ class Studio:
             InputError: the checkpoint's weights are damaged.
             SamplepackError: the network made NaN or infinity.
         """
-        self.progress.started(len(keys))
+        self.task.begin(len(keys))
         notes = chain(*keys)
-        with closing(render(notes, self.checkpoint, self.cache, self.engine, self.progress.loading)) as rendered:
+        with closing(render(notes, self.checkpoint, self.cache, self.engine, self.task)) as rendered:
             for _, audio in rendered:
                 yield audio
 
     def play(self, planned: PlannedClip) -> Audio:
         """Play a planned clip; errors as for `render`."""
         rendered = self.render(planned.notes)
-        return play(planned, rendered, self.checkpoint.rate_hz, self.recipe, self.map_, self.progress)
+        return play(planned, rendered, self.checkpoint.rate_hz, self.recipe, self.map_, self.task)
 
 
 def parse_pitches(text: str, checkpoint: Checkpoint) -> list[int]:

@@ -135,7 +135,7 @@ def write_walk(studio: Studio, latents: Sequence[Latent], pitch: int, envelope: 
     notes = []
     for audio in tune_keys(keys, studio.render(keys), studio.recipe.sound, studio.map_):
         notes.append(audio)
-        studio.progress.done(1)
+        studio.task.advance(1)
     walked = process_and_level(overlap_grains(notes, envelope), studio.recipe)
     write_sound(output, walked, studio.recipe)
     pictures.draw_sound(output.with_suffix(".png"), output.stem, walked)

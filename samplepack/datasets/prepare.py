@@ -7,37 +7,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol
 
 from samplepack.base.errors import InputError
 from samplepack.base.parallel import Map
+from samplepack.base.progress import Progress, Task, silent
 from samplepack.datasets import nsynth, recording, report, sfz, sound_files, soundfont
 from samplepack.datasets.candidates import Job, Source, Taken, take
 from samplepack.datasets.dataset import Contents, Dropped, is_dataset, read_dataset, writing
 
 PITCHES = range(24, 85)
 """What GANSynth plays."""
-
-
-class Progress(Protocol):
-    """Hears how a set is prepared."""
-
-    def started(self, notes: int | None) -> None:
-        """So many sounds are to be looked at, if that is known."""
-
-    def done(self, notes: int) -> None:
-        """So many more have been."""
-
-
-class Silent:
-    """A `Progress` that keeps it to itself."""
-
-    def started(self, notes: int | None) -> None: ...
-
-    def done(self, notes: int) -> None: ...
-
-
-SILENT = Silent()
 
 
 def prepare(
@@ -51,7 +30,7 @@ def prepare(
     instrument: str = "",
     title: str = "",
     license: str = "",
-    progress: Progress = SILENT,
+    progress: Progress = silent,
 ) -> Contents:
     """Prepare a set: whole, or not at all.
 
@@ -67,7 +46,7 @@ def prepare(
         pitches: MIDI; others are dropped.
         instrument: name of everything in the source; empty to keep what the source says.
         title, license: of the set; empty to keep what the source says.
-        progress: hears how it goes.
+        progress: receives how many sounds of the source have been looked at.
 
     Raises:
         InputError: there is no such source, it is damaged, or not one note could be taken.
@@ -75,7 +54,8 @@ def prepare(
     """
     samples = round(seconds * rate_hz)
     opened = _open(source, seconds, pitches, instrument)
-    progress.started(opened.total)
+    task = Task(source.name, progress)
+    task.begin(opened.total)
     results = map_(_worker(rate_hz, samples, pitches), opened.jobs)
     with (
         writing(
@@ -101,7 +81,7 @@ def prepare(
                 places.take(one)
                 octaves[one.instrument].append(one.octaves)
                 writer.add(one.wave, instrument=one.instrument, pitch=one.pitch, source=one.source, cents=one.cents)
-            progress.done(len(job))
+            task.advance(len(job))
         if writer.notes:
             writer.remarks += _remarks(octaves, {note.pitch for note in writer.notes})
             report.draw(writer.folder / report.PICTURE, writer.notes, writer.dropped)

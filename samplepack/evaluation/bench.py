@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.base.errors import InputError, SamplepackError
-from samplepack.base.progress import Progress
+from samplepack.base.progress import Task
 from samplepack.datasets.dataset import Dataset
 from samplepack.evaluation import measures
 from samplepack.models.checkpoint import Checkpoint, read_tensors
@@ -22,7 +22,7 @@ Indices = NDArray[np.intp]
 """Rows of a set."""
 
 _TOGETHER = 8
-"""Notes that are made before progress is told."""
+"""How many notes are rendered between two reports of progress."""
 
 
 class Bench:
@@ -33,14 +33,14 @@ class Bench:
             its weights are damaged.
     """
 
-    def __init__(self, checkpoint: Checkpoint, dataset: Dataset, progress: Progress) -> None:
+    def __init__(self, checkpoint: Checkpoint, dataset: Dataset, task: Task) -> None:
         contents, name = dataset.contents, checkpoint.name
         if contents.rate_hz != checkpoint.rate_hz:
             raise InputError(
                 f"{dataset.folder}: its notes are at {contents.rate_hz} Hz, those of checkpoint '{name}' at "
                 f"{checkpoint.rate_hz} Hz; prepare the set at that rate"
             )
-        progress.loading()
+        task.remark("loading the network")
         model = load_model(checkpoint)
         import keras
 
@@ -59,7 +59,7 @@ class Bench:
                 f"checkpoint '{name}': its notes have {config.samples} samples; to be judged they need {measures.FRAME}"
             )
         self.checkpoint, self.dataset, self.rate_hz = checkpoint, dataset, checkpoint.rate_hz
-        self.progress, self._model, self._config = progress, model, config
+        self.task, self._model, self._config = task, model, config
         self._to_mel = SoundToMel(config.frames, config.bins, self.rate_hz)
         self._to_sound = keras.Sequential([mel_to_sound(config)])  # as a model it is compiled
         self.trained = np.zeros((0, checkpoint.latent_dim), np.float32)
@@ -99,7 +99,7 @@ class Bench:
             if not np.isfinite(waves).all():
                 raise SamplepackError(f"checkpoint '{self.checkpoint.name}': the network made NaN or infinity")
             made.append(waves)
-            self.progress.done(len(waves))
+            self.task.advance(len(waves))
         return np.concatenate(made)
 
     def round_trip(self, waves: Waves) -> Waves:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.base.errors import InputError
-from samplepack.base.progress import SILENT, Progress
+from samplepack.base.progress import Progress, Task, silent
 from samplepack.datasets.dataset import Dataset
 from samplepack.evaluation import measures
 from samplepack.evaluation.bench import Bench, Indices, Latents, Waves
@@ -53,7 +53,7 @@ class Evaluation:
     """Of the examples."""
 
 
-def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: Progress = SILENT) -> Evaluation:
+def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: Progress = silent) -> Evaluation:
     """Measure a checkpoint against a prepared set. Imports TensorFlow.
 
     Instruments are the same where the checkpoint and the set call them the same. What was held out from training is
@@ -63,7 +63,7 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
         checkpoint: what is judged.
         dataset: what it is judged by; its rate and length of notes are the checkpoint's.
         seed: what notes and latents are drawn with.
-        progress: hears of each note that is made.
+        progress: receives how many notes have been rendered and measured.
 
     Raises:
         InputError: rate or length don't agree, the checkpoint's weights are damaged, or its provenance says something
@@ -71,7 +71,8 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
         SamplepackError: the network made NaN or infinity.
     """
     share = _held_out_share(checkpoint)
-    bench = Bench(checkpoint, dataset, progress)
+    task = Task(checkpoint.name, progress)
+    bench = Bench(checkpoint, dataset, task)
     for_pitch, for_notes, for_timbres, for_walks, for_silence = np.random.default_rng(seed).spawn(5)
     kinds = _latents_of_kinds(bench, for_pitch)
     pitches = [pitch for pitch in PITCHES if pitch in checkpoint.pitches] or list(checkpoint.pitches)
@@ -80,7 +81,7 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
     real, timbres = _timbres(bench, middle, for_timbres)
     ends = _ends(bench, for_walks)
     random = bench.random(for_silence, _RANDOM)
-    progress.started(
+    task.begin(
         sum(map(len, kinds.values())) * len(pitches)
         + len(held_out)
         + len(trained)

@@ -64,7 +64,7 @@ def _ranks(bench: Bench, indices: Indices, made: Waves) -> list[int | None]:
         real = []
         for i in notes_at(bench, pitch):
             real.append((notes[i].instrument, measures.log_mel(bench.dataset.wave(i), bench.rate_hz)))
-            bench.progress.done(1)
+            bench.task.advance(1)
         for row, index in enumerate(indices):
             if notes[index].pitch == pitch:
                 own = notes[index].instrument

@@ -14,6 +14,7 @@ import numpy as np
 
 from samplepack.base.errors import InputError, Problem
 from samplepack.base.files import write_aside
+from samplepack.base.progress import Progress, silent
 from samplepack.checkpoints import library
 from samplepack.datasets.one_note import OneNote, read_note
 from samplepack.models.backend import start_backend
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 _SAMPLES = 64000
 """Length of a note where a checkpoint doesn't say it."""
-
-OnStep = Callable[[str, int, int], None]
-"""Hears what is being fitted, and how many steps of how many are done."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,7 @@ class Report:
     """How far the fitted one is."""
 
 
-def _unheard(name: str, done: int, of: int) -> None:
-    """Nobody wants to hear how it goes."""
-
-
-def fit_recipe(path: Path, on_step: OnStep = _unheard, allow_plugins: bool = False) -> list[Report]:
+def fit_recipe(path: Path, progress: Progress = silent, allow_plugins: bool = False) -> list[Report]:
     """Fit the timbres of a recipe that are `like` a sound and have no latent for it, and keep their latents beside it.
 
     What is fitted already to these sounds, for this checkpoint, stays as it is.
@@ -77,7 +71,7 @@ def fit_recipe(path: Path, on_step: OnStep = _unheard, allow_plugins: bool = Fal
     notes = _read_notes([like.files for _, like in to_fit.values()], checkpoint)
     reports = []
     for (written, (name, like)), of_timbre in zip(to_fit.items(), notes, strict=True):
-        fitted = _fit(checkpoint, of_timbre, partial(on_step, name))
+        fitted = _fit(checkpoint, of_timbre, partial(progress, name))
         kept[written] = Fit(
             like=written,
             sounds=like.digest,
@@ -92,14 +86,14 @@ def fit_recipe(path: Path, on_step: OnStep = _unheard, allow_plugins: bool = Fal
     return reports
 
 
-def fit_sounds(sounds: Sequence[Path], reference: str, output: Path, on_step: OnStep = _unheard) -> Report:
+def fit_sounds(sounds: Sequence[Path], reference: str, output: Path, progress: Progress = silent) -> Report:
     """Fit one latent to sounds and write it as `.npy`, which a recipe can name with `latent`.
 
     Args:
         sounds: files, and folders that stand for the sound files in them.
         reference: the checkpoint, by name or path.
         output: the file to write.
-        on_step: hears how it goes.
+        progress: receives how many steps of the fit are done.
 
     Raises:
         InputError: what is wrong with the sounds or the checkpoint.
@@ -108,7 +102,7 @@ def fit_sounds(sounds: Sequence[Path], reference: str, output: Path, on_step: On
         raise InputError(f"{output}: a latent is written as .npy; call it {output.name}.npy")
     checkpoint = _opened(library.resolve(reference, Path()))
     (notes,) = _read_notes([sound_files(Path(), [str(path) for path in sounds])], checkpoint)
-    fitted = _fit(checkpoint, notes, partial(on_step, output.name))
+    fitted = _fit(checkpoint, notes, partial(progress, output.name))
     content = io.BytesIO()
     np.save(content, fitted.latent)
     write_aside(output, content.getvalue())

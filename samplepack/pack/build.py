@@ -13,7 +13,7 @@ from typing import Any
 
 from samplepack.base.files import aside_of, locked, settle
 from samplepack.base.parallel import Map
-from samplepack.base.progress import SILENT, Progress
+from samplepack.base.progress import Progress, Task, silent
 from samplepack.clips.clip import plan_clips, play
 from samplepack.finishing import process
 from samplepack.finishing.finish import Finishing, finish_key
@@ -49,7 +49,7 @@ def build(
     output: Path,
     cache: Cache,
     map_: Map,
-    progress: Progress = SILENT,
+    progress: Progress = silent,
     engine: Engine = DEFAULT_ENGINE,
 ) -> Built:
     """Make a recipe's pack, in a folder of its own in `output`.
@@ -66,12 +66,13 @@ def build(
     plan = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, str(engine))
     folder = output / loaded.recipe.slug
     inputs = pack.inputs_digest(loaded, checkpoint, str(engine))
+    task = Task(loaded.recipe.name, progress)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with locked(folder, progress.waiting):
+    with locked(folder, lambda: task.remark("another build of it is under way")):
         settle(folder)
         if (there := pack.read_built(folder, inputs, map_)) is not None:
             return Built(folder, there, unchanged=True)
-        manifest = _build(loaded, checkpoint, plan, folder, inputs, cache, map_, progress, engine)
+        manifest = _build(loaded, checkpoint, plan, folder, inputs, cache, map_, task, engine)
     cache.trim()
     return Built(folder, manifest, unchanged=False)
 
@@ -84,15 +85,15 @@ def _build(
     inputs: str,
     cache: Cache,
     map_: Map,
-    progress: Progress,
+    task: Task,
     engine: Engine,
 ) -> Manifest:
     clips = plan_clips(loaded.recipe, checkpoint, engine)
     keys = [key for planned in plan for key in planned.keys]
-    progress.started(sum(len(key) for key in keys) + sum(len(clip.notes) for clip in clips))
+    task.begin(sum(len(key) for key in keys) + sum(len(clip.notes) for clip in clips))
     notes = chain(chain.from_iterable(keys), *(chain.from_iterable(clip.notes) for clip in clips))
     with (
-        closing(render(notes, checkpoint, cache, engine, progress.loading)) as rendered,
+        closing(render(notes, checkpoint, cache, engine, task)) as rendered,
         aside_of(folder, pack.is_replaceable) as aside,
         tempfile.TemporaryDirectory(dir=aside, prefix=".spool") as spool,
         closing(
@@ -107,7 +108,7 @@ def _build(
             done = []
             for key in islice(finished, len(planned.keys)):
                 done.append(key)
-                progress.done(len(planned.keys[0]))
+                task.advance(len(planned.keys[0]))
             instruments.append((planned, [key.spooled for key in done]))
             images[planned.name] = picture.keyboard_image([key.column for key in done])
         written = pack.write_instruments(aside, instruments, loaded.recipe, map_)
@@ -116,9 +117,7 @@ def _build(
         shutil.rmtree(spool)
         raws = (audio for _, audio in rendered)
         about_clips = [
-            pack.write_clip(
-                aside, planned, play(planned, raws, checkpoint.rate_hz, loaded.recipe, map_, progress), loaded
-            )
+            pack.write_clip(aside, planned, play(planned, raws, checkpoint.rate_hz, loaded.recipe, map_, task), loaded)
             for planned in clips
         ]
         return pack.write_about(aside, loaded, checkpoint, inputs, engine, about, about_clips)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from functools import cache as once
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from samplepack.base.errors import SamplepackError
 from samplepack.base.parallel import threads
+from samplepack.base.progress import Task
 from samplepack.models.backend import batches_at_once
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import NOTES_TOGETHER, Engine, Model, load_model
@@ -23,7 +24,7 @@ def render(
     checkpoint: Checkpoint,
     cache: Cache,
     engine: Engine,
-    on_start: Callable[[], None] = lambda: None,
+    task: Task,
 ) -> Generator[tuple[Note, Audio], None, None]:
     """Every note as the network makes it, in order; it works ahead of who asks. Close it, if not all are wanted.
 
@@ -34,7 +35,7 @@ def render(
         checkpoint: what makes them.
         cache: where rendered notes are kept.
         engine: what they are rendered on.
-        on_start: called once, before the network is loaded.
+        task: remarks that the network is being loaded.
 
     Raises:
         InputError: the checkpoint's weights are damaged.
@@ -47,7 +48,7 @@ def render(
 
     @once
     def model() -> Model:
-        on_start()
+        task.remark("loading the network")
         return load_model(checkpoint, engine)
 
     def made(batch: list[Note]) -> dict[str, Samples]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from samplepack.base.errors import InputError, SamplepackError
 from samplepack.base.files import locked, write_aside
+from samplepack.base.progress import Progress
 from samplepack.base.version import __version__
 from samplepack.datasets.one_note import OneNote
 from samplepack.fitting.descent import fit
@@ -33,7 +34,7 @@ from samplepack.training import templates
 from samplepack.training.adversarial import AdversarialTrainer
 from samplepack.training.calibration import calibrated
 from samplepack.training.card import write_card
-from samplepack.training.config import LoadedTraining, Method, Network
+from samplepack.training.config import LoadedTraining, Network
 from samplepack.training.pictures import draw_losses, draw_notes
 from samplepack.training.reconstruction import ReconstructionTrainer, coarse_block
 from samplepack.training.spectrograms import FLOOR_POWER, Selected, Spectrograms, analyse, analysed
@@ -49,16 +50,6 @@ _LOGGED_STEPS = 100
 
 _SHOWN = 4
 """Notes in pictures and sounds."""
-
-
-class Progress(Protocol):
-    """Hears how a training goes."""
-
-    def analysing(self, done: int, notes: int) -> None:
-        """So many of the set's notes have been turned into spectrograms."""
-
-    def training(self, method: Method, images: int, of: int, images_per_s: float, terms: Mapping[str, float]) -> None:
-        """A method has seen so many images of all that it will see; the terms of its loss of late."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +70,8 @@ def train(loaded: LoadedTraining, folder: Path, save_every_s: float, progress: P
         loaded: what to train, on what.
         folder: the run's own; made where it isn't there.
         save_every_s: how often the state is saved, and pictures and sounds are made.
-        progress: hears how it goes.
+        progress: receives how many notes are analysed, then how many images each method has seen, with the rate and
+            the recent terms of its loss as its remark.
 
     Raises:
         InputError: the folder holds something else, or the data has nothing to learn from.
@@ -239,10 +231,11 @@ class _Run:
         path, images = self.folder / "spectrograms.npz", self.folder / "spectrograms.npy"
         if not path.is_file():
             times = 2 ** (len(self.config.channels) - coarse_block(self.config))
-            notes = len(self.labels)
-            made = analyse(
-                self.loaded.dataset, self.config, times, images, lambda done: self.progress.analysing(done, notes)
-            )
+
+            def report(notes: int) -> None:
+                self.progress("analysing notes", notes, len(self.labels))
+
+            made = analyse(self.loaded.dataset, self.config, times, images, report)
             with path.with_suffix(".part").open("wb") as file:
                 np.savez(file, coarse=made.coarse, loudest=made.loudest)
             path.with_suffix(".part").rename(path)
@@ -288,7 +281,8 @@ class _Run:
                         f"after {images} images the loss is no longer a number; try a lower learning_rate"
                     )
                 log.add(images, self.seconds, rate, means)
-                self.progress.training(method, images, last * trainer.images_per_step, rate, means)
+                loss = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in means.items())
+                self.progress(method, images, last * trainer.images_per_step, f"{rate:.0f} images/s; {loss}")
                 told, logged = [], time.monotonic()
             if time.monotonic() - saved > self.save_every_s and step < last:
                 self._save(number, step, state)

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from samplepack.base.errors import InputError, SamplepackError
+from samplepack.base.progress import silent
 from samplepack.checkpoints.download import Patience, download
 from tests.helpers.places import FIXTURES
 
@@ -71,7 +72,9 @@ def server():
 
 def fetch(server, folder, **options):
     heard = []
-    digest = download(server.url, folder / "file.zip", lambda n, of: heard.append((n, of)), patience=QUICK, **options)
+    digest = download(
+        server.url, folder / "file.zip", lambda name, n, of: heard.append((n, of)), patience=QUICK, **options
+    )
     assert digest == hashlib.sha256(server.content).hexdigest()
     assert (folder / "file.zip").read_bytes() == server.content
     assert [path.name for path in folder.iterdir()] == ["file.zip"]
@@ -241,7 +244,7 @@ def test_no_redirect_leads_away_from_https(tmp_path, monkeypatch):
     redirect._next = requests.Request("GET", "http://elsewhere.example/file.zip").prepare()
     monkeypatch.setattr(requests.Session, "get", lambda session, address, **options: redirect)
     with pytest.raises(SamplepackError, match="leads away from HTTPS"):
-        download("https://example.org/file.zip", tmp_path / "file.zip", lambda n, of: None, patience=QUICK)
+        download("https://example.org/file.zip", tmp_path / "file.zip", silent, patience=QUICK)
 
 
 def test_another_file_than_the_one_that_was_expected_is_refused(server, tmp_path):
@@ -252,7 +255,7 @@ def test_another_file_than_the_one_that_was_expected_is_refused(server, tmp_path
 
 def test_nothing_listens_there(tmp_path):
     with pytest.raises(SamplepackError, match="can't be reached"):
-        download("http://127.0.0.1:9/file.zip", tmp_path / "file.zip", lambda n, of: None, patience=QUICK)
+        download("http://127.0.0.1:9/file.zip", tmp_path / "file.zip", silent, patience=QUICK)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from samplepack.base.errors import InputError, SamplepackError
-from samplepack.base.progress import SILENT
+from samplepack.base.progress import Task, silent
 from samplepack.datasets.dataset import read_dataset, writing
 from samplepack.evaluation import evaluate as evaluating
 from samplepack.evaluation import likeness, measures, report
@@ -169,27 +169,12 @@ def tones(tmp_path_factory):
     return write_set(tmp_path_factory.mktemp("tones") / "set")
 
 
-class Counting:
-    """A progress that adds up."""
-
-    def __init__(self):
-        self.total = self.notes = 0
-
-    def started(self, notes):
-        self.total = notes
-
-    def loading(self):
-        pass
-
-    def done(self, notes):
-        self.notes += notes
-
-
 def test_a_network_of_random_weights_is_judged_in_every_way(tiny, tones):
-    progress = Counting()
-    evaluation = evaluate(tiny, tones, progress=progress)
+    reports = []
+    evaluation = evaluate(tiny, tones, progress=lambda *report: reports.append(report))
     figures = evaluation.figures
-    assert progress.notes == progress.total > 100
+    task, done, total = reports[-1][:3]
+    assert task == tiny.name and done == total > 100
     assert figures.held_out_share == 0.3 and figures.remarks == []
     assert figures.pitch["real"].within_50_cents == 1.0 and figures.pitch["real"].median_cents < 5.0
     assert set(figures.pitch) == {"real", "trained", "interpolated", "mixed", "random"}
@@ -254,7 +239,7 @@ def test_a_gain_of_the_network_is_found_in_the_loud_bins(tiny, tones, perfect, m
 
 def test_the_round_trip_keeps_pitch_and_nearly_all_else(tiny, tones):
     waves = np.stack([tones.wave(i) for i in range(5, 13)])
-    back = Bench(tiny, tones, SILENT).round_trip(waves)
+    back = Bench(tiny, tones, Task("", silent)).round_trip(waves)
     assert back.shape == waves.shape
     assert max(distance(real, again) for real, again in zip(waves, back, strict=True)) < 6.0
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from samplepack.base.errors import InputError
+from samplepack.base.progress import silent
 from samplepack.datasets import dataset as prepared
 from samplepack.models.checkpoint import read_checkpoint, read_tensors
 from samplepack.sound.pitch import pitch_hz
@@ -55,28 +56,16 @@ def make_training(tmp_path):
     return make
 
 
-class Heard:
-    """What a training told, and an end to it after so many images."""
-
-    def __init__(self, until=None):
-        self.until, self.lines = until, []
-
-    def analysing(self, done, notes):
-        pass
-
-    def training(self, method, images, of, images_per_s, terms):
-        self.lines.append((method, images, terms))
-
-
 def trained_in(folder, path, **keywords):
-    heard = Heard()
-    trained = train(load_training(path), folder, keywords.pop("save_every_s", 1000.0), heard)
-    return read_checkpoint(trained.folder, "tiny"), heard
+    reports = []
+    save_every_s = keywords.pop("save_every_s", 1000.0)
+    trained = train(load_training(path), folder, save_every_s, lambda *report: reports.append(report))
+    return read_checkpoint(trained.folder, "tiny"), reports
 
 
 def test_a_training_ends_in_a_checkpoint_that_says_where_it_comes_from_and_how_good_it_is(make_training, tmp_path, run):
     path = make_training()
-    checkpoint, heard = trained_in(tmp_path / "run", path)
+    checkpoint, _ = trained_in(tmp_path / "run", path)
     assert checkpoint.config.instruments == ["Dark", "Bright"]
     assert checkpoint.config.license == "CC0"
     assert checkpoint.config.provenance["trained_on"] == "Tones"
@@ -91,7 +80,7 @@ def test_a_training_ends_in_a_checkpoint_that_says_where_it_comes_from_and_how_g
     }
     with (tmp_path / "run" / "reconstruction.csv").open(newline="") as file:
         assert [row["images"] for row in csv.DictReader(file)] == ["160"]
-    assert train(load_training(path), tmp_path / "run", 1000.0, Heard()).steps == 0
+    assert train(load_training(path), tmp_path / "run", 1000.0, silent).steps == 0
 
 
 def test_a_run_that_was_killed_ends_with_the_same_weights(make_training, tmp_path):
@@ -147,11 +136,11 @@ reconstruction: {images: 32, batch: 4, coarse_share: 0, learning_rate: 0.001}
 finish: {images: 16, batch: 4, head_start: 4}
 """
     path = make_training(text, name="more.yaml", timbres={"Middle": 1.0})
-    more, heard = trained_in(tmp_path / "more", path)
+    more, reports = trained_in(tmp_path / "more", path)
     assert more.config.instruments == ["Dark", "Bright", "Middle"]
     assert more.config.provenance["from"] == "tiny"
     assert more.config.provenance["method"] == "reconstruction and adversarial"
-    assert [method for method, _, _ in heard.lines] == ["reconstruction", "adversarial"]
+    assert list(dict.fromkeys(task for task, *_ in reports)) == ["analysing notes", "reconstruction", "adversarial"]
     before, after = read_tensors(first), read_tensors(more)
     np.testing.assert_allclose(after["instruments"][:2], before["instruments"], atol=1e-5)
     assert np.abs(after["block_4/conv1/kernel"] - before["block_4/conv1/kernel"]).max() > 0
@@ -363,5 +352,5 @@ def test_a_folder_that_is_no_run_is_left_alone(make_training, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="isn't a training run"):
-        train(load_training(make_training()), tmp_path / "run", 1000.0, Heard())
+        train(load_training(make_training()), tmp_path / "run", 1000.0, silent)
     assert [file.name for file in (tmp_path / "run").iterdir()] == ["thesis.txt"]

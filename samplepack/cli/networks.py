@@ -1,0 +1,222 @@
+"""Training and judging checkpoints, the sets of notes they learn from, and fitting sounds."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from samplepack.base.errors import printable
+from samplepack.cli.options import ALLOW_PLUGINS, QUIET, WORKERS
+from samplepack.cli.terminal import print_json, print_line, progress_bars, progress_bars_or_lines
+
+if TYPE_CHECKING:
+    from samplepack.datasets.dataset import Contents
+
+
+@click.command()
+@click.argument("sources", metavar="RECIPE|SOUND...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--checkpoint", default="starter", show_default=True, help="Whose latent, where sounds are given.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="The .npy to write, where sounds are given.",
+)
+@ALLOW_PLUGINS
+@click.option("--json", "as_json", is_flag=True, help="Print what was fitted as JSON.")
+def fit(sources: tuple[Path, ...], checkpoint: str, output: Path | None, allow_plugins: bool, as_json: bool) -> None:
+    """Find the latents that sound most like given sounds.
+
+    With a recipe: fits every timbre that says `like` and has no latent for its sounds yet, and keeps the latents in
+    NAME.fit.json beside the recipe, where `build` reads them. Commit that file: a build never fits.
+
+    With sounds (files of one note each, or folders of them) and --output: fits one latent and writes it as .npy, for
+    `latent:` in a recipe.
+
+    A note's pitch is taken from its file's name (mine_60.wav, mine C#4.wav; C4 is 60), else measured.
+
+    \b
+    Examples:
+      samplepack fit mine.yaml
+      samplepack fit sounds/mine_*.wav --checkpoint starter --output latents/mine.npy
+    """
+    from samplepack.fitting.fit import fit_recipe, fit_sounds
+
+    with progress_bars("steps") as progress:
+        if output is not None:
+            reports = [fit_sounds(sources, checkpoint, output, progress)]
+        else:
+            reports = [report for recipe in sources for report in fit_recipe(recipe, progress, allow_plugins)]
+    if as_json:
+        print_json([vars(report) for report in reports])
+        return
+    for report in reports:
+        print_line(
+            f"{report.name}: nearest is {report.nearest}, {report.nearest_db:.1f} dB away; "
+            f"fitted to {report.notes} notes: {report.fitted_db:.1f} dB"
+        )
+    if not reports:
+        click.echo("everything is fitted already")
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("-o", "--output", metavar="SET", required=True, type=click.Path(path_type=Path), help="The set's folder.")
+@click.option("--rate-hz", type=click.IntRange(8000, 48000), default=16000, show_default=True, help="Of the set.")
+@click.option("--seconds", type=click.FloatRange(0.5, 30), default=4.0, show_default=True, help="Of each note.")
+@click.option("--pitches", default="24-84", show_default=True, help="Others are left out.")
+@click.option("--instrument", default="", help="One name for all.  [default: as files, folders or presets say]")
+@click.option("--title", default="", help="Of the set.  [default: what the source calls itself]")
+@click.option("--license", default="", help="Terms and notices of the sounds.  [default: what the source says]")
+@WORKERS
+@click.option("--json", "as_json", is_flag=True, help="Print what was taken and dropped as JSON.")
+def dataset(source: Path, output: Path, workers: int | None, as_json: bool, pitches: str, **about: Any) -> None:
+    """Prepare a set of notes to train with.
+
+    SOURCE is a folder of sound files (the pitch in their names, in a smpl chunk, or else heard), an SFZ file or a
+    folder of them, a folder in NSynth's layout, a soundfont (its bank 0, played by FluidSynth), or one recording,
+    which is cut into its notes.
+
+    \b
+    Examples:
+      samplepack dataset ~/Samples/cello -o sets/cello
+      samplepack dataset /usr/share/sounds/sf2/FluidR3_GM.sf2 -o sets/fluid
+    """
+    from samplepack.base import parallel
+    from samplepack.datasets.prepare import parse_pitches, prepare
+
+    about["pitches"] = parse_pitches(pitches)
+    map_ = parallel.threads(workers or os.cpu_count() or 1)
+    with progress_bars("notes") as progress:
+        contents = prepare(source, output, map_, **about, progress=progress)
+    if as_json:
+        print_json(contents.model_dump(mode="json"))
+    else:
+        _print_contents(output, contents)
+
+
+def _print_contents(folder: Path, contents: Contents) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from samplepack.datasets.report import dropped_by_reason, rows
+
+    instruments = rows(contents)
+    print_line(f"{folder}: {len(contents.notes)} notes of {len(instruments)} instruments")
+    table = Table("instrument", box=None, pad_edge=True)
+    for heading in ("notes", "pitches", "missing"):
+        table.add_column(heading, justify="right")
+    for row in instruments:
+        table.add_row(
+            Text(printable(row.instrument)), str(row.notes), f"{row.lowest}-{row.highest}", str(row.missing or "")
+        )
+    Console().print(table)
+    if contents.dropped:
+        print_line(f"dropped: {len(contents.dropped)}, each with its reason in {folder / 'dataset.json'}")
+    for reason, group in dropped_by_reason(contents.dropped).items():
+        print_line(f"  {reason}: {len(group)}")
+        for one in group[:3]:
+            print_line(f"    {one.source}: {one.why.removeprefix(f'{reason}: ')}")
+    for remark in contents.remarks:
+        print_line(remark)
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the run.  [default: runs/ and the training's name]",
+)
+@click.option(
+    "--save-every",
+    "save_every_s",
+    type=click.FloatRange(min=1.0),
+    default=300.0,
+    show_default=True,
+    help="Seconds between two saves of the state, each with pictures and sounds.",
+)
+@QUIET
+def train(config: Path, output: Path | None, save_every_s: float, quiet: bool) -> None:
+    """Train a checkpoint of your own on a prepared set.
+
+    CONFIG is a YAML file that says on what and how; recipes/training/ has examples. The run's folder holds its log as
+    CSV, the loss as a picture, real notes beside the network's as a picture and as sound, and in the end `checkpoint`,
+    which recipes can name. A run that was interrupted goes on where its state was saved last.
+
+    \b
+    Examples:
+      samplepack train recipes/training/starter.yaml
+      samplepack train mine.yaml --output runs/second-try --save-every 60
+    """
+    from samplepack.models.backend import start_backend
+
+    start_backend()
+    from samplepack.training import config as training
+    from samplepack.training import run
+
+    loaded = training.load_training(config)
+    folder = output or Path("runs") / loaded.training.name
+    with progress_bars_or_lines("images", quiet) as progress:
+        trained = run.train(loaded, folder, save_every_s, progress)
+    if not quiet:
+        print_line(f"{trained.folder}" + ("" if trained.steps else " (had been finished before)"))
+
+
+@click.command()
+@click.argument("checkpoint")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Prepared set of real notes to judge it by.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that evaluation.json and pictures go into.",
+)
+def evaluate(checkpoint: str, data: Path, as_json: bool, output: Path | None) -> None:
+    """Judge a checkpoint by real notes: pitch, likeness, variety.
+
+    CHECKPOINT is a name or a path, as in recipes. Each figure stands beside that of real notes, or of what the
+    checkpoint's spectrograms could reach at best.
+
+    \b
+    Examples:
+      samplepack evaluate starter --data sets/fluid
+      samplepack evaluate ./runs/mine/checkpoint --data sets/mine --output runs/mine/evaluation
+    """
+    from samplepack.checkpoints import library
+    from samplepack.datasets.dataset import read_dataset
+    from samplepack.evaluation import evaluate as evaluation
+    from samplepack.evaluation import report
+
+    dataset = read_dataset(data)
+    opened = library.as_native(library.resolve(checkpoint, Path()))
+    with ExitStack() as stack:
+        write = stack.enter_context(report.writing(output)) if output is not None else None
+        progress = stack.enter_context(progress_bars("notes"))
+        done = evaluation.evaluate(opened, dataset, progress=progress)
+        if write:
+            write(done)
+    if as_json:
+        click.echo(done.figures.model_dump_json(indent=1))
+        return
+    print_line(f"{done.figures.checkpoint} against {done.figures.dataset}")
+    table = report.rows(done.figures)
+    what, measured = (max(len(row[column]) for row in table) for column in (0, 1))
+    for row in table:
+        print_line(f"  {row.what:{what}}  {row.measured:{measured}}  {row.beside}".rstrip())
+    for remark in done.figures.remarks:
+        print_line(f"note: {remark}")
+
+
+COMMANDS = (dataset, train, evaluate, fit)

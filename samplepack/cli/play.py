@@ -1,0 +1,202 @@
+"""Clips, walks and previews: one sound file each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from samplepack.cli.options import ALLOW_PLUGINS, DEVICE, QUIET
+from samplepack.cli.terminal import print_line, print_problems, progress_bars
+
+if TYPE_CHECKING:
+    from samplepack.clips.studio import Studio
+    from samplepack.recipe import LoadedRecipe
+
+_OUTPUT_SOUND = click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The sound file, .wav or .flac; a picture is put beside it.",
+)
+
+
+@click.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("midi", type=click.Path(path_type=Path))
+@_OUTPUT_SOUND
+@click.option("--timbre", "timbres", multiple=True, help="One on the way, in order.  [default: all of the recipe]")
+@click.option("--at", "places", type=float, multiple=True, help="Where each stands, 0 to 1.  [default: evenly]")
+@click.option("--seconds-per-instrument", type=float, help="Random timbres instead, so far apart.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the random timbres.")
+@click.option(
+    "--track", "tracks", type=int, multiple=True, help="One to play, from 1, as they begin to sound.  [default: all]"
+)
+@click.option("--drums", is_flag=True, help="Play the notes of drums too.")
+@click.option("--slow", type=float, default=1.0, show_default=True, help="By how much to stretch time.")
+@DEVICE
+@ALLOW_PLUGINS
+@QUIET
+def clip(
+    recipe: Path,
+    midi: Path,
+    output: Path,
+    device: Literal["auto", "cpu", "gpu"],
+    allow_plugins: bool,
+    quiet: bool,
+    **how: Any,
+) -> None:
+    """Play a MIDI file along a path of a recipe's timbres.
+
+    Each note has the timbre of its place in time, on the arc between the timbres before and after it; the recipe says
+    how the clip is processed. A recipe with `clips:` has them in its pack.
+
+    \b
+    Examples:
+      samplepack clip recipes/first-light.yaml recipes/midi/bwv1007-1.mid -o prelude.wav
+      samplepack clip recipes/bank.yaml song.mid -o song.wav --seconds-per-instrument 5 --seed 3 --slow 1.3
+    """
+    from samplepack.clips.clip import plan_clips, recipe_with_clip
+    from samplepack.clips.output import prepare_output, write_clip
+    from samplepack.recipe import load_recipe
+
+    prepare_output(output, ".png")
+    loaded = load_recipe(recipe, allow_plugins)
+    with _studio(loaded, output.name, device, quiet) as studio:
+        of_clip = recipe_with_clip(studio.recipe, midi, output.stem, **how)
+        (planned,) = plan_clips(of_clip, studio.checkpoint, studio.engine)
+        audio = write_clip(studio, planned, output)
+    if not quiet:
+        print_line(f"{output}: {len(planned.notes)} notes, {audio.duration_s:.1f} s")
+        for dropped in planned.score.dropped:
+            print_line(f"  left out: {dropped}")
+
+
+@click.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@_OUTPUT_SOUND
+@click.option("--seeds", default="", help="Key points, such as 3,17,8.  [default: the recipe's timbres]")
+@click.option("--steps", type=click.IntRange(1, 1000), default=8, show_default=True, help="From each to the next.")
+@click.option("--pitch", type=int, default=48, show_default=True, help="MIDI.")
+@click.option("--spacing", type=click.FloatRange(0.01, 10), default=0.4, show_default=True, help="Seconds a step.")
+@click.option("--trim", type=click.FloatRange(0.05, 4), default=2.0, show_default=True, help="Seconds of each note.")
+@click.option("--attack", type=click.FloatRange(0, 4), default=0.6, show_default=True, help="Seconds it fades in.")
+@click.option("--sustain", type=click.FloatRange(0, 4), default=0.4, show_default=True, help="Seconds it holds.")
+@click.option("--decay", type=click.FloatRange(0, 4), default=0.8, show_default=True, help="Seconds it fades out.")
+@click.option("--instrument", is_flag=True, help="Also write an SFZ that plays the whole sound on every key.")
+@DEVICE
+@ALLOW_PLUGINS
+@QUIET
+def walk(
+    recipe: Path,
+    output: Path,
+    seeds: str,
+    steps: int,
+    pitch: int,
+    instrument: bool,
+    device: Literal["auto", "cpu", "gpu"],
+    allow_plugins: bool,
+    quiet: bool,
+    **seconds: float,
+) -> None:
+    """Wander through latent space at one pitch: a long sound that never stands still.
+
+    From key point to key point in even steps, each step a note that blends into the next one.
+
+    \b
+    Examples:
+      samplepack walk recipes/first-light.yaml -o walk.wav
+      samplepack walk recipes/first-light.yaml -o drone.wav --seeds 3,17,8 --steps 40 --pitch 40 --instrument
+    """
+    from samplepack.clips.output import prepare_output
+    from samplepack.clips.walk import GrainEnvelope, key_points, walk_latents, write_walk, write_walk_instrument
+    from samplepack.recipe import load_recipe
+
+    prepare_output(output, ".png", *[".sfz"] * instrument)
+    envelope = GrainEnvelope(**{f"{name}_s": value for name, value in seconds.items()})
+    loaded = load_recipe(recipe, allow_plugins)
+    with _studio(loaded, output.name, device, quiet) as studio:
+        latents = walk_latents(key_points(studio, seeds, pitch), steps)
+        audio = write_walk(studio, latents, pitch, envelope, output)
+    if not quiet:
+        print_line(f"{output}: {len(latents)} steps, {audio.duration_s:.1f} s")
+    if instrument:
+        written = write_walk_instrument(audio, pitch, output)
+        if not quiet:
+            print_line(str(written))
+
+
+@click.command()
+@click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@_OUTPUT_SOUND
+@click.option("--bank", default="", help="Seeds such as 100-131, instead of a recipe.")
+@click.option("--checkpoint", help="Of the bank.  [default: starter]")
+@click.option("--pitches", default="60", show_default=True, help="What each timbre plays, such as 60,64,67.")
+@click.option("--chord", is_flag=True, help="Play them at once, not one after another.")
+@DEVICE
+@ALLOW_PLUGINS
+@QUIET
+def preview(
+    recipe: Path | None,
+    output: Path,
+    bank: str,
+    checkpoint: str | None,
+    pitches: str,
+    chord: bool,
+    device: Literal["auto", "cpu", "gpu"],
+    allow_plugins: bool,
+    quiet: bool,
+) -> None:
+    """Hear every timbre of a recipe, or of a bank of seeds, one after another in one file.
+
+    An index beside it, as .csv, says when which one begins.
+
+    \b
+    Examples:
+      samplepack preview recipes/first-light.yaml -o preview.wav
+      samplepack preview --bank 100-131 -o bank.wav --pitches 48,60,67 --chord
+    """
+    from samplepack.clips.output import prepare_output
+    from samplepack.clips.preview import bank_recipe, previewed_timbres, write_preview
+    from samplepack.clips.studio import parse_pitches
+    from samplepack.recipe import load_recipe
+
+    if (recipe is None) == (not bank) or (recipe and checkpoint):
+        raise click.UsageError("give a recipe, or --bank with seeds such as 100-131, and then --checkpoint if you like")
+    prepare_output(output, ".png", ".csv")
+    loaded = bank_recipe(bank, checkpoint or "starter") if recipe is None else load_recipe(recipe, allow_plugins)
+    with _studio(loaded, output.name, device, quiet) as studio:
+        played = parse_pitches(pitches, studio.checkpoint)
+        index = write_preview(studio, previewed_timbres(studio), played, chord, output)
+    if not quiet:
+        for entry in index:
+            print_line(f"{entry.start_s:7.2f} s  {entry.name} ({entry.origin})")
+        print_line(f"{output}: {len(index)} timbres")
+
+
+@contextmanager
+def _studio(loaded: LoadedRecipe, name: str, device: Literal["auto", "cpu", "gpu"], quiet: bool) -> Iterator[Studio]:
+    from samplepack.base import parallel
+    from samplepack.base.files import user_folder
+    from samplepack.base.progress import Task
+    from samplepack.clips.studio import Studio
+    from samplepack.models.backend import device_of
+    from samplepack.models.engine import Engine
+    from samplepack.rendering.cache import Cache
+
+    cache = Cache(user_folder("notes"))
+    engine = Engine(device=device_of(device))
+    map_ = parallel.threads(os.cpu_count() or 1)
+    with progress_bars("notes", quiet) as progress:
+        yield Studio(loaded.recipe, loaded.native_checkpoint(), cache, map_, Task(name, progress), engine)
+    cache.trim()
+    if cache.trouble:
+        print_problems(f"samplepack: notes were not kept in the cache: {cache.trouble}")
+
+
+COMMANDS = (clip, walk, preview)

@@ -1,0 +1,171 @@
+"""What lies on this machine: checkpoints, and the cache of rendered notes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from samplepack.base.errors import InputError
+from samplepack.cli.terminal import print_json, print_line, progress_bars
+
+if TYPE_CHECKING:
+    from samplepack.models.checkpoint import Checkpoint
+
+
+@click.group()
+def cache() -> None:
+    """See and clear the cache of rendered notes."""
+
+
+@cache.command("info")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def cache_info(as_json: bool) -> None:
+    """Say where the cache is, what it holds and how large it may grow.
+
+    The environment variable SAMPLEPACK_CACHE_GB sets the limit; what wasn't used for longest goes first.
+
+    \b
+    Example:
+      samplepack cache info
+    """
+    from samplepack.base.files import user_folder
+    from samplepack.rendering.cache import Cache
+
+    held = Cache(user_folder("notes")).info()
+    if as_json:
+        print_json({**vars(held), "folder": str(held.folder)})
+    else:
+        print_line(f"{held.folder}: {held.notes} notes, {held.size_bytes / 1e6:.1f} of {held.limit_bytes / 1e6:.0f} MB")
+
+
+@cache.command("clear")
+def cache_clear() -> None:
+    """Drop all rendered notes; what is needed is rendered again.
+
+    \b
+    Example:
+      samplepack cache clear
+    """
+    from samplepack.base.files import user_folder
+    from samplepack.rendering.cache import Cache
+
+    notes = Cache(user_folder("notes"))
+    held = notes.info()
+    notes.clear()
+    print_line(f"{held.folder}: {held.notes} notes dropped, {held.size_bytes / 1e6:.1f} MB")
+
+
+@click.group()
+def checkpoints() -> None:
+    """See and import the checkpoints that recipes can name."""
+
+
+@checkpoints.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+def list_(as_json: bool) -> None:
+    """List the checkpoints on this machine.
+
+    \b
+    Example:
+      samplepack checkpoints list
+    """
+    from samplepack.checkpoints import library
+    from samplepack.models.checkpoint import read_checkpoint
+
+    listed, lines = [], []
+    for name, folder in library.names().items():
+        entry: dict[str, str] = {"name": name, "folder": str(folder)}
+        try:
+            found = read_checkpoint(folder, name)
+        except InputError as error:  # one that is damaged doesn't hide the others
+            listed.append({**entry, "problem": str(error)})
+            lines += [str(problem) for problem in error.problems]
+        else:
+            listed.append({**entry, "digest": found.digest})
+            lines.append(f"{name}: {_summary(found)}")
+    if as_json:
+        print_json(listed)
+    else:
+        for line in lines:
+            print_line(line)
+
+
+@checkpoints.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print all that is known as JSON.")
+def info(name: str, as_json: bool) -> None:
+    """Say what a checkpoint is. NAME is a name, or a path to a folder or zip; one of Magenta's is converted for
+    it, as for a build, and the conversion kept in the cache.
+
+    \b
+    Examples:
+      samplepack checkpoints info starter
+      samplepack checkpoints info ./acoustic_only.zip
+    """
+    from samplepack.checkpoints import library
+
+    checkpoint = library.as_native(library.resolve(name, Path()))
+    config = checkpoint.config.model_dump(mode="json", exclude_none=True)
+    if as_json:
+        print_json(config)
+        return
+    print_line(f"{name}: {_summary(checkpoint)}")
+    for key, value in config.items():
+        if key == "instruments":
+            value = f"{len(value)}: {', '.join(value)}" if value else "unknown"
+        print_line(f"  {key}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
+
+
+@checkpoints.command()
+@click.argument("name")
+@click.option("--offline", is_flag=True, help="Open no connection: take the zip from the downloads folder.")
+def fetch(name: str, offline: bool) -> None:
+    """Download one of Magenta's checkpoints: acoustic_only or all_instruments.
+
+    A download that breaks off goes on where it was. The environment variable SAMPLEPACK_MIRROR names another address
+    that the zips lie at. No other command opens a connection.
+
+    \b
+    Examples:
+      samplepack checkpoints fetch acoustic_only
+      SAMPLEPACK_MIRROR=https://mirror.example/gansynth samplepack checkpoints fetch all_instruments
+    """
+    from samplepack.checkpoints import library
+
+    with progress_bars("bytes") as progress:
+        checkpoint = library.fetch(name, progress, offline)
+    print_line(f"{name}: {_summary(checkpoint)}")
+    print_line(f"in a recipe: checkpoint: {name}")
+
+
+@checkpoints.command("import")
+@click.argument("source", metavar="FOLDER_OR_ZIP", type=click.Path(path_type=Path))
+@click.argument("name")
+def import_(source: Path, name: str) -> None:
+    """Convert a Magenta checkpoint once, so that recipes can name it.
+
+    FOLDER_OR_ZIP is a Magenta checkpoint as it is published, or one of samplepack's own.
+
+    \b
+    Example:
+      samplepack checkpoints import ~/Downloads/acoustic_only.zip acoustic_only
+    """
+    from samplepack.checkpoints import library
+
+    checkpoint = library.import_checkpoint(source, name)
+    print_line(f"{name}: {_summary(checkpoint)}")
+    print_line(f"in a recipe: checkpoint: {name}")
+
+
+def _summary(checkpoint: Checkpoint) -> str:
+    pitches = checkpoint.pitches
+    return (
+        f"{checkpoint.config.family}, latents of {checkpoint.latent_dim}, pitches {pitches[0]}-{pitches[-1]}, "
+        f"{checkpoint.rate_hz} Hz, digest {checkpoint.digest}"
+    )
+
+
+COMMANDS = (cache, checkpoints)

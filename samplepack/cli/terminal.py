@@ -1,0 +1,103 @@
+"""What commands print: lines without control characters, JSON, and progress bars on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from samplepack.base.errors import printable
+from samplepack.base.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
+Unit = Literal["notes", "bytes", "images", "steps"]
+
+_SECONDS_BETWEEN_LINES = 60.0
+
+
+def print_line(line: str) -> None:
+    """Print a line; what a user's files hold in it can't steer the terminal."""
+    click.echo(printable(line))
+
+
+def print_json(value: Any) -> None:
+    """Print plain data as JSON."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def print_problems(*lines: str) -> None:
+    """Print lines on standard error."""
+    for line in lines:
+        click.echo(printable(line), err=True)
+
+
+@contextmanager
+def progress_bars(unit: Unit, quiet: bool = False) -> Iterator[Progress]:
+    """Bars on standard error, one for each task that reports; nothing where standard error is no terminal.
+
+    Args:
+        unit: what tasks count.
+        quiet: show nothing on a terminal either.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    tasks: dict[str, TaskID] = {}
+    with Bars(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        *_counters(unit),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[remark]}", markup=False),
+        console=Console(stderr=True),
+    ) as bars:
+
+        def show(task: str, done: int, total: int | None, remark: str = "") -> None:
+            if task not in tasks:
+                tasks[task] = bars.add_task(printable(task), total=total, remark="")
+            bars.update(tasks[task], completed=done, total=total, remark=remark)
+
+        yield show
+
+
+def _counters(unit: Unit) -> list[ProgressColumn]:
+    """The columns that say how much of a task is done, and how fast that goes."""
+    from rich.progress import DownloadColumn, MofNCompleteColumn, ProgressColumn, TransferSpeedColumn
+    from rich.progress import Task as BarTask
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: BarTask) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{unit}, {speed:.1f} a second" if speed else unit)
+
+    return [DownloadColumn(), TransferSpeedColumn()] if unit == "bytes" else [MofNCompleteColumn(), Rate()]
+
+
+@contextmanager
+def progress_bars_or_lines(unit: Unit, quiet: bool) -> Iterator[Progress]:
+    """Bars, or a line on standard error every minute where that is no terminal: for work that takes hours."""
+    if quiet or sys.stderr.isatty():
+        with progress_bars(unit, quiet) as bars:
+            yield bars
+        return
+    printed_s: dict[str, float] = {}
+
+    def show(task: str, done: int, total: int | None, remark: str = "") -> None:
+        now_s = time.monotonic()
+        if now_s - printed_s.get(task, -_SECONDS_BETWEEN_LINES) >= _SECONDS_BETWEEN_LINES or done == total:
+            printed_s[task] = now_s
+            print_problems(f"{task}: {done} of {total} {unit}" + (f"; {remark}" if remark else ""))
+
+    yield show
