@@ -59,6 +59,7 @@ def progress_bars(unit: Unit, quiet: bool = False) -> Iterator[Progress]:
         BarColumn(),
         *_counters(unit),
         TimeRemainingColumn(),
+        TextColumn("left"),
         TextColumn("{task.fields[remark]}", markup=False),
         console=Console(stderr=True),
     ) as bars:
