@@ -108,4 +108,4 @@ def test_the_recipe_in_the_readme_loads(tmp_path):
 
 @pytest.mark.parametrize("path", [*DOCUMENTS, *sorted((REPOSITORY / "recipes").rglob("*.yaml"))], ids=named)
 def test_nobody_is_sent_to_the_package_of_another_project(path):
-    assert not re.search(r"pip install ['\"]?samplepack\b", path.read_text(encoding="utf-8"))
+    assert not re.search(r"pip install\s+['\"]?samplepack\b", path.read_text(encoding="utf-8"))
