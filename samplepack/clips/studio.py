@@ -13,7 +13,7 @@ from samplepack.base.progress import Task, silent
 from samplepack.clips.clip import PlannedClip, key_notes, play
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import DEFAULT_ENGINE, Engine
-from samplepack.models.latent import Latent
+from samplepack.models.latent import LARGEST_SEED, Latent
 from samplepack.recipe import Recipe
 from samplepack.rendering.cache import Cache
 from samplepack.rendering.plan import Note
@@ -96,9 +96,9 @@ def parse_seeds(text: str) -> list[int]:
     """Read a list of seeds such as `3,17,8`.
 
     Raises:
-        InputError: one of them isn't a whole number from 0 to 4294967295.
+        InputError: one of them isn't a whole number from 0 to `LARGEST_SEED`.
     """
     written = [seed.strip() for seed in text.split(",")]
-    if bad := [seed for seed in written if not (seed.isascii() and seed.isdecimal() and int(seed) < 2**32)]:
-        raise InputError(f"'{bad[0]}' is no seed: they are whole numbers from 0 to 4294967295, such as 3,17,8")
+    if bad := [seed for seed in written if not (seed.isascii() and seed.isdecimal() and int(seed) <= LARGEST_SEED)]:
+        raise InputError(f"'{bad[0]}' is no seed: they are whole numbers from 0 to {LARGEST_SEED}, such as 3,17,8")
     return [int(seed) for seed in written]

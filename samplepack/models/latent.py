@@ -13,6 +13,9 @@ Interpolation = Literal["slerp", "linear"]
 Spacing = Literal["even", "uniform"]
 Interpolate = Callable[[Latent, Latent, float], Latent]
 
+LARGEST_SEED = 2**32 - 1
+"""Seeds are whole numbers from 0 to this: those that NumPy's `RandomState` takes."""
+
 _POINTS_PER_SEGMENT = 512
 """How finely a segment is cut to measure its length; the error of a chord of a quarter circle is 4e-7."""
 
@@ -23,7 +26,7 @@ def latent_from_seed(seed: int, latent_dim: int) -> Latent:
     NumPy keeps the stream of `RandomState` frozen; it is what Magenta draws after `np.random.seed(seed)`.
 
     Args:
-        seed: 0 to 2³²−1.
+        seed: 0 to `LARGEST_SEED`.
         latent_dim: the checkpoint's own.
 
     Returns:

@@ -22,6 +22,7 @@ from samplepack.base.errors import did_you_mean
 from samplepack.checkpoints import library
 from samplepack.documents.problems import wrong
 from samplepack.models.checkpoint import Checkpoint
+from samplepack.models.latent import LARGEST_SEED
 from samplepack.recipe.fits import Fit
 
 _LONGEST_NAME = 80
@@ -101,8 +102,8 @@ def _known_timbre(name: str, info: ValidationInfo) -> str:
 
 TimbreName = Annotated[str, Field(strict=True), AfterValidator(_known_timbre)]
 Text = Annotated[str, Field(strict=True)]
-Seed = Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)]
-SEED_SCHEMA = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}
+Seed = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
+SEED_SCHEMA = {"type": "integer", "minimum": 0, "maximum": LARGEST_SEED}
 
 
 class Model(BaseModel):

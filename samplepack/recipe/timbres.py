@@ -23,7 +23,7 @@ from samplepack.base.errors import InputError
 from samplepack.checkpoints.instruments import find_instrument
 from samplepack.documents.problems import readable_path, wrong
 from samplepack.models.checkpoint import Checkpoint
-from samplepack.models.latent import Latent, latent_from_seed
+from samplepack.models.latent import LARGEST_SEED, Latent, latent_from_seed
 from samplepack.recipe.fields import SEED_SCHEMA, Model, Seed, Text, TimbreName, context_of, file_name
 from samplepack.recipe.fits import Fit, sound_files, sounds_digest
 
@@ -218,12 +218,12 @@ def _seeds(value: Any) -> tuple[int, ...]:
     match = re.fullmatch(r"\s*(\d{1,10})\s*-\s*(\d{1,10})\s*", value) if isinstance(value, str) else None
     if match:
         first, last = int(match[1]), int(match[2])
-        if first > last or last > 2**32 - 1:
-            raise wrong(f"'{value}' is no range of seeds from 0 to 4294967295")
+        if first > last or last > LARGEST_SEED:
+            raise wrong(f"'{value}' is no range of seeds from 0 to {LARGEST_SEED}")
         if last - first >= _MOST_SEEDS:
             raise wrong(f"'{value}' is more than {_MOST_SEEDS} seeds")
         return tuple(range(first, last + 1))
-    if isinstance(value, list) and value and all(type(s) is int and 0 <= s < 2**32 for s in value):
+    if isinstance(value, list) and value and all(type(s) is int and 0 <= s <= LARGEST_SEED for s in value):
         if len(set(value)) < len(value):
             raise wrong("a seed stands twice in the list")
         return tuple(value)

@@ -14,6 +14,7 @@ from samplepack.datasets.dataset import Dataset, read_dataset
 from samplepack.documents.document import Document, Kind, read_document
 from samplepack.documents.problems import problems_in, wrong
 from samplepack.models.checkpoint import Checkpoint, PitchRange
+from samplepack.models.latent import LARGEST_SEED
 from samplepack.training.adversarial import AdversarialSettings, FinishSettings
 from samplepack.training.reconstruction import Reconstruction
 
@@ -56,7 +57,7 @@ class Training(_Settings):
     data: Path
     """A prepared set, as `samplepack dataset` makes it; relative to this file."""
 
-    seed: int = Field(0, ge=0, lt=2**32)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     """Of all that is drawn by lot."""
 
     begin_with: str | None = Field(None, alias="from")
