@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from samplepack.cli import app as cli
+from tests.helpers.no_skips import pytest_addoption as pytest_addoption
+from tests.helpers.no_skips import pytest_configure as pytest_configure
 
 
 @pytest.fixture(autouse=True)
