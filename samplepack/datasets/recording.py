@@ -12,6 +12,7 @@ from samplepack.base.errors import InputError
 from samplepack.datasets.candidates import Job, Offered, Source
 from samplepack.datasets.sound_files import RATES_HZ, from_onset, open_sound, read_reason, read_stretch, shown
 from samplepack.sound.audio import Audio
+from samplepack.sound.spectra import stft
 
 _FRAMES_A_SECOND = 100
 
@@ -114,8 +115,7 @@ class _Spectra:
             self._bands = np.full((_LAG, len(edges) - 1), np.log10(_FLOOR), np.float32)
         wave = np.concatenate([self._wave, block])
         self._wave = wave[len(wave) - (size - hop) :]
-        framed = np.lib.stride_tricks.sliding_window_view(wave, size)[::hop]
-        spectrum = np.fft.rfft(framed * (np.hanning(size) * 2.0 / size), axis=1)
+        spectrum = stft(wave, np.hanning(size) * 2.0 / size, slice(None, None, hop))
         power = np.add.reduceat(np.abs(spectrum) ** 2, edges, axis=1)[:, :-1]
         bands = np.concatenate([self._bands, 0.5 * np.log10(power + _FLOOR**2)])
         self._bands = bands[len(bands) - _LAG :].astype(np.float32)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.sound.audio import Audio, Samples, gain_to_db
 from samplepack.sound.riff import Loop
-from samplepack.sound.spectra import fast_size, hann
+from samplepack.sound.spectra import fast_size, hann, stft
 
 FIRST_S, LAST_S = 0.4, 2.9
 """A loop lies within this part of a note: after the onset, before the note-off that GANSynth's notes have at 3 s."""
@@ -147,20 +148,17 @@ def _flux_across(wave: NDArray[np.float32], seam: int) -> float:
     varies by some 15 %.
     """
     size, hop, closer = 2048, 512, 4
-    frames = np.lib.stride_tricks.sliding_window_view(wave, size)
     first = max(seam - hop - size + 1, 0)
-    over = _flux(frames[first : seam + hop : hop // closer], lag=closer)
-    elsewhere = _flux(frames[::hop], lag=1)
+    over = _flux(stft(wave, hann(size), slice(first, seam + hop, hop // closer)), lag=closer)
+    elsewhere = _flux(stft(wave, hann(size), slice(None, None, hop)), lag=1)
     starts = np.arange(len(elsewhere)) * hop
     elsewhere = elsewhere[(starts < first) | (starts >= seam)]
     return float(over.mean() / max(float(elsewhere.mean()), 1e-9))
 
 
-def _flux(frames: NDArray[np.float32], lag: int) -> NDArray[np.float32]:
+def _flux(spectra: NDArray[np.complexfloating[Any, Any]], lag: int) -> NDArray[np.float32]:
     """Spectral change from each frame to the one that lies `lag` frames later, relative to both: 0…1."""
-    import scipy.fft
-
-    magnitude = np.abs(scipy.fft.rfft(frames * hann(frames.shape[1]), axis=1))
+    magnitude = np.abs(spectra)
     change = np.abs(magnitude[lag:] - magnitude[:-lag]).sum(axis=1)
     return np.asarray(change / np.maximum((magnitude[lag:] + magnitude[:-lag]).sum(axis=1), 1e-12))
 

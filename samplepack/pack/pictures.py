@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from samplepack.base import plotting
 from samplepack.base.parallel import threads
 from samplepack.sound.audio import Audio, read
-from samplepack.sound.spectra import hann
+from samplepack.sound.spectra import hann, stft
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -59,14 +59,11 @@ def keyboard_image(columns: Sequence[Column]) -> Image:
 
 def spectrogram(audio: Audio) -> Column:
     """Power by band and time, shape (_BANDS, _FRAMES)."""
-    import scipy.fft
-
     size = 1 << int(np.ceil(np.log2(audio.rate_hz * 0.085)))
     starts = (np.arange(_FRAMES) * _SHOWN_S * audio.rate_hz / _FRAMES).astype(int)
     wave = audio.samples[:, : starts[-1] + size].mean(axis=0)
     wave = np.pad(wave, (0, starts[-1] + size - len(wave)))
-    frames = np.lib.stride_tricks.sliding_window_view(wave, size)[starts] * hann(size)
-    power = np.abs(scipy.fft.rfft(frames, axis=1)) ** 2
+    power = np.abs(stft(wave, hann(size), starts)) ** 2
     edges_hz = np.geomspace(_LOWEST_HZ, _HIGHEST_HZ, _BANDS + 1)
     first = np.clip((edges_hz[:-1] * size / audio.rate_hz).astype(int), 0, power.shape[1] - 1)
     last = np.clip(np.ceil(edges_hz[1:] * size / audio.rate_hz).astype(int), first + 1, power.shape[1])

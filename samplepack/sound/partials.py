@@ -48,7 +48,7 @@ def measure_partials(audio: Audio, pitch: int) -> list[Partial]:
     """The lower harmonics of a note whose key is known, each found within ±70 cents of its place.
 
     The peaks of one Hann-windowed spectrum of up to 2.5 s after the onset, each by the parabola through the logarithm
-    of its three highest bins; on a steady tone within 0.01 cents.
+    of its three highest bins; on a steady tone within 0.02 cents.
     """
     import scipy.fft
 
