@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -141,6 +140,7 @@ def samplepack(*arguments):
 
 
 def test_progress_goes_to_a_terminal_only_and_tells_notes_and_time(write_recipe, tmp_path):
+    pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
     recipe = write_recipe()
     piped = subprocess.run(
         samplepack("build", recipe, "--output", tmp_path / "a"), capture_output=True, text=True, check=True
