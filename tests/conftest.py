@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from samplepack.cli import app as cli
 from tests.helpers.no_skips import pytest_addoption as pytest_addoption
 from tests.helpers.no_skips import pytest_configure as pytest_configure
+from tests.helpers.places import REPOSITORY
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +41,21 @@ def run(capfd):
         return Ran(ended.value.code, printed.out, printed.err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def wheel_file(tmp_path_factory):
+    """A wheel, built without a network from a copy of the repository, since a build leaves files beside its sources."""
+    source, folder = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("samplepack", "tests", "benchmarks", "docs"):
+        shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy2(REPOSITORY / name, source / name)
+    command = [sys.executable, "-m", "pip", "wheel", ".", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
+    built = subprocess.run([*command, "--wheel-dir", str(folder)], cwd=source, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    (path,) = folder.glob("*.whl")
+    return path
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -231,9 +232,12 @@ def init(folder: Path) -> None:
     """
     from samplepack.recipe.repository import write_repository
 
-    for path in write_repository(folder):
-        print_line(str(path))
-    print_line(f"next: cd {folder}; samplepack build recipes/first.yaml")
+    written = write_repository(folder)
+    for path in written.files:
+        print_line(shlex.quote(str(path)))
+    if written.remark:
+        print_line(written.remark)
+    print_line(f"next: cd {shlex.quote(str(folder))}; samplepack build recipes/first.yaml")
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -17,14 +17,13 @@ from samplepack.base.progress import Task
 from samplepack.clips.mix import mix
 from samplepack.clips.path import TimbrePath, random_path
 from samplepack.clips.score import PlayedNote, Score, read_score
-from samplepack.documents.document import Kind, read_document
 from samplepack.documents.problems import validation_message
 from samplepack.finishing import process
 from samplepack.finishing.finish import in_tune
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import DEFAULT_ENGINE, Engine
 from samplepack.models.latent import Latent
-from samplepack.recipe import Clip, LoadedRecipe, Recipe, Sound
+from samplepack.recipe import Clip, Recipe, Sound
 from samplepack.rendering.plan import Note, note_key, origins, sides, timbre_latents
 from samplepack.sound.audio import Audio, Samples, db_to_gain
 from samplepack.sound.loudness import true_peak_db
@@ -72,25 +71,6 @@ def key_notes(z: Latent, pitch: int, sound: Sound, digest: str, engine: Engine) 
     """
     latents = sides(z) if sound.channels == "stereo" else [z]
     return tuple(Note(pitch, side, note_key(str(engine), digest, side, pitch)) for side in latents)
-
-
-def check_clips(recipes: Iterable[LoadedRecipe]) -> None:
-    """Read the MIDI files of recipes, so that a clip that can't be played is reported before anything renders.
-
-    Raises:
-        InputError: every clip that can't be played, each at its place in its recipe.
-    """
-    problems: list[Problem] = []
-    for loaded in recipes:
-        for name, clip in loaded.recipe.clips.items():
-            try:
-                read_score(clip, loaded.checkpoint)
-            except InputError as error:
-                document = read_document(loaded.path, Kind("recipe", "recipe: 1", frozenset()))
-                messages = (f"clips.{name}.midi: {problem.message}" for problem in error.problems)
-                problems += [document.problem(("clips", name, "midi"), message) for message in messages]
-    if problems:
-        raise InputError(*problems)
 
 
 def plan_clips(recipe: Recipe, checkpoint: Checkpoint, engine: Engine = DEFAULT_ENGINE) -> tuple[PlannedClip, ...]:

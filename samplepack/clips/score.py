@@ -24,7 +24,7 @@ MOST_NOTES = 20_000
 MOST_S = 1200.0
 """The longest clip."""
 
-NO_READER = "clips need note_seq, which reads MIDI: pip install 'samplepack[midi]'"
+NO_READER = "clips need note_seq, which reads MIDI: pip install note-seq"
 
 _MOST_BYTES = 2 << 20
 

@@ -59,7 +59,7 @@ def device_of(wanted: Literal["auto", "cpu", "gpu"]) -> Device:
         found = bool(tf.config.list_physical_devices("GPU"))
     if wanted == "gpu" and not found:
         raise InputError(
-            f"{backend()} finds no GPU here; install samplepack[gpu] for TensorFlow's, or build on the CPU"
+            f"{backend()} finds no GPU here; for TensorFlow's: pip install 'tensorflow[and-cuda]'; or build on the CPU"
         )
     return "gpu" if found else "cpu"
 

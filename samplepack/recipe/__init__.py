@@ -1,7 +1,7 @@
 """Recipes: YAML → `Recipe`, typed, complete and known to make sense before anything renders."""
 
 from samplepack.recipe.clips import LEAST_APART_S, Clip
-from samplepack.recipe.load import LoadedRecipe, json_schema, load_recipe, load_recipes
+from samplepack.recipe.load import LoadedRecipe, json_schema, load_recipe
 from samplepack.recipe.model import CheckpointReference, Recipe, Sound, point_names
 from samplepack.recipe.timbres import Bank, Like
 
@@ -16,6 +16,5 @@ __all__ = [
     "Sound",
     "json_schema",
     "load_recipe",
-    "load_recipes",
     "point_names",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,35 +122,6 @@ def load_recipe(
     if problems or recipe is None or found is None:
         raise InputError(*sorted(problems, key=lambda p: (p.line or 0, p.column or 0)))
     return LoadedRecipe(path, document.content, recipe, found)
-
-
-def load_recipes(paths: Iterable[Path], allow_plugins: bool = False) -> list[LoadedRecipe]:
-    """Read several recipes that are built together.
-
-    Args:
-        paths: of the recipes.
-        allow_plugins: whether effects may be programs from elsewhere.
-
-    Raises:
-        InputError: every problem in any of them, and packs that would take each other's place.
-    """
-    loaded: list[LoadedRecipe] = []
-    problems: list[Problem] = []
-    packs: dict[str, Path] = {}
-    for path in paths:
-        try:
-            one = load_recipe(path, allow_plugins)
-        except InputError as error:
-            problems += error.problems
-            continue
-        loaded.append(one)
-        if one.recipe.slug in packs:
-            message = f"its pack would take the place of that of {packs[one.recipe.slug]}: both are {one.recipe.slug}"
-            problems.append(Problem(message, str(path)))
-        packs[one.recipe.slug] = path
-    if problems:
-        raise InputError(*problems)
-    return loaded
 
 
 def json_schema() -> dict[str, Any]:

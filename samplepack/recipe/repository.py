@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from samplepack.base.errors import InputError
 from samplepack.base.files import write_aside
-from samplepack.base.version import __version__
 from samplepack.recipe import json_schema
 
 _RECIPE = """\
@@ -48,9 +53,13 @@ _GITATTRIBUTES = """\
 *.safetensors binary
 """
 
+_WORKFLOW_FILE = ".github/workflows/packs.yml"
+
 _WORKFLOW = """\
 name: packs
 on: [push, pull_request]
+permissions:
+  contents: read
 jobs:
   packs:
     runs-on: ubuntu-latest
@@ -63,7 +72,7 @@ jobs:
           path: ~/.cache/samplepack
           key: samplepack-${{{{ hashFiles('recipes/*.lock') }}}}
           restore-keys: samplepack-
-      - run: pip install 'samplepack[midi]=={version}'
+      - run: pip install '{requirement}'
       - run: samplepack check recipes/*.yaml
       - run: samplepack build recipes/*.yaml --locked
       - uses: actions/upload-artifact@v4
@@ -73,7 +82,7 @@ jobs:
 _README = """\
 # Instruments
 
-Sampler instruments from recipes, made by [samplepack](https://pypi.org/project/samplepack/).
+Sampler instruments from recipes, made by samplepack.
 
     samplepack build recipes/first.yaml
 
@@ -81,22 +90,35 @@ Commit recipes, their lock files (`recipes/*.lock`) and the sounds that they nam
 """
 
 
-def write_repository(folder: Path) -> list[Path]:
-    """Make a folder for recipes in git; files that are there already stay as they are.
+_DISTRIBUTION = "gansynth-samplepack"
 
-    Returns:
-        The files that were written.
+_UNKNOWN_ADDRESS = "ADDRESS@COMMIT"
+
+
+@dataclass(frozen=True)
+class NewRepository:
+    """What `write_repository` wrote."""
+
+    files: list[Path]
+    remark: str | None
+    """What is left to write by hand, in one line; None where nothing is."""
+
+
+def write_repository(folder: Path) -> NewRepository:
+    """Make a folder for recipes in git; files that are there already stay as they are.
 
     Raises:
         InputError: all of them are there already.
         OSError: one can't be written.
     """
+    address = installed_from()
+    requirement = f"{_DISTRIBUTION}[midi] @ {address or f'git+{_UNKNOWN_ADDRESS}'}"
     files = {
         "recipes/first.yaml": _RECIPE,
         "recipes/recipe.schema.json": json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n",
         ".gitignore": _GITIGNORE,
         ".gitattributes": _GITATTRIBUTES,
-        ".github/workflows/packs.yml": _WORKFLOW.format(version=__version__),
+        _WORKFLOW_FILE: _WORKFLOW.format(requirement=requirement),
         "README.md": _README,
     }
     missing = {folder / name: text for name, text in files.items() if not (folder / name).exists()}
@@ -105,4 +127,60 @@ def write_repository(folder: Path) -> list[Path]:
     for path, text in missing.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_aside(path, text.encode())
-    return list(missing)
+    workflow = folder / _WORKFLOW_FILE
+    remark = f"{workflow}: put the address of samplepack's git repository and a commit in place of {_UNKNOWN_ADDRESS}"
+    return NewRepository(list(missing), remark if address is None and workflow in missing else None)
+
+
+def installed_from() -> str | None:
+    """The address that pip can install this samplepack from on another machine: `git+https://HOST/PATH@COMMIT`, or a
+    wheel's; None where that isn't known.
+
+    Source: PEP 610; a local folder's address is that of its git remote `origin`, at its commit.
+    """
+    try:
+        record = distribution(_DISTRIBUTION).read_text("direct_url.json")
+    except PackageNotFoundError:
+        return _address_of_checkout(Path(__file__).parents[2])
+    if record is None:  # from an index, where nobody knows yet who will own the name
+        return None
+    origin = json.loads(record)
+    if "dir_info" in origin:
+        return _address_of_checkout(Path(url2pathname(urlsplit(origin["url"]).path)))
+    address = _public_address(origin["url"])
+    if address and "vcs_info" in origin:
+        return f"{origin['vcs_info']['vcs']}+{address}@{origin['vcs_info']['commit_id']}"
+    return address
+
+
+def _address_of_checkout(folder: Path) -> str | None:
+    top, remote, commit = (
+        _git(folder, *arguments)
+        for arguments in (["rev-parse", "--show-toplevel"], ["remote", "get-url", "origin"], ["rev-parse", "HEAD"])
+    )
+    address = _public_address(remote)
+    # A virtual environment may lie within somebody else's repository.
+    return f"git+{address}@{commit}" if address and commit and Path(top).resolve() == folder.resolve() else None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What git prints; nothing where it fails or isn't installed."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _public_address(url: str) -> str | None:
+    """An address as https, without a user's name and password; None of a place on this machine.
+
+    git's `git@HOST:PATH` and `ssh://git@HOST/PATH` need a key, which a workflow hasn't.
+    """
+    if match := re.fullmatch(r"[\w.-]+@([\w.-]+):(?!/)([^\s'\"#]+)", url):
+        return f"https://{match[1]}/{match[2]}"
+    match = re.fullmatch(r"(https|ssh)://(?:[^\s/@]*@)?([\w.-]+)((?::\d+)?)(/[^\s'\"#]+)", url)
+    if match is None:
+        return None
+    port = match[3] if match[1] == "https" else ""
+    return f"https://{match[2]}{port}{match[4]}"

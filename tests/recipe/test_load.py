@@ -13,7 +13,7 @@ from samplepack.base.errors import InputError
 from samplepack.checkpoints import library
 from samplepack.models.checkpoint import CONFIG, Config, read_tensors, write_checkpoint
 from samplepack.models.latent import latent_from_seed, slerp
-from samplepack.recipe import json_schema, load_recipe, load_recipes
+from samplepack.recipe import json_schema, load_recipe
 from samplepack.rendering.plan import timbre_latents
 from tests.helpers.places import FIXTURES, REPOSITORY
 
@@ -452,13 +452,6 @@ def test_multisample_holds_wav_alone(tmp_path):
     path = tmp_path / "r.yaml"
     path.write_text(GOOD + "sound: {file: flac}\nformats: [sfz, multisample]\n")
     assert problems_of(path) == ["r.yaml:11:10: formats: multisample holds WAV alone; write file: wav"]
-
-
-def test_two_recipes_of_one_pack_are_not_built_over_each_other(tmp_path):
-    for name in ("a.yaml", "b.yaml"):
-        (tmp_path / name).write_text(GOOD)
-    with pytest.raises(InputError, match="would take the place of that of .*a.yaml: both are glass-choir"):
-        load_recipes([tmp_path / "a.yaml", tmp_path / "b.yaml"])
 
 
 def test_the_shipped_schema_is_what_the_code_says():
