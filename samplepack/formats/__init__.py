@@ -1,4 +1,4 @@
-"""Sampler formats: a file each, by the name that recipes use."""
+"""Sampler formats: one module each, and a table of them by the names that recipes use."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ WRITERS: dict[str, tuple[str, Callable[[Instrument, Path], bytes]]] = {
     "multisample": (".multisample", multisample.write),
     "decentsampler": (".dspreset", decentsampler.write),
 }
-"""Format → the suffix of its files, and what writes an instrument's map, given the folder of the pack, in which the
-sound files lie already. Maps lie in `Instruments/`."""
+"""Format → the suffix of its files, and the function that returns the bytes of an instrument's map. The function takes
+the instrument and the folder of the pack, where the sound files already lie; the map goes into `Instruments/`."""

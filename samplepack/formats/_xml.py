@@ -1,4 +1,4 @@
-"""XML as sampler formats want it."""
+"""XML files, as the importers of sampler formats accept them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from xml.etree import ElementTree
 
 
 def document(root: ElementTree.Element) -> bytes:
-    """A file: UTF-8, declared with double quotes as all examples have it, indented for people, and ended with a
-    newline, without which one importer of `.multisample` loads nothing."""
+    """The bytes of an XML file: UTF-8, indented, with a declaration in double quotes as in all examples of such files.
+
+    It ends with a newline, without which one importer of `.multisample` loads nothing.
+    """
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()

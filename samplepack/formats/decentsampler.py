@@ -20,9 +20,9 @@ from samplepack.formats.instrument import (
 
 
 def write(instrument: Instrument, pack: Path) -> bytes:
-    """A preset, whose paths are relative to its own folder.
+    """The bytes of a preset. Its paths to sound files are relative to the preset's own folder.
 
-    Each layer of the mod wheel is a group, since the wheel reaches the volume of groups, and of nothing smaller.
+    Each layer of the mod wheel is a group, since the wheel can control the volume of groups but not of single samples.
     """
     layers: dict[Range | None, list[Zone]] = {}
     for zone in instrument.zones:
@@ -32,7 +32,7 @@ def write(instrument: Instrument, pack: Path) -> bytes:
     for wheel, zones in layers.items():
         group = SubElement(groups, "group", ampVelTrack=f"{VELOCITY_TRACKING_PERCENT / 100:g}")
         if wheel:
-            # The wheel is heard only once it moves; until then its group has the volume of a wheel at rest.
+            # Decent Sampler reads the wheel once it moves; until then the group has the volume for position 0.
             group.set("volume", f"{_gain(wheel, 0):g}")
         for zone in zones:
             SubElement(group, "sample", _sample(zone))
@@ -55,7 +55,7 @@ def _sample(zone: Zone) -> dict[str, str]:
         "hiVel": str(high_velocity),
         "start": "0",
         "end": str(zone.frames - 1),
-        # Said also where there is none: without a word, a loop in the sound file would count.
+        # Stated even without a loop: else Decent Sampler would use a loop of the sound file's own.
         "loopEnabled": "true" if zone.loop else "false",
     }
     if zone.loop:
@@ -66,21 +66,21 @@ def _sample(zone: Zone) -> dict[str, str]:
 
 
 def _without_fades(velocities: Range) -> tuple[int, int]:
-    """The lowest and highest velocity of a sound that can't fade.
+    """The lowest and the highest velocity of a sound whose fades are replaced by a switch in their middle.
 
-    Decent Sampler doesn't fade between velocities, and sounds that overlap would play together, twice as loud. Two
-    that fade into each other over the same velocities are cut in the middle of these, so that each velocity plays one.
+    Decent Sampler doesn't crossfade between velocities: two sounds that share velocities would play together, twice as
+    loud. Cut in the middle of the fade, each velocity plays one sound.
     """
     low = velocities.low + velocities.low_fade // 2 + 1 if velocities.low_fade else velocities.low
     return low, velocities.high - (velocities.high_fade + 1) // 2
 
 
 def _binding(group: int, wheel: Range) -> dict[str, str]:
-    """What turns positions of the wheel, 0 to 127, into the volume of a group."""
+    """The attributes of a binding from positions of the wheel, 0 to 127, to the volume of a group."""
     return {
         "type": "amp",
         "level": "group",
-        # Two names of one thing: the guide requires `position`, and `groupIndex` says what it is.
+        # Both are the group's index: the guide requires `position`, and documents `groupIndex` as its clearer name.
         "position": str(group),
         "groupIndex": str(group),
         "parameter": "AMP_VOLUME",
@@ -90,7 +90,7 @@ def _binding(group: int, wheel: Range) -> dict[str, str]:
 
 
 def _corners(wheel: Range) -> list[int]:
-    """The positions between which the gain is a straight line; a range without a fade begins or ends in one step."""
+    """The wheel positions between which the gain is linear; a range without a fade begins or ends within one step."""
     rise = (wheel.low, wheel.low + wheel.low_fade) if wheel.low_fade else (wheel.low - 1, wheel.low)
     fall = (wheel.high - wheel.high_fade, wheel.high) if wheel.high_fade else (wheel.high, wheel.high + 1)
     return sorted({at for at in (0, *rise, *fall, 127) if 0 <= at <= 127})

@@ -1,4 +1,4 @@
-"""Sounds spread over keys, velocities and the mod wheel: zones and instruments. Knows no file format."""
+"""Instruments as zones: sounds over keys, velocities and mod-wheel positions, whatever the file format."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from samplepack.sound.riff import Loop
 LOWEST_KEY, HIGHEST_KEY = 0, 127
 
 VELOCITY_FADE = 20
-"""How many velocities two layers share."""
+"""The number of velocities over which two neighbouring layers crossfade."""
 
 RELEASE_S = 0.3
-"""After key-up: long enough not to click, short enough not to blur a line; the players' own default is a cut."""
+"""Release time after key-up: long enough not to click, short enough not to blur a melody. Players' default is 0 s."""
 
 LOOPED_RELEASE_S = 0.8
-"""The same for a sound that was held in its loop, whose own tail is still to come."""
+"""Release time of a looped sound, whose own tail plays after key-up."""
 
 VELOCITY_TRACKING_PERCENT = 80
-"""How much softer keys play softer; at 100 %, SFZ's default, soft playing vanishes."""
+"""How strongly velocity controls the volume; at 100 %, SFZ's default, soft notes are inaudible."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """A range of MIDI values, over whose ends a sound may fade in and out."""
+    """A range of MIDI values, with optional fades at its ends."""
 
     low: int
     """The lowest value, included."""
@@ -47,7 +47,7 @@ class Zone:
     """The sound file, relative to the pack's folder, with forward slashes."""
 
     frames: int
-    """Length of the sound."""
+    """Length of the sound in frames."""
 
     root: int
     """The key at which the sound plays at its own pitch, MIDI."""
@@ -62,21 +62,21 @@ class Zone:
 
 @dataclass(frozen=True)
 class Instrument:
-    """One timbre, or a path of timbres on the mod wheel, playable."""
+    """A playable instrument: one timbre, or a path of timbres on the mod wheel."""
 
     name: str
     zones: tuple[Zone, ...]
 
 
 def key_ranges(roots: Sequence[int]) -> dict[int, Range]:
-    """Spread sounds over the whole keyboard.
+    """Distribute sounds over the whole keyboard.
 
     Args:
-        roots: MIDI pitches; at least one.
+        roots: the MIDI pitches of the sounds; at least one.
 
     Returns:
-        Root → keys: each key plays the nearest sound (the lower of two as near), and the outermost sounds reach to
-        the ends of the keyboard.
+        Root → range of keys, in rising order. Each key plays the sound with the nearest root, the lower one of two at
+        equal distance; the outermost ranges reach to the ends of the keyboard.
     """
     roots = sorted(roots)
     borders = [(lower + upper) // 2 for lower, upper in zip(roots, roots[1:], strict=False)]
@@ -86,7 +86,7 @@ def key_ranges(roots: Sequence[int]) -> dict[int, Range]:
 
 
 def velocity_ranges(layers: int) -> list[Range]:
-    """Spread layers over velocities 1 to 127, from the softest, each crossfading into the next over 20 values."""
+    """Distribute layers over velocities 1 to 127, the softest first; neighbours crossfade over 20 velocities."""
     borders = [round(127 * i / layers) for i in range(1, layers)]
     half = VELOCITY_FADE // 2
     lows = [1, *(border - half for border in borders)]
@@ -98,8 +98,8 @@ def velocity_ranges(layers: int) -> list[Range]:
 
 
 def wheel_ranges(layers: int) -> list[Range]:
-    """Spread layers over the mod wheel: each is full at its own position, evenly from 0 to 127, and fades into its
-    neighbours on the way to theirs."""
+    """Distribute at least two layers over the mod wheel: each is at full level at its own position, at equal distances
+    from 0 to 127, and crossfades into its neighbours between their positions and its own."""
     nodes = [round(127 * i / (layers - 1)) for i in range(layers)]
     return [
         Range(

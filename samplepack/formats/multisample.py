@@ -18,10 +18,10 @@ _UNIX, _PLAIN_FILE = 3, 0o100644
 
 
 def write(instrument: Instrument, pack: Path) -> bytes:
-    """A ZIP archive, stored so that players stream from it, of the map and, beside it, each sound file once.
+    """The bytes of a ZIP archive of the map and of each sound file once, uncompressed so that players can stream.
 
-    Times, permissions and the system are always the same: one instrument, one sequence of bytes, wherever it's made.
-    Base names suffice within, since those of a pack hold the timbre's name.
+    Times, permissions and the system's name are constants, so that the same instrument gives the same bytes everywhere.
+    Sound files have their base names in it, which are unique since they contain the timbre's name.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -66,11 +66,11 @@ def _sample(root: Element, zone: Zone) -> None:
     }
     sample = SubElement(root, "sample", attributes)
     SubElement(sample, "key", {**_range(zone.keys), "root": str(zone.root), "track": "1.0000", "tune": "0.00"})
-    # All three are required; an empty one means all velocities, or every position.
+    # The schema requires key, velocity and select; an empty one means all velocities, or all wheel positions.
     SubElement(sample, "velocity", {} if zone.velocities == Range(1, 127) else _range(zone.velocities))
     SubElement(sample, "select", _range(zone.wheel) if zone.wheel else {})
     if zone.loop:
-        # `stop` is the frame after the last, as `sample-stop` is in Bitwig's own files.
+        # `stop` is the frame after the last one, as `sample-stop` is in Bitwig's own files.
         start, stop = f"{zone.loop.start:.3f}", f"{zone.loop.end + 1:.3f}"
         SubElement(sample, "loop", mode="loop", start=start, stop=stop, fade="0.0000")
 

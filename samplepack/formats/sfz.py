@@ -15,10 +15,10 @@ from samplepack.formats.instrument import (
 
 
 def write(instrument: Instrument, pack: Path) -> bytes:
-    """An SFZ file: UTF-8 without a byte order mark, since sfizz loads nothing where one stands.
+    """The bytes of an SFZ file, UTF-8 without a byte order mark, since sfizz can't load a file that has one.
 
-    Paths are written in full and relative to the map's own folder, with forward slashes; keys as MIDI numbers, since
-    octave names differ between players.
+    Paths are relative to the map's own folder, with forward slashes and without `default_path`. Keys are MIDI numbers,
+    since players number octaves differently.
     """
     lines = [f"// {instrument.name}"]
     if any(zone.wheel for zone in instrument.zones):
@@ -40,7 +40,7 @@ def _region(zone: Zone) -> list[str]:
     if zone.wheel:
         lines += [f"locc1={zone.wheel.low} hicc1={zone.wheel.high}", *_fades(zone.wheel, "{}cc1"), "xf_cccurve=gain"]
     if zone.loop:
-        # loop_sustain plays the tail after key-up; loop_end is the last frame that belongs to the loop.
+        # loop_sustain plays the tail after key-up; loop_end is the last frame of the loop, included.
         lines.append(f"loop_mode=loop_sustain loop_start={zone.loop.start} loop_end={zone.loop.end}")
     else:
         lines.append("loop_mode=no_loop")
@@ -48,7 +48,7 @@ def _region(zone: Zone) -> list[str]:
 
 
 def _fades(values: Range, opcode: str) -> list[str]:
-    """Crossfades at the ends of a range: `xfin_lovel=…` and its like."""
+    """The crossfade opcodes of a range: `xfin_lovel=…`, `xfout_hicc1=…` and so on."""
     low, high = opcode.format("lo"), opcode.format("hi")
     lines = []
     if values.low_fade:

@@ -1,1 +1,1 @@
-"""Sound in memory and in files, and what is measured of it."""
+"""Sound in memory and in files, and its measures: pitch, partials, loudness, spectra."""

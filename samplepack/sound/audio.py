@@ -1,4 +1,4 @@
-"""Sound in memory and in files. Only here do samples become integers."""
+"""Sound in memory and in files. No other module converts samples to integers."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ Bits = Literal[16, 24, 32]
 
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """A clip of sound."""
+    """A sound in memory."""
 
     samples: Samples
     """float32, shape (channels, n); full scale is ±1."""
 
     rate_hz: int
-    """Samples a second."""
+    """Samples per second."""
 
     @property
     def peak(self) -> float:
-        """The largest magnitude, 1.0 at full scale; 0.0 of an empty clip."""
+        """The largest magnitude of a sample, 1.0 at full scale; 0.0 for an empty sound."""
         return float(np.max(np.abs(self.samples), initial=0.0))
 
     @property
     def duration_s(self) -> float:
-        """Length, seconds."""
+        """Duration in seconds."""
         return float(self.samples.shape[1] / self.rate_hz)
 
 
 def db_to_gain(level_db: float) -> float:
-    """The factor that a level in dB is: 10^(dB/20)."""
+    """The amplitude factor of a level in dB, 10^(dB/20)."""
     return float(10.0 ** (level_db / 20.0))
 
 
 def gain_to_db(gain: float) -> float:
-    """The level in dB that a factor is; silence is -200 dB, so that it stays a number in JSON."""
+    """The level in dB of an amplitude factor, 20·log10; no lower than -200 dB, so that silence is a number in JSON."""
     return float(20.0 * np.log10(max(gain, 1e-10)))
 
 
 def resample(audio: Audio, rate_hz: int) -> Audio:
-    """The same sound at another rate, by soxr at its very high quality; the same `Audio` where the rate agrees."""
+    """A sound at another rate, resampled by soxr at its very high quality; the same object if it has that rate."""
     import soxr
 
     if rate_hz == audio.rate_hz:
@@ -59,11 +59,11 @@ def resample(audio: Audio, rate_hz: int) -> Audio:
 
 
 def read(path: Path) -> Audio:
-    """A sound file as it is.
+    """Read a sound file with its own rate and channels.
 
     Raises:
         OSError: it can't be opened.
-        RuntimeError: it is no sound file (`soundfile.LibsndfileError` is one).
+        RuntimeError: it is not a sound file; `soundfile.LibsndfileError` is a RuntimeError.
     """
     import soundfile
 
@@ -72,14 +72,14 @@ def read(path: Path) -> Audio:
 
 
 def encode(audio: Audio, file: FileType, bits: Bits, dither_seed: int, note: riff.SamplerNote | None = None) -> bytes:
-    """The bytes of a sound file.
+    """Encode a sound as the bytes of a sound file.
 
     Args:
-        audio: what to write; beyond ±1 it is clipped, but not in 32-bit float.
+        audio: the sound; samples beyond ±1 are clipped, except in 32-bit float.
         file: `wav` or `flac`.
-        bits: 16 (dithered with triangular noise of ±1 step), 24, or 32 (float, `wav` only).
+        bits: per sample: 16 (dithered with triangular noise of ±1 step), 24, or 32 (float, `wav` only).
         dither_seed: 0 to 2³²−1; the same seed gives the same bytes.
-        note: for the `smpl` chunk of a WAV; FLAC has no such thing.
+        note: written to the `smpl` chunk of a WAV; FLAC has no such chunk, and ignores it.
     """
     import soundfile
 
@@ -89,7 +89,7 @@ def encode(audio: Audio, file: FileType, bits: Bits, dither_seed: int, note: rif
         subtype, data = "FLOAT", samples
     elif bits == 24:
         steps = np.rint(samples * np.float32(2**23)).clip(-(2**23), 2**23 - 1)
-        # libsndfile takes the upper 24 of the 32 bits.
+        # libsndfile writes the upper 24 of the 32 bits.
         subtype, data = "PCM_24", steps.astype(np.int32) << 8
     else:
         noise = np.random.RandomState(dither_seed).random_sample((2, *samples.shape))

@@ -10,28 +10,31 @@ from samplepack.sound.pitch import pitch_hz
 from samplepack.sound.spectra import fast_size
 
 LOWEST_PITCH, HIGHEST_PITCH = 36, 96
-"""The pitches that the bins reach from and to: a clip's keys and an octave above, as in GANSynth's own notebook."""
+"""The range of the bins, MIDI: the keys of a clip and an octave above, as in GANSynth's own notebook."""
 
 BINS_A_SEMITONE = 3
 FRAMES_A_SECOND = 300
 
 _BAND = 1.5
-"""Half of a bin's band, as a share of the distance to the next bin."""
+"""Half the width of a bin's band, as a multiple of the distance to the next bin."""
 
 
 def constant_q(audio: Audio) -> NDArray[np.complex64]:
-    """A sound in bins of equal musical width, each as a band around its frequency, brought to base band.
+    """The constant-Q transform of a sound: for each bin, the band around its frequency, brought to base band.
+
+    Args:
+        audio: any number of channels; they are mixed.
 
     Returns:
-        Shape (bins, frames), 36 bins an octave from pitch 36 up to 96, 300 frames a second: the magnitude is that of
-        a sine at the bin's frequency; the phase stands still where the sound has exactly that frequency.
+        complex64, shape (bins, frames), 36 bins per octave from pitch 36 up to 96, 300 frames per second. The magnitude
+        is that of a sine at the bin's frequency; the phase is constant where the sound has exactly that frequency.
 
     Source: Brown, "Calculation of a constant Q spectral transform", JASA 1991, with Hann-shaped bands in frequency.
     """
     import scipy.fft
 
     wave = audio.samples.mean(axis=0)
-    size = fast_size(len(wave) + audio.rate_hz)  # the transform is circular: the end mustn't sound at the start
+    size = fast_size(len(wave) + audio.rate_hz)  # the transform is circular: the end must not leak into the start
     spectrum = scipy.fft.rfft(wave, size)
     room = round(size * FRAMES_A_SECOND / audio.rate_hz)
     bins = (HIGHEST_PITCH - LOWEST_PITCH) * BINS_A_SEMITONE

@@ -1,4 +1,4 @@
-"""Whether two waves are the same, or how nearly, when only a line of text is left of each."""
+"""Fingerprints of waves: one line of text for each wave, from which two waves can be compared without their samples."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64} [A-Za-z0-9+/]{86}==")
 
 
 def fingerprint(wave: NDArray[np.float32]) -> str:
-    """A line that tells a wave from others: its SHA-256, and a sketch that tells how far from others.
+    """The fingerprint of a wave: its SHA-256, and a sketch from which its difference from other waves is estimated.
 
-    The sketch is 15 sums of the samples, each sample in one of them with a sign drawn by lot: of the difference of two
-    waves it keeps the energy, whatever the waves are. The wave's own energy stands behind them. Samples are whole
-    numbers of a step in it, so that all sums are exact on every machine. Source: Charikar, Chen & Farach-Colton,
-    "Finding frequent items in data streams", 2002.
+    The sketch is 15 sums of samples, each sample being added to one of them with a random sign, and the wave's energy.
+    The energy of the difference of two sketches estimates the energy of the difference of the waves. Samples are
+    rounded to whole steps first, so that all sums are exact on every machine.
 
     Args:
-        wave: float32, shape (samples,).
+        wave: float32, shape (n,).
+
+    Source: Charikar, Chen & Farach-Colton, "Finding frequent items in data streams", 2002.
     """
     steps = np.rint(np.pad(wave.astype(np.float64), (0, -len(wave) % _BUCKETS)) / _STEP)
     sums = (steps * _signs(len(steps))).reshape(-1, _BUCKETS).sum(axis=0) * _STEP
@@ -43,15 +44,15 @@ def is_fingerprint(text: str) -> bool:
 
 
 def split(line: str) -> list[str]:
-    """The fingerprints of a line that holds several, one after another."""
+    """Split a line of several fingerprints, separated by spaces, into single ones."""
     words = line.split()
     return [" ".join(words[i : i + 2]) for i in range(0, len(words), 2)]
 
 
 def difference_snr_db(reference: str, other: str) -> float:
-    """How far below a wave its difference from another one lies, in dB, from their fingerprints; to within some 4 dB.
+    """The ratio of a wave's energy to that of its difference from another wave, in dB; infinite for the same wave.
 
-    Infinite for the same wave.
+    It is estimated from the fingerprints, with an error of some 4 dB.
     """
     (digest, sketch), (other_digest, other_sketch) = reference.split(), other.split()
     if digest == other_digest:

@@ -1,4 +1,4 @@
-"""Names of keys, in words and in the names of files."""
+"""Names of keys (`C#4`), and the pitches and velocities in names of sound files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _KEYS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _SEMITONES = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "s": 1, "b": -1, "♭": -1}
 _LOWEST_NUMBER = 21
-"""A number below a piano's lowest key is a count of takes rather than a pitch."""
+"""A number below a piano's lowest key is taken for the number of a take rather than for a pitch."""
 
 _KEY = r"([A-Ga-g])([#♯sb♭]?)(-?\d)"
 _END = r"(?![0-9A-Za-z#♯♭])"
@@ -20,24 +20,24 @@ _NUMBER_IN_NAME = re.compile(r"(?<![A-Za-z0-9.])(\d{1,3})" + rf"(?:{_END}|(?=[vV
 
 
 class Named(NamedTuple):
-    """What the name of a sound file says."""
+    """Instrument, pitch and velocity, read from the name of a sound file."""
 
     instrument: str
-    """What stands before the pitch; may be empty."""
+    """The part of the name before the pitch; may be empty."""
 
     pitch: int | None
-    """MIDI; None where the name has none."""
+    """MIDI; None where the name contains none."""
 
     velocity: int | None
 
 
 def key_name(pitch: int) -> str:
-    """What a MIDI pitch is called: 60 is C4."""
+    """The name of a MIDI pitch: 60 is C4."""
     return f"{_KEYS[pitch % 12]}{pitch // 12 - 1}"
 
 
 def key_number(text: str) -> int | None:
-    """The MIDI pitch of a key that is written as a number or a name (`60`, `c4`, `Db3`, `C-1`); else None."""
+    """The MIDI pitch of a key written as a number or a name (`60`, `c4`, `Db3`, `C-1`); None for any other text."""
     if re.fullmatch(r"-?\d{1,3}", text):
         return int(text)
     match = re.fullmatch(_KEY, text)
@@ -47,9 +47,9 @@ def key_number(text: str) -> int | None:
 def parse(stem: str) -> Named:
     """Find instrument, pitch and velocity in the name of a sound file, without its suffix.
 
-    A key (`C#4`, `Db3`, `as2`, `C-4`; C4 is 60) goes before a number (`piano_62`); of several keys the last counts, of
-    several numbers the first from 21 to 127. `v100` is a velocity. `bass_synthetic_033-022-050` is read as NSynth's
-    instrument, pitch and velocity.
+    A key (`C#4`, `Db3`, `as2`, `C-4`; C4 is 60) takes precedence over a number (`piano_62`). Of several keys the last
+    one is used, of several numbers the first one from 21 to 127. `v100` is a velocity. `bass_synthetic_033-022-050` is
+    read as NSynth's instrument, pitch and velocity.
     """
     if match := _NSYNTH.fullmatch(stem):
         return Named(match[1], int(match[2]), int(match[3]))

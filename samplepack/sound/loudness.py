@@ -12,8 +12,8 @@ _OVERSAMPLING = 4
 def loudness_lufs(audio: Audio) -> float | None:
     """Integrated loudness by ITU-R BS.1770-4, LUFS; None for silence and for less than 0.4 s of sound.
 
-    It is measured at full scale and the level taken off again: the standard's absolute gate at -70 LUFS would cut a
-    quiet note differently before and after its gain.
+    The sound is normalised to a peak of 1.0 for the measurement, and the gain subtracted from the result: otherwise the
+    standard's absolute gate at -70 LUFS would exclude other parts of a quiet note than of the same note made louder.
     """
     import pyloudnorm
 
@@ -26,7 +26,7 @@ def loudness_lufs(audio: Audio) -> float | None:
 
 
 def true_peak_db(audio: Audio) -> float:
-    """The peak between samples too, dB: of the sound at four times its rate. Source: ITU-R BS.1770-4, Annex 2."""
+    """The peak of the continuous waveform in dB, estimated at four times the rate. Source: ITU-R BS.1770-4, Annex 2."""
     import soxr
 
     finer = soxr.resample(audio.samples.T, audio.rate_hz, _OVERSAMPLING * audio.rate_hz, quality="MQ")

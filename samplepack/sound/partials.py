@@ -1,5 +1,4 @@
-"""The partials of a note, measured, and turned one by one: each is cut out of the spectrum, brought to base band, and
-put back."""
+"""The partials of a note: measuring them, and changing the phase of single ones in the note's spectrum."""
 
 from __future__ import annotations
 
@@ -19,36 +18,43 @@ _PARTIALS_FIRST_S, _PARTIALS_LENGTH_S = 0.25, 2.5
 _MOST_PARTIALS = 10
 _REACH_CENTS = 70.0
 _CLEAR_GAIN = 10.0
-"""A partial is this many times the middle of the spectrum around it."""
+"""A clear partial's magnitude is more than this many times the median of the spectrum around it."""
 
 _HALF_BAND = 0.55
 _EDGE = 0.1
-"""Both as shares of the fundamental: a band reaches halfway to its neighbours, with raised-cosine edges that sum to one
-with theirs."""
+"""Half the width of a partial's band, and the width of its raised-cosine edges, both as shares of the fundamental: the
+edges of neighbouring bands overlap and sum to one."""
 
 
 @dataclass(frozen=True)
 class Partial:
-    """One harmonic of a note, as it sounds."""
+    """A measured harmonic of a note."""
 
     number: int
     """1 is the fundamental."""
 
     cents: float
-    """How far above its place it lies."""
+    """Deviation from the harmonic's frequency in equal temperament, cents; positive above it."""
 
     gain: float
     """Its magnitude relative to the strongest partial of the note."""
 
     is_clear: bool
-    """It stands out of what lies around it: it is a tone, not noise or a neighbour's flank."""
+    """Whether it is a peak that stands out of its surroundings, rather than noise or the flank of a neighbour."""
 
 
 def measure_partials(audio: Audio, pitch: int) -> list[Partial]:
-    """The lower harmonics of a note whose key is known, each found within ±70 cents of its place.
+    """Measure up to ten of the lowest harmonics of a note whose key is known, each within ±70 cents of its frequency.
 
-    The peaks of one Hann-windowed spectrum of up to 2.5 s after the onset, each by the parabola through the logarithm
-    of its three highest bins; on a steady tone within 0.02 cents.
+    They are the peaks of one Hann-windowed spectrum of the sound from 0.25 s to 2.75 s, each located by the parabola
+    through the logarithms of its three highest bins. The error on a steady tone is below 0.02 cents.
+
+    Args:
+        audio: any number of channels; they are mixed.
+        pitch: MIDI.
+
+    Returns:
+        The harmonics from the fundamental; none for silence and for less than 0.1 s of sound after the first 0.25 s.
     """
     import scipy.fft
 
@@ -70,7 +76,7 @@ def measure_partials(audio: Audio, pitch: int) -> list[Partial]:
         top = low + int(np.argmax(magnitude[low : high + 1]))
         around = np.median(magnitude[np.minimum(centre + neighbourhood, len(magnitude) - 1).astype(int)])
         is_clear = low < top < high and magnitude[top] > _CLEAR_GAIN * around
-        # Of a peak the top lies within half a bin; where there is none, it could lie anywhere.
+        # The vertex lies within half a bin of a peak; where there is no peak, it could lie anywhere.
         place = top + min(max(parabolic_peak(np.log(magnitude[top - 1 : top + 2])), -0.5), 0.5)
         found.append((number, float(1200.0 * np.log2(place / centre)), float(magnitude[top]), bool(is_clear)))
     strongest = max((magnitude for _, _, magnitude, _ in found), default=1.0)
@@ -78,12 +84,14 @@ def measure_partials(audio: Audio, pitch: int) -> list[Partial]:
 
 
 class Partials:
-    """The spectra of waves of one key, whose partials can be turned one by one in the first of them.
+    """The spectra of waves of one key; the phases of single partials can be changed in the first wave.
+
+    Each partial's band is cut out of the spectrum, brought to base band, multiplied there, and put back.
 
     Args:
-        waves: shape (n, length); in tune, or nearly.
+        waves: float32, shape (n, length); in tune, or nearly.
         rate_hz: their rate.
-        pitch: MIDI.
+        pitch: their key, MIDI.
     """
 
     def __init__(self, waves: NDArray[np.float32], rate_hz: int, pitch: int) -> None:
@@ -97,21 +105,22 @@ class Partials:
         self._width = int(2 * _HALF_BAND * self._f0_bins) + 2
         self._room = 1 << (2 * self._width - 1).bit_length()
         self.time_s = np.arange(self._room) * (self._size / rate_hz / self._room)
-        """Times of a band's values, seconds, shape (room,)."""
+        """Times of the values of a base-band signal, seconds, float64, shape (room,)."""
 
     def numbers(self) -> Iterator[int]:
-        """The partials that have a whole band, from the fundamental."""
+        """The numbers of the partials whose whole band lies below half the rate, from 1."""
         number = 1
         while (number + 1) * self._f0_bins < self._spectra.shape[1]:
             yield number
             number += 1
 
     def turn(self, number: int, factor_of: Callable[[Bands], Bands]) -> None:
-        """Multiply a partial of the first wave by what a function makes of that partial of all waves.
+        """Multiply a partial of the first wave by a factor that depends on that partial in all waves.
 
         Args:
-            number: of the partial.
-            factor_of: takes the bands, complex128, shape (n, room), and gives the factor, shape (room,).
+            number: the partial's; 1 is the fundamental.
+            factor_of: takes the base-band signals of that partial, complex128, shape (n, room), and returns the factor
+                over time, shape (room,).
         """
         import scipy.fft
 
@@ -131,7 +140,7 @@ class Partials:
         self._result[bins] -= band[0]
 
     def wave(self) -> NDArray[np.float32]:
-        """The first wave with its partials turned, float32, shape (1, length)."""
+        """The first wave with its changed partials, float32, shape (1, length)."""
         import scipy.fft
 
         return np.asarray(scipy.fft.irfft(self._result, self._size)[np.newaxis, : self._length], dtype=np.float32)

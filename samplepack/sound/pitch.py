@@ -1,4 +1,4 @@
-"""Pitches and their frequencies, and the pitch of a sound."""
+"""Frequencies of MIDI pitches, and the estimation of a sound's pitch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from samplepack.sound.audio import Audio
 from samplepack.sound.spectra import parabolic_peak
 
-_HEARD_S = (0.2, 2.2)
-_HEARD_HZ = (25.0, 2400.0)
+_ANALYSED_S = (0.2, 2.2)
+_RANGE_HZ = (25.0, 2400.0)
 
 
 def pitch_hz(pitch: float) -> float:
@@ -20,37 +20,44 @@ def pitch_hz(pitch: float) -> float:
 
 @dataclass(frozen=True)
 class PitchEstimate:
-    """The pitch that one hears in a sound, whatever note was meant."""
+    """The estimated pitch of a sound."""
 
     frequency_hz: float
 
     aperiodicity: float
-    """0 for a perfectly periodic sound; above some 0.2 the pitch is a guess."""
+    """0 for a perfectly periodic sound; above some 0.2 the pitch is uncertain."""
 
     @property
     def pitch(self) -> float:
-        """As a MIDI pitch, with its fraction."""
+        """The MIDI pitch, with its fraction."""
         return float(69.0 + 12.0 * np.log2(self.frequency_hz / 440.0))
 
     def cents_above(self, pitch: float) -> float:
-        """How far it lies above a MIDI pitch."""
+        """The interval from a MIDI pitch up to it, cents."""
         return float(1200.0 * np.log2(self.frequency_hz / pitch_hz(pitch)))
 
 
 def estimate_pitch(audio: Audio) -> PitchEstimate | None:
-    """The pitch of a steady sound from 25 to 2400 Hz, over up to 2 s after the onset; None of silence or a mere click.
+    """Estimate the pitch of a steady sound, from 25 to 2400 Hz, from its first 2.2 s without the first 0.2 s.
 
-    Source: de Cheveigné & Kawahara, "YIN, a fundamental frequency estimator for speech and music", JASA 2002: the first
-    lag at which the difference function, divided by its mean so far, falls below 0.15, and from there the dip's least
-    value (partials that are no harmonics put ripples on it), else the least of all; with the function at four times the
-    rate and the parabola through its three lowest values.
+    The period is the first lag at which YIN's normalised difference function falls below 0.15, followed to the minimum
+    of that dip, on which inharmonic partials put ripples; if it never falls below 0.15, the lag of its minimum. The
+    function is computed at four times the rate, and the minimum refined by a parabola.
+
+    Args:
+        audio: any number of channels; they are mixed.
+
+    Returns:
+        The estimate; None for silence and for a sound too short to hold two of the longest periods.
+
+    Source: de Cheveigné & Kawahara, "YIN, a fundamental frequency estimator for speech and music", JASA 2002.
     """
     rate_hz = audio.rate_hz
-    first, last = (int(s * rate_hz) for s in _HEARD_S)
+    first, last = (int(s * rate_hz) for s in _ANALYSED_S)
     wave = audio.samples.mean(axis=0, dtype=np.float64)
     wave = wave[first:last] if len(wave) > 2 * first else wave
     wave = wave - wave.mean()
-    longest = int(rate_hz / _HEARD_HZ[0]) + 2
+    longest = int(rate_hz / _RANGE_HZ[0]) + 2
     half = len(wave) // 2
     if half <= longest or np.sqrt(np.mean(wave**2)) < 1e-5:
         return None
@@ -64,7 +71,7 @@ def estimate_pitch(audio: Audio) -> PitchEstimate | None:
     energy = np.interp(lags / finer, whole, squares[whole + half] - squares[whole])
     difference = np.maximum(energy[0] + energy - 2.0 * products, 0.0)
     normalised = difference * lags / np.maximum(np.cumsum(difference), 1e-12)
-    shortest = int(finer * rate_hz / _HEARD_HZ[1])
+    shortest = int(finer * rate_hz / _RANGE_HZ[1])
     low = np.flatnonzero(normalised[shortest:] < 0.15)
     if len(low):
         lag = int(low[0]) + shortest

@@ -1,4 +1,4 @@
-"""RIFF files, WAVs and soundfonts: their chunks, and the root key and loop that a WAV states for samplers."""
+"""RIFF files, which WAVs and soundfonts are: their chunks, and the root key and loop in a WAV's `smpl` chunk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 _HEADER, _LOOP = struct.Struct("<9I"), struct.Struct("<6I")
-"""The `smpl` chunk: its header, and each of its loops.
+"""The header of a `smpl` chunk, and each of its loops.
 
 Source: Multimedia Programming Interface and Data Specifications 1.0, and its sampler chunk's later registration:
 manufacturer, product, sample period in ns, root key, fraction of a semitone above it, SMPTE format and offset, number
@@ -30,7 +30,7 @@ class Loop:
 
 @dataclass(frozen=True)
 class SamplerNote:
-    """What the `smpl` chunk of a WAV states for samplers."""
+    """The root key and the loop that a WAV's `smpl` chunk states for samplers."""
 
     root: int
     """The key at which the sound plays at its own pitch, MIDI."""
@@ -42,7 +42,7 @@ class SamplerNote:
 
 
 class Chunk(NamedTuple):
-    """One chunk: a name, and where its content lies in the file."""
+    """A chunk: its name, and the position and the size of its content in the file, bytes."""
 
     name: bytes
     start: int
@@ -50,16 +50,22 @@ class Chunk(NamedTuple):
 
 
 def form(file: BinaryIO) -> bytes:
-    """Which kind of RIFF file it is (`WAVE`, `sfbk`); empty if it is none."""
+    """The form type of a RIFF file (`WAVE`, `sfbk`); empty if the file isn't a RIFF file."""
     file.seek(0)
     head = file.read(12)
     return head[8:] if len(head) == 12 and head[:4] in (b"RIFF", b"RF64") else b""
 
 
 def chunks(file: BinaryIO, start: int = 12, end: int | None = None) -> Iterator[Chunk]:
-    """The chunks in a stretch of a file, by default the whole of it; a list's own lie from 4 bytes past its start.
+    """The chunks between two positions of a file, by default all of its top level.
 
-    What a damaged file says of its chunks is not trusted: none reaches past the end.
+    The chunks within a `LIST` chunk begin 4 bytes after its start. A size that a damaged file states wrongly is cut, so
+    that no chunk reaches past the end.
+
+    Args:
+        file: a RIFF file.
+        start: position of the first chunk, bytes.
+        end: position after the last chunk, bytes; None is the end of the file.
     """
     if end is None:
         end = file.seek(0, 2)
@@ -72,15 +78,15 @@ def chunks(file: BinaryIO, start: int = 12, end: int | None = None) -> Iterator[
 
 
 def content(file: BinaryIO, chunk: Chunk) -> bytes:
-    """A chunk's bytes."""
+    """The content of a chunk."""
     file.seek(chunk.start)
     return file.read(chunk.size)
 
 
 def read_sampler_note(file: BinaryIO) -> SamplerNote | None:
-    """Root key and first loop of a WAV's `smpl` chunk; None where it has none.
+    """Read the root key and the first loop from a WAV's `smpl` chunk; None if the file has no such chunk or is no WAV.
 
-    They are what the file states: in one from elsewhere the root may be above 127 and the loop beyond the end.
+    They aren't checked: in a file from elsewhere the root may be above 127 and the loop may lie beyond the end.
     """
     if form(file) != b"WAVE":
         return None
@@ -96,12 +102,12 @@ def read_sampler_note(file: BinaryIO) -> SamplerNote | None:
 
 
 def with_sampler_note(wav: bytes, rate_hz: int, note: SamplerNote) -> bytes:
-    """A WAV with a `smpl` chunk at its end; libsndfile's binding has no public way to write one.
+    """Append a `smpl` chunk to a WAV; soundfile has no public function that writes one.
 
     Args:
-        wav: a whole WAV, without such a chunk.
+        wav: a whole WAV file without a `smpl` chunk.
         rate_hz: its rate.
-        note: what the chunk states.
+        note: the root key and the loop to state.
     """
     loops = [] if note.loop is None else [_LOOP.pack(0, 0, note.loop.start, note.loop.end, 0, 0)]
     chunk = _HEADER.pack(0, 0, round(1e9 / rate_hz), note.root, 0, 0, 0, len(loops), 0) + b"".join(loops)
@@ -111,6 +117,6 @@ def with_sampler_note(wav: bytes, rate_hz: int, note: SamplerNote) -> bytes:
 
 
 def without_time_stamp(wav: bytes) -> bytes:
-    """A float WAV whose `PEAK` chunk has a zero where libsndfile puts the time of writing."""
+    """A float WAV with a zero instead of the time of writing, which libsndfile puts into its `PEAK` chunk."""
     at = wav.index(b"PEAK", 0, 256) + 12  # past the chunk's name, size and version
     return wav[:at] + bytes(4) + wav[at + 4 :]
