@@ -1,1 +1,1 @@
-"""A note's way from the network to the sampler: tuned, processed, looped, aligned, leveled."""
+"""Finishing rendered notes for samplers: tuning, effects, loops, phase alignment and levels."""

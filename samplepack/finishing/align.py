@@ -1,5 +1,7 @@
-"""Phase-aligning notes of one key, so that they can be mixed: partials of two renders of a key meet at random phases,
-and where those are opposite a crossfade between the renders dips."""
+"""Phase alignment of notes of one key, so that they can be mixed.
+
+The partials of two renders of a key have random phases; where these are opposite, a crossfade between the renders dips.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +11,19 @@ from samplepack.sound.audio import Audio
 from samplepack.sound.partials import Bands, Partials
 
 _SMOOTHED_S = 0.15
-"""How slowly a partial's phase is led: slower than its vibrations, faster than its drift."""
+"""The length of the window that smooths a phase difference: longer than a partial's period, shorter than its drift."""
 
 
 def align(audio: Audio, reference: Audio, pitch: int) -> Audio:
-    """Turn each partial of a note to the phase that the same partial has in another note.
+    """Rotate the phase of each partial of a note to that of the same partial in another note.
 
-    The difference in phase is smoothed over time; levels stay. What lies below the fundamental or above the last whole
-    band is left alone.
+    The phase difference is smoothed over time, and levels are kept. Frequencies below the fundamental's band and above
+    the last whole band stay as they are.
 
     Args:
-        audio: one channel, in tune.
-        reference: one channel, in tune, of the same length and rate.
-        pitch: of both, MIDI.
+        audio: the note to align; one channel, in tune.
+        reference: the note to align with; one channel, in tune, of the same length and rate.
+        pitch: the key of both, MIDI.
     """
     partials = Partials(np.concatenate([audio.samples, reference.samples]), audio.rate_hz, pitch)
     smoothing = np.hanning(max(3, round(_SMOOTHED_S / partials.time_s[1])) + 2)

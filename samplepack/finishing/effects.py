@@ -1,7 +1,7 @@
-"""Pedalboard's effects by their own names, and the steps of a recipe that name them.
+"""Models of Pedalboard's effects with bounds for their parameters, and the steps of a recipe that use them.
 
-Which effects there are, and their parameters, is read from Pedalboard itself; what Pedalboard would take but can't
-play (a cutoff above half the rate, a feedback of 2) is refused here.
+Effects and parameters are read from Pedalboard's own signatures. `_BOUNDS` refuses values that Pedalboard accepts but
+can't play, such as a feedback of 2.
 """
 
 from __future__ import annotations
@@ -32,27 +32,28 @@ from pydantic_core import CoreSchema
 from samplepack.documents.problems import readable_path, wrong
 
 _NO_EFFECTS = {"Plugin", "PluginContainer", "Chain", "Mix", "Pedalboard", "ExternalPlugin", "IIRFilter"}
-"""Pedalboard's classes that are containers and bases rather than effects. Loaders of plugins (`VST3Plugin`, on macOS
-`AudioUnitPlugin` too) are none either: which there are differs between systems, and a recipe must mean the same on
-all; `VST3Plugin` has a model of its own below."""
+"""Classes of Pedalboard that are containers and base classes rather than effects.
+
+Loaders of plugins (`VST3Plugin`, on macOS also `AudioUnitPlugin`) are left out as well, since they differ between
+systems and a recipe must mean the same on all of them; `VST3Plugin` has a model of its own below."""
 
 _OF_AN_ARRAY = "sample_rate"
-"""Convolution's parameter for an impulse response that is an array; a recipe gives a file, which knows its rate."""
+"""The rate of an impulse response given as an array. Recipes give a file, which states its own rate."""
 
 
 class Effect(BaseModel):
-    """One effect of a chain; each of Pedalboard's has a subclass, whose fields are its parameters."""
+    """An effect of a chain. Each effect of Pedalboard has a subclass, whose fields are its parameters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     unknown_key_message: ClassVar[str] = "{model} has no parameter '{key}'"
 
     def plugin(self) -> Any:
-        """A new Pedalboard effect with these parameters."""
+        """Create the Pedalboard effect with these parameters."""
         return _make(type(self).__name__, {name: value for name, value in self if name in self.model_fields_set})
 
     def files(self) -> list[Path]:
-        """The files that it reads; of a folder, all in it."""
+        """The files that the effect reads; for a folder, all files in it."""
         paths = [value for _, value in self if isinstance(value, Path)]
         within = [file for path in paths for file in sorted(path.rglob("*")) if file.is_file()]
         return [path for path in paths if not path.is_dir()] + within
@@ -64,7 +65,7 @@ def _make(name: str, parameters: dict[str, Any]) -> Any:
 
 
 def _native(effect: Any, parameter: str, value: Any) -> Any:
-    """A parameter as Pedalboard takes it: enums by name, files as text."""
+    """A parameter's value for Pedalboard: a member for the name of an enum's member, text for a path."""
     if isinstance(value, Path):
         return str(value)
     members = _enum_members(effect, parameter)
@@ -73,7 +74,7 @@ def _native(effect: Any, parameter: str, value: Any) -> Any:
 
 @cache
 def _signature(effect: Any) -> dict[str, str]:
-    """Parameter → its type and default, as Pedalboard's C++ side writes them: `float = 440`."""
+    """Parameter → its type and default as in the signature of Pedalboard's C++ code: `float = 440`."""
     first_line = effect.__init__.__doc__.splitlines()[0]
     inside = first_line[first_line.index("(") + 1 : first_line.rindex(") ->")]
     parts, depth = [""], 0
@@ -88,14 +89,14 @@ def _signature(effect: Any) -> dict[str, str]:
 
 
 def _enum_members(effect: Any, parameter: str) -> dict[str, Any]:
-    """Name → value of a parameter that is one of Pedalboard's enums; else nothing."""
+    """Name → member of the enum that a parameter takes; empty for a parameter that is no enum."""
     declared = _signature(effect).get(parameter, "")
     match = re.match(r"\w+\.(\w+)\.(\w+) = <", declared)
     return dict(getattr(getattr(pedalboard, match[1]), match[2]).__members__) if match else {}
 
 
 def _field(name: str, parameter: str, declared: str) -> tuple[Any, Any]:
-    """A parameter's type, with its bounds, and its default, as `create_model` takes them."""
+    """A parameter's type with its bounds, and its default, for `create_model`."""
     effect = getattr(pedalboard, name)
     if members := _enum_members(effect, parameter):
         default = re.search(r"<\w+\.(\w+)", declared)
@@ -122,11 +123,13 @@ _BOUNDS: dict[str, dict[str, Any]] = {
     r"NoiseGate\.ratio": {"ge": 1.0},
     r"Resample\.target_sample_rate": {"ge": 1_000.0, "le": 384_000.0},
 }
-"""`Effect.parameter` → bounds that Pedalboard doesn't hold to: beyond them the sound is NaN or nonsense."""
+"""Pattern of `Effect.parameter` → bounds of its values, as arguments of Pydantic's `Field`.
+
+Pedalboard itself accepts values beyond them, and plays NaN or noise."""
 
 
 def _accepted(name: str, parameter: str, value: float, info: ValidationInfo) -> float:
-    """The value, if Pedalboard takes it too and the recipe's rate allows it."""
+    """The value, if Pedalboard accepts it and a frequency lies below half of the recipe's rate."""
     rate_hz = (info.context or {}).get("rate_hz")
     if rate_hz and re.fullmatch(r".*_frequency_hz|cutoff_hz", parameter) and value >= rate_hz / 2:
         raise wrong(f"{value} is not below half the rate, {rate_hz / 2} Hz")
@@ -163,20 +166,20 @@ def _plugin(value: str, info: ValidationInfo) -> Path:
 
 
 class VST3Plugin(Effect):
-    """A plugin from somewhere else: a program, which runs only where the user allows it."""
+    """A VST3 plugin. It is a program from elsewhere, which runs only if the user allows it."""
 
     path_to_plugin_file: Annotated[str, AfterValidator(_plugin)]
-    """Relative to the recipe; often a folder that ends in `.vst3`."""
+    """Path relative to the recipe; often a folder that ends in `.vst3`."""
 
     parameter_values: dict[str, StrictBool | StrictFloat | StrictInt | StrictStr] = {}
-    """The plugin's own names and values, as Pedalboard shows them."""
+    """Parameter → value, with the plugin's own names as Pedalboard lists them."""
 
     plugin_name: StrictStr | None = None
-    """Which one, where a file holds several."""
+    """The plugin to load from a file that contains several."""
 
 
 def _effect_models() -> dict[str, type[Effect]]:
-    """Name → model of every effect of this Pedalboard."""
+    """Name → model, for every effect of the installed Pedalboard."""
     models = {}
     for name, effect in vars(pedalboard).items():
         is_effect = isinstance(effect, type) and issubclass(effect, pedalboard.Plugin)
@@ -189,11 +192,11 @@ def _effect_models() -> dict[str, type[Effect]]:
 
 
 EFFECTS = _effect_models()
-"""Name → model of every effect that a recipe can use."""
+"""Name → model, for every effect that a recipe can use."""
 
 
 class _Step(BaseModel):
-    """A step as a recipe writes it, one key: `Reverb: {room_size: 0.4}`. `Reverb` alone is short for `Reverb: {}`."""
+    """A step of a recipe's chain, a mapping with one key: `Reverb: {room_size: 0.4}`. `Reverb` means `Reverb: {}`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

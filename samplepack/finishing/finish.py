@@ -1,4 +1,4 @@
-"""A key's way from the network to the sampler, but for its level: tuned, processed, looped, layered, measured."""
+"""Finishing a key: tuning, effects, velocity layers, loop and measures; not its gain, which depends on other keys."""
 
 from __future__ import annotations
 
@@ -18,60 +18,60 @@ from samplepack.sound.partials import measure_partials
 from samplepack.sound.pitch import pitch_hz
 
 SOFTER_DB = 3.0
-"""How much quieter each velocity layer is than the next harder one, beside what the sampler does with velocity."""
+"""How much quieter each velocity layer is than the next louder one, in addition to the sampler's velocity tracking."""
 
 _RETUNED_CENTS = 2.0
-"""A note that is off by more in the end is tuned once more, by what is left."""
+"""A note that deviates by more after it is finished is finished again, lowered by that deviation."""
 
 _DARKEST_HARMONIC, _BRIGHTEST_HARMONIC = 3.0, 12.0
-"""Where the gentle low-pass of the softest layer, and of the hardest but one, begins."""
+"""Cutoffs of the low-pass of the softest layer and of the loudest but one, as multiples of the fundamental."""
 
 
 @dataclass(frozen=True)
 class Finishing:
-    """How notes are finished."""
+    """Settings by which all notes of a recipe are finished."""
 
     effects: Sequence[Effect]
     rate_hz: int
     tail_s: float
-    """Room for the effects to ring."""
+    """Time for the effects to ring after the note, seconds."""
 
     tune: bool
     loop: bool
     velocity_layers: int
-    """How many layers of brightness and level a single render becomes."""
+    """The number of layers of different brightness and level that are made of a single render."""
 
     channels: int
-    """1, or 2: left and right are renders of neighbouring latents."""
+    """1, or 2 for stereo: left and right are renders of neighbouring latents."""
 
 
 @dataclass(frozen=True)
 class FinishedNote:
-    """A note as the sampler plays it, before its gain, and what was measured of it."""
+    """A note as the sampler plays it, but without its gain, and its measures."""
 
     pitch: int
     layer: int
-    """From 0: the softest, or the mod wheel's lower end."""
+    """The layer's number from 0, which is the softest layer or that of the mod wheel's lower end."""
 
     looped: Looped
     tuning: Tuning | None
-    """As it was found; None where the recipe doesn't ask for tuning."""
+    """The tuning of the note as rendered; None if the recipe doesn't ask for tuning."""
 
     cents: float | None
-    """How far it is off in the end; None where it has no pitch."""
+    """Deviation of the finished note from its pitch; None if it has no steady pitch."""
 
     loudness_lufs: float | None
     true_peak_db: float
 
     def without_samples(self) -> FinishedNote:
-        """The same with an empty sound: what was measured takes no memory."""
+        """The same note with an empty sound, to keep its measures in little memory."""
         empty = Audio(self.looped.audio.samples[:, :0].copy(), self.looped.audio.rate_hz)
         return replace(self, looped=replace(self.looped, audio=empty))
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """A layer of a key that is finished, but may be finished once more."""
+    """A layer of a key after one pass of finishing; a second pass may follow."""
 
     looped: Looped
     tuning: Tuning | None
@@ -79,20 +79,21 @@ class _Layer:
 
 
 def finish_key(raws: Sequence[Audio], pitch: int, settings: Finishing) -> list[FinishedNote]:
-    """Finish one key.
+    """Finish all layers of one key.
+
+    The layers are cut at a common onset, aligned in phase and level, and loop at the same frames.
 
     Args:
-        raws: as the network made it: each layer, from the softest, and of each its channels. What sounds together is
-            cut at the same onset, aligned in phase and level, and loops at the same frames.
-        pitch: MIDI.
-        settings: the same for all notes of a recipe.
+        raws: the rendered sounds, one channel each: the channels of the softest layer, then those of the next layer.
+        pitch: the key, MIDI.
+        settings: the recipe's.
 
     Returns:
         A note for each layer, the softest first.
     """
     layers = _finish_layers(raws, pitch, settings, lower_cents=0.0)
     if settings.tune and _worst_cents(layers) > _RETUNED_CENTS:
-        # What is held is a part of the note, and its pitch may not be that of the whole.
+        # The finished note is a part of the rendered one, or a loop, and its pitch may differ from that of the whole.
         again = _finish_layers(raws, pitch, settings, lower_cents=layers[-1].cents or 0.0)
         layers = min(layers, again, key=_worst_cents)
     layers = [_unsteady(layer) if settings.tune and _worst_cents([layer]) > STEADY_CENTS else layer for layer in layers]
@@ -115,7 +116,7 @@ def _unsteady(layer: _Layer) -> _Layer:
 
 
 def _worst_cents(layers: Sequence[_Layer]) -> float:
-    """How far the worst of some layers is off, cents."""
+    """The largest deviation from the pitch among some layers, cents."""
     return max((abs(layer.cents) for layer in layers if layer.cents is not None), default=0.0)
 
 
@@ -135,17 +136,17 @@ def _finish_layers(raws: Sequence[Audio], pitch: int, settings: Finishing, lower
 def in_tune(
     raws: Sequence[Audio], pitch: int, tuned: bool, channels: int, lower_cents: float = 0.0
 ) -> tuple[list[Audio], list[Tuning | None]]:
-    """What sounds together at one key, from its onset on, tuned if asked for, and aligned.
+    """The sounds of one key from their common onset on, tuned, aligned, and grouped into channels.
 
     Args:
-        raws: as the network made it, one channel each.
-        pitch: MIDI.
-        tuned: whether to tune.
-        channels: how many neighbours of `raws` become one sound.
-        lower_cents: by how much to lower all of it.
+        raws: the rendered sounds, one channel each.
+        pitch: the key, MIDI.
+        tuned: whether to tune them.
+        channels: how many neighbours in `raws` become the channels of one sound.
+        lower_cents: by how much to lower all of them after tuning.
 
     Returns:
-        The sounds, and how each of `raws` was tuned.
+        The sounds, `len(raws) / channels` of them, and the tuning of each of `raws` (None without tuning).
     """
     audios, tunings = _from_their_onset(raws), list[Tuning | None]([None] * len(raws))
     if tuned:
@@ -167,7 +168,7 @@ def _from_their_onset(raws: Sequence[Audio]) -> list[Audio]:
 
 
 def _aligned(audios: Sequence[Audio], pitch: int) -> list[Audio]:
-    """Sounds of one length, in phase with the middle one and at its level; one alone stays as it is."""
+    """Cut sounds to one length and bring them to the phase and the level of the middle one; a single one is kept."""
     if len(audios) == 1:
         return list(audios)
     length = min(audio.samples.shape[1] for audio in audios)
@@ -178,31 +179,31 @@ def _aligned(audios: Sequence[Audio], pitch: int) -> list[Audio]:
 
 
 def _at_one_level(layers: Sequence[Looped]) -> list[Looped]:
-    """Layers with the level of the last one, so that no way between them swells or dips."""
+    """Bring layers to the level of the last one, so that crossfades between them neither swell nor dip."""
     level = _level(layers[-1].audio)
     return [replace(layer, audio=_at_level(layer.audio, level)) for layer in layers]
 
 
 def _at_level(audio: Audio, level: float) -> Audio:
-    """A note brought to a level; silence stays silence."""
+    """Scale a note to a level; silence stays silent."""
     own = _level(audio)
     return Audio(audio.samples * np.float32(level / own if own > 0.0 else 1.0), audio.rate_hz)
 
 
 def _level(audio: Audio) -> float:
-    """Root mean square of the part of a note that is held."""
+    """Root mean square of the sustained part of a note, from `FIRST_S` to `LAST_S`."""
     held = audio.samples[:, int(FIRST_S * audio.rate_hz) : int(LAST_S * audio.rate_hz)]
     return float(np.sqrt(np.mean(np.square(held, dtype=np.float64)))) if held.size else 0.0
 
 
 def _with_channels(audios: Sequence[Audio], channels: int) -> list[Audio]:
-    """Every `channels` sounds beside each other as one."""
+    """Join each group of `channels` neighbouring sounds into one sound with as many channels."""
     grouped = (audios[i : i + channels] for i in range(0, len(audios), channels))
     return [Audio(np.concatenate([audio.samples for audio in group]), group[0].rate_hz) for group in grouped]
 
 
 def _softer_layers(hardest: Audio, pitch: int, layers: int) -> list[Audio]:
-    """Darker and quieter versions of a note, the softest first, and the note itself last."""
+    """Velocity layers of a note: darker and quieter versions of it, the softest first, and the note itself last."""
     softer = []
     for layer in range(layers - 1):
         position = layer / max(layers - 2, 1)

@@ -8,29 +8,32 @@ from statistics import median
 import numpy as np
 
 NEIGHBOURS_DB = 3.0
-"""Neighbouring keys of an instrument differ by no more in loudness."""
+"""The largest difference in loudness between neighbouring keys of an instrument."""
 
 _STEP_DB = 2.5
-"""What the gains aim at, so that rounding and another meter still find less than `NEIGHBOURS_DB`."""
+"""The largest difference that the gains leave: a margin below `NEIGHBOURS_DB` for rounding and for other meters."""
 
 _LEFT_DB = 0.75
-"""How far a key may stay from the run of its neighbours: small differences are part of a timbre."""
+"""How far a key's loudness may stay from the smoothed loudness: small differences are part of a timbre."""
 
 _SMOOTHING_KEYS = 3.0
 _MOST_GAIN_DB = 48.0
 
 _OUTLIER_DB = 14.0
-"""An instrument that can't be made loud is left behind rather than have all others follow it down by more."""
+"""The most by which instruments are made quieter to match one whose peaks allow little loudness."""
 
 
 def even_gains_db(loudness: Sequence[float | None]) -> list[float]:
-    """The gain of each key, from the lowest, that brings neighbours within `NEIGHBOURS_DB` of each other.
+    """Gains that bring the loudness of neighbouring keys within `NEIGHBOURS_DB` of each other.
 
-    A key is drawn to the run of its neighbours (their Gaussian mean) but for what it may keep of its own; then no step
-    is left larger than aimed at. Silent keys are left alone.
+    Each key is brought to within 0.75 dB of the Gaussian mean of its neighbourhood; then differences between neighbours
+    are limited to 2.5 dB.
 
     Args:
-        loudness: of each key, LUFS; None where it is silent.
+        loudness: the loudness of each key from the lowest, LUFS; None for a silent key.
+
+    Returns:
+        The gain of each key, dB; 0.0 for a silent key.
     """
     audible = [(i, value) for i, value in enumerate(loudness) if value is not None]
     gains = [0.0] * len(loudness)
@@ -48,12 +51,15 @@ def even_gains_db(loudness: Sequence[float | None]) -> list[float]:
 
 
 def matched_gains_db(loudness: Sequence[float | None], true_peaks_db: Sequence[float], peak_db: float) -> list[float]:
-    """The gain of each instrument that makes all of them equally loud, as loud as true peaks of `peak_db` allow.
+    """Gains that make all instruments equally loud, and as loud as true peaks of `peak_db` allow.
 
     Args:
-        loudness: of each instrument (the middle of its keys'), LUFS; None where it is silent.
-        true_peaks_db: the highest of each instrument.
-        peak_db: what no true peak may pass.
+        loudness: the loudness of each instrument (the median of its keys), LUFS; None for a silent one.
+        true_peaks_db: the highest true peak of each instrument.
+        peak_db: the highest true peak allowed after the gain.
+
+    Returns:
+        The gain of each instrument, dB; 0.0 for a silent one.
     """
     room = [peak_db - peak for peak in true_peaks_db]
     reach = [value + r for value, r in zip(loudness, room, strict=True) if value is not None]

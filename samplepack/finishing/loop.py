@@ -1,8 +1,8 @@
-"""Seamless loops, baked into the audio: half the players know no crossfade of their own.
+"""Seamless loops, with the crossfade baked into the audio, since half of the players have no loop crossfade.
 
-The level of the sustained part is flattened, the loop's length is where the sound is most like itself, and the end of
-the loop is crossfaded into what leads up to its start. After the loop the sound finds back to its own tail, which plays
-when the key is released.
+The level of the sustained part is flattened; the loop starts where the sound correlates best with the sound before its
+end; and the end of the loop is crossfaded into the sound before its start. After the loop the sound crossfades back to
+its own tail, which plays when the key is released.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from samplepack.sound.riff import Loop
 from samplepack.sound.spectra import fast_size, hann, stft
 
 FIRST_S, LAST_S = 0.4, 2.9
-"""A loop lies within this part of a note: after the onset, before the note-off that GANSynth's notes have at 3 s."""
+"""The part of a note in which a loop may lie: after the onset, and before the note-off of GANSynth's notes at 3 s."""
 
 MOST_DECAY_DB = 9.0
-"""A note that falls by more from one end of that part to the other decays by nature, and ends unlooped."""
+"""A note whose level falls by more over that part is a decaying sound, and gets no loop."""
 
 STEP_GATE, FLUX_GATE, SWING_GATE_DB = 8.0, 1.3, 1.0
-"""What a loop must keep to: see `Seam`."""
+"""Limits for a good loop: see `Seam`."""
 
 _FLUX_AIM, _SWING_AIM_DB = 1.25, 0.8
-"""What a loop is made to keep to, so that another window still finds less than the gates."""
+"""Stricter limits for a new loop, so that measurements with other windows also stay below the gates."""
 
 _SHORTEST_S = 0.5
 _CROSSFADE_S = 0.25
@@ -43,38 +43,41 @@ class Seam:
     """How well a loop closes."""
 
     step: float
-    """The step between its last and first sample, relative to the median step inside; a click is a large one."""
+    """The step from the last to the first sample, relative to the median step within the loop; large for a click."""
 
     flux: float
-    """How much the spectrum changes across the seam, relative to how much it changes elsewhere; 1.0 is inaudible."""
+    """The change of the spectrum across the seam, relative to its change elsewhere; 1.0 is inaudible."""
 
     swing_db: float
-    """Loudest minus softest 100 ms of the loop."""
+    """The highest minus the lowest level of the loop, measured over 100 ms."""
 
     @property
     def is_good(self) -> bool:
-        """Whether it keeps to all three gates."""
+        """Whether it stays below all three gates."""
         return self.step < STEP_GATE and self.flux < FLUX_GATE and self.swing_db < SWING_GATE_DB
 
 
 @dataclass(frozen=True)
 class Looped:
-    """What became of a note."""
+    """A note after the search for a loop."""
 
     audio: Audio
-    """With its loop baked in, or as it was."""
+    """The sound with its loop baked in; the unchanged sound if there is no loop."""
 
     loop: Loop | None
     seam: Seam | None
     why_not: str | None
-    """Why there is no loop: `decays`, `too short`, or `no seamless loop`."""
+    """The reason for no loop: `decays`, `too short` or `no seamless loop`; None if there is one or none was sought."""
 
 
 def find_loops(layers: Sequence[Audio]) -> list[Looped]:
-    """Find the loop that all layers of one key have in common and bake it into each, or say why there is none.
+    """Find a loop at the same frames in all layers of one key, and bake it into each of them.
 
     Args:
-        layers: finished notes that start with their onset, of one rate; one, or several that are mixed as they play.
+        layers: notes of one rate that start with their onset: one, or several that players mix.
+
+    Returns:
+        Each layer with the loop, or with the reason why there is none.
     """
     rate_hz = layers[0].rate_hz
     first = int(FIRST_S * rate_hz)
@@ -104,7 +107,7 @@ def find_loops(layers: Sequence[Audio]) -> list[Looped]:
 
 
 def measure_seam(samples: Samples, rate_hz: int) -> Seam:
-    """How well a loop closes.
+    """Measure how well a loop closes.
 
     Args:
         samples: one turn of the loop, float32, shape (channels, n).
@@ -116,10 +119,10 @@ def measure_seam(samples: Samples, rate_hz: int) -> Seam:
 
 
 def measure_played_seam(samples: Samples, rate_hz: int, turn: int) -> Seam:
-    """How well a loop closes as a player plays it, whose seams may lie a few frames beside their place.
+    """Measure how well a loop closes in a player's output, where seams may lie a few frames off.
 
     Args:
-        samples: what was played, float32, shape (channels, n), from the end of the loop's first turn on.
+        samples: the player's output from the end of the loop's first turn on, float32, shape (channels, n).
         rate_hz: its rate.
         turn: length of the loop, frames.
     """
@@ -133,7 +136,7 @@ def measure_played_seam(samples: Samples, rate_hz: int, turn: int) -> Seam:
 
 
 def _seam(samples: Samples, at: int, reach: int, levels: NDArray[np.float32]) -> Seam:
-    """The seam at a frame of a stretch of sound, looked for among `reach` frames to either side."""
+    """Measure the seam at frame `at` of a sound; its step may lie up to `reach` frames before or after it."""
     wave = samples.mean(axis=0)
     steps = np.abs(np.diff(wave))
     step = float(steps[at - reach : at + reach - 1].max() / max(float(np.median(steps)), 1e-9))
@@ -142,10 +145,10 @@ def _seam(samples: Samples, at: int, reach: int, levels: NDArray[np.float32]) ->
 
 
 def _flux_across(wave: NDArray[np.float32], seam: int) -> float:
-    """Spectral change from frame to frame where the frames reach over a place, relative to the change elsewhere.
+    """The spectral change between windows that span the seam, relative to the change between windows elsewhere.
 
-    The few frames that reach over it begin at four times as many places: by where a frame happens to begin the change
-    varies by some 15 %.
+    Windows that span the seam are taken at a quarter of the hop: with few windows the result would vary by some 15 %
+    with their positions.
     """
     size, hop, closer = 2048, 512, 4
     first = max(seam - hop - size + 1, 0)
@@ -157,14 +160,14 @@ def _flux_across(wave: NDArray[np.float32], seam: int) -> float:
 
 
 def _flux(spectra: NDArray[np.complexfloating[Any, Any]], lag: int) -> NDArray[np.float32]:
-    """Spectral change from each frame to the one that lies `lag` frames later, relative to both: 0…1."""
+    """The spectral change from each window to the one `lag` windows later, relative to the sum of both: 0…1."""
     magnitude = np.abs(spectra)
     change = np.abs(magnitude[lag:] - magnitude[:-lag]).sum(axis=1)
     return np.asarray(change / np.maximum((magnitude[lag:] + magnitude[:-lag]).sum(axis=1), 1e-12))
 
 
 def _flattened(samples: Samples, envelope: NDArray[np.float32], first: int, end: int) -> Samples:
-    """A note whose level stays between two frames what it is at the first; its tail follows at the new level."""
+    """Keep a note's level between two frames at that of the first; the tail is scaled to continue at that level."""
     flat: Samples = samples.copy()
     gain = envelope[first] / np.maximum(envelope[first:end], envelope[first] * 1e-2)
     flat[:, first:end] *= gain
@@ -173,15 +176,15 @@ def _flattened(samples: Samples, envelope: NDArray[np.float32], first: int, end:
 
 
 def _bake(flat: Samples, start: int, end: int, alike: float, rate_hz: int) -> Samples:
-    """Bake a loop into a flattened note; what leads up to its ends correlates by `alike`."""
+    """Bake a loop into a flattened note; `alike` is the correlation of the sounds before its start and its end."""
     fade = int(_CROSSFADE_S * rate_hz)
     baked: Samples = flat.copy()
     baked[:, end - fade : end] = _crossfade(flat[:, end - fade : end], flat[:, start - fade : start], alike)
-    # After the loop the sound goes on as after its start, and finds back to its own tail.
+    # After the loop the sound continues as it does after the loop's start, and crossfades back to its own tail.
     back = min(fade, flat.shape[1] - end)
     onward, tail = flat[:, start : start + back], flat[:, end : end + back]
     baked[:, end : end + back] = _crossfade(onward, tail, _correlation(onward, tail))
-    # What the crossfade left of unevenness in level is taken out for good, so that it closes on itself.
+    # Unevenness in level that the crossfade leaves is removed, so that the level at the end meets that at the start.
     turn = baked[:, start:end]
     for _ in range(2):
         levels = _turning_envelope(turn, rate_hz)
@@ -195,9 +198,10 @@ def _bake(flat: Samples, start: int, end: int, alike: float, rate_hz: int) -> Sa
 
 
 def _most_alike(wave: NDArray[np.float32], first: int, end: int, rate_hz: int) -> tuple[int, float]:
-    """The loop's start: where what leads up to it is most like what leads up to the end.
+    """The start of the loop: the frame before which the sound correlates best with the sound before the loop's end.
 
-    A correlation over a whole crossfade, at every frame: its peak is where cycles fall on whole frames best, too.
+    The correlation is taken over the length of the crossfade, at every frame, so that its peak also finds the start for
+    which the loop's length is nearest to a whole number of cycles.
 
     Returns:
         The start, and the correlation there, 0…1.
@@ -218,7 +222,7 @@ def _most_alike(wave: NDArray[np.float32], first: int, end: int, rate_hz: int) -
 
 
 def _crossfade(out: Samples, in_: Samples, alike: float) -> NDArray[np.float64]:
-    """From one sound to another at an even level, whatever their correlation (1: linear, 0: equal power).
+    """Crossfade two sounds at an even level, given their correlation (1: linear, 0: equal power).
 
     Source: the gain 1/sqrt(gi² + go² + 2·r·gi·go) keeps the power of two sounds that correlate by r.
     """
@@ -232,7 +236,7 @@ def _correlation(a: Samples, b: Samples) -> float:
 
 
 def _envelope(samples: Samples, rate_hz: int) -> NDArray[np.float32]:
-    """Level over time: root mean square under a 100 ms Hann window, at every frame, shape (n,)."""
+    """The level over time: root mean square under a 100 ms Hann window, float32, shape (n,)."""
     channels, n = samples.shape
     block = max(1, int(_BLOCK_S * rate_hz))
     blocks = np.pad(samples, [(0, 0), (0, -n % block)]).reshape(channels, -1, block)
@@ -241,7 +245,7 @@ def _envelope(samples: Samples, rate_hz: int) -> NDArray[np.float32]:
     window = hann(round(_ENVELOPE_S / _BLOCK_S) + 2)
     padded = np.pad(power, len(window) // 2, mode="edge")
     smooth = np.convolve(padded, window / window.sum(), mode="same")[len(window) // 2 :][: len(power)]
-    # Straight from the middle of each block to the next one's, and level before the first and after the last.
+    # Linear from the middle of each block to the next one's; constant before the first and after the last.
     middles = np.pad(np.maximum(smooth, np.float32(1e-20)), 1, mode="edge")
     part = ((np.arange(block) + block % 2 / 2) / block).astype(np.float32)
     along = middles[:-1, np.newaxis] + np.diff(middles)[:, np.newaxis] * part
@@ -249,7 +253,7 @@ def _envelope(samples: Samples, rate_hz: int) -> NDArray[np.float32]:
 
 
 def _turning_envelope(samples: Samples, rate_hz: int) -> NDArray[np.float32]:
-    """`_envelope` of a loop that goes on turning."""
+    """The `_envelope` of one turn of a loop that repeats without end."""
     n = samples.shape[1]
     lead = min(n, int(2 * _ENVELOPE_S * rate_hz))
     return _envelope(np.concatenate([samples[:, -lead:], samples, samples[:, :lead]], axis=1), rate_hz)[lead : lead + n]

@@ -1,4 +1,4 @@
-"""A note's way through effects to its final rate, and what a chain of effects does to sound."""
+"""Applying chains of effects to sounds: with room for their tails, at the final rate, cut and faded at both ends."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from samplepack.finishing.effects import Effect
 from samplepack.sound.audio import Audio, Samples, db_to_gain, resample
 
 SILENCE_DB = -80.0
-"""Relative to a note's peak: what lies below it at the end is silence, or the end of an effect's tail."""
+"""Level relative to a note's peak below which its end, or the end of an effect's tail, counts as silence."""
 
 _START_DB = -60.0
-"""Relative to a note's peak: what lies below it at the start is cut."""
+"""Level relative to a note's peak below which its start is cut."""
 
 _SILENCED_DB = -100.0
 
 _FADE_MS = 2.0
 
 _MOST_TAIL_S = 12.0
-"""An effect that rings for longer (a frozen reverb) is faded out there."""
+"""The longest tail of a chain; one that rings for longer (a frozen reverb) is cut and faded there."""
 
 
 def apply(effects: Sequence[Effect], audio: Audio) -> Audio:
-    """Send a sound through a chain of effects; it keeps its length."""
+    """Apply a chain of effects to a sound; the length stays."""
     board = pedalboard.Pedalboard([effect.plugin() for effect in effects])
     return Audio(np.asarray(board(audio.samples, audio.rate_hz), dtype=np.float32), audio.rate_hz)
 
 
 def failure(effects: Sequence[Effect], rate_hz: int) -> str | None:
-    """Why a chain can't be played at a rate, found out on a short noise; None where it can."""
+    """The reason why a chain can't be played at a rate, tested with a short noise; None if it can."""
     noise = np.random.RandomState(0).uniform(-0.5, 0.5, (1, rate_hz // 20)).astype(np.float32)
     try:
         played = apply(effects, Audio(noise, rate_hz))
@@ -44,8 +44,10 @@ def failure(effects: Sequence[Effect], rate_hz: int) -> str | None:
 
 
 def tail_s(effects: Sequence[Effect], rate_hz: int) -> float:
-    """How long a chain rings on after its input has ended, seconds: measured on a burst of noise, down to
-    `SILENCE_DB`; 12 s at most."""
+    """The time for which a chain sounds after its input has ended, seconds, 12 s at most.
+
+    It is measured with a burst of noise, down to `SILENCE_DB`.
+    """
     if not effects:
         return 0.0
     burst = rate_hz // 4
@@ -56,16 +58,16 @@ def tail_s(effects: Sequence[Effect], rate_hz: int) -> float:
 
 
 def apply_chain(audio: Audio, effects: Sequence[Effect], rate_hz: int, tail_s: float) -> Audio:
-    """A note through the effects, at its final rate.
+    """Apply effects to a note at its final rate, with their tail.
 
-    The rate is changed, room made for the effects' tail, the effects applied, silence at the end cut, and both ends
-    faded over 2 ms.
+    The note is resampled and padded with silence for the tail, the effects are applied, silence at the end is cut, and
+    both ends are faded over 2 ms.
 
     Args:
-        audio: with its onset at the start.
-        effects: in order.
-        rate_hz: of the result.
-        tail_s: room for the effects to ring, seconds; see `tail_s`.
+        audio: a note that starts with its onset.
+        effects: the chain, in order; may be empty.
+        rate_hz: rate of the result.
+        tail_s: length of the padding, seconds; see the function `tail_s`.
     """
     room = np.pad(resample(audio, rate_hz).samples, [(0, 0), (0, math.ceil(tail_s * rate_hz))])
     samples = apply(effects, Audio(room, rate_hz)).samples if effects else room
@@ -75,26 +77,26 @@ def apply_chain(audio: Audio, effects: Sequence[Effect], rate_hz: int, tail_s: f
 
 
 def onset(audio: Audio) -> int:
-    """The first frame that is no silence: what lies before it is cut, so that a key speaks at once."""
+    """The first frame above -60 dB relative to the peak; the sound before it is cut, so that a key sounds at once."""
     loud = np.max(np.abs(audio.samples), axis=0)
     return int(np.argmax(loud > loud.max(initial=0.0) * db_to_gain(_START_DB)))
 
 
 def darkened(audio: Audio, cutoff_hz: float) -> Audio:
-    """A sound through a gentle low-pass, 6 dB an octave."""
+    """Apply a low-pass of 6 dB per octave."""
     samples = pedalboard.LowpassFilter(cutoff_hz)(audio.samples, audio.rate_hz)
     return Audio(np.asarray(samples, dtype=np.float32), audio.rate_hz)
 
 
 def _end_of_sound(samples: Samples) -> int:
-    """One past the last sample that is no silence; the whole length of a clip that is nothing else."""
+    """The frame after the last one above `SILENCE_DB`; the length of a sound that is silent throughout."""
     loud = np.max(np.abs(samples), axis=0)
     sounding = np.flatnonzero(loud > loud.max(initial=0.0) * db_to_gain(SILENCE_DB))
     return int(sounding[-1]) + 1 if len(sounding) else samples.shape[1]
 
 
 def _fade(samples: Samples, rate_hz: int) -> None:
-    """Fade a clip in and out over 2 ms, in place."""
+    """Fade a sound in and out over 2 ms, in place."""
     n = min(int(_FADE_MS * 1e-3 * rate_hz), samples.shape[1])
     ramp = np.linspace(0.0, 1.0, n, endpoint=False, dtype=np.float32)
     samples[:, :n] *= ramp

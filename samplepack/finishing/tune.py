@@ -1,4 +1,4 @@
-"""Tuning: what is confidently measured is put in tune, in the sound itself."""
+"""Tuning notes whose pitch can be measured reliably: the samples are corrected, not the sampler's settings."""
 
 from __future__ import annotations
 
@@ -14,39 +14,38 @@ from samplepack.sound.partials import Bands, Partial, Partials, measure_partials
 from samplepack.sound.pitch import pitch_hz
 
 _PULLED_CENTS = (0.3, 40.0)
-"""A partial that is off by less is left, since nobody hears it; by more, since it may belong there."""
+"""The deviations for which a single partial is corrected: smaller ones are inaudible, larger ones may be intended."""
 
 _PULLED_GAIN = 0.01
-"""Relative to the strongest partial: weaker ones are left."""
+"""The least gain, relative to the strongest partial, for which a single partial is corrected."""
 
 _MOST_CENTS = 60.0
-"""A note that is off by more may be another note, or no note."""
+"""The largest deviation of a note that is corrected; one that deviates by more may be another note, or none."""
 
 _MOST_SPREAD_CENTS = 30.0
 
 STEADY_CENTS = 10.0
-"""A note that is off by more after it was corrected has no steady pitch."""
+"""A note that deviates by more after its correction has no steady pitch."""
 
 State = Literal["corrected", "inharmonic", "noisy", "unsteady"]
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """What was found and done."""
+    """The measured tuning of a note, and whether it was corrected."""
 
     state: State
-    """`corrected`; or left as it was, since its partials don't agree on a pitch (`inharmonic`) or there are none
-    (`noisy`); or corrected in vain, since one part of the note has another pitch than the next (`unsteady`)."""
+    """`corrected`; `inharmonic` (not corrected, since its partials don't agree on a pitch); `noisy` (not corrected,
+    since it has no clear partials); `unsteady` (corrected without success, since its pitch changes over time)."""
 
     cents: float | None
-    """How far the note as a whole was off, cents; None where it is noisy."""
+    """Deviation of the uncorrected note from its pitch, cents; None for a noisy one."""
 
 
 def measure_cents(partials: list[Partial]) -> Tuning:
-    """How far a note is off: the middle of its partials, each counted by its strength.
+    """The deviation of a note from its pitch: the median of its clear partials' deviations, weighted by their gains.
 
-    The strongest partials decide what one hears as the pitch, and the middle of them is not led astray by one that
-    is off alone.
+    The strongest partials determine the perceived pitch, and the median isn't affected by one that deviates alone.
     """
     clear = [p for p in partials if p.is_clear and p.gain > 0.05]
     if not clear:
@@ -62,12 +61,16 @@ def measure_cents(partials: list[Partial]) -> Tuning:
 def tune(audio: Audio, pitch: int) -> tuple[Audio, Tuning]:
     """Put a note in tune with equal temperament, A4 = 440 Hz.
 
-    The whole note is resampled by the middle of its partials. Then each strong partial that is still off is shifted
-    into place by itself: GANSynth gives every partial a frequency of its own, and low ones come out up to 25 cents
-    beside the others, so that no resampling alone could make such a note agree with itself.
+    The whole note is resampled by the median deviation of its partials. Then each strong partial that still deviates is
+    shifted by itself: GANSynth gives every partial a frequency of its own, and low ones deviate by up to 25 cents from
+    the others, which resampling alone can't correct.
+
+    Args:
+        audio: one channel.
+        pitch: MIDI.
 
     Returns:
-        The note and what was done; the same `Audio` where it was left.
+        The note and its tuning; the same `Audio` object if it wasn't corrected.
     """
     found = measure_cents(measure_partials(audio, pitch))
     if found.state != "corrected" or found.cents is None:
@@ -76,7 +79,7 @@ def tune(audio: Audio, pitch: int) -> tuple[Audio, Tuning]:
 
 
 def lowered(audio: Audio, cents: float) -> Audio:
-    """A note lowered by so many cents, and made longer by as much: resampled by soxr at its very high quality."""
+    """Lower a note by some cents, and lengthen it accordingly, by resampling with soxr at its very high quality."""
     import soxr
 
     target_hz = audio.rate_hz * 2.0 ** (cents / 1200.0)
