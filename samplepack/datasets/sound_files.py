@@ -16,9 +16,8 @@ from samplepack.datasets.candidates import Job, Offered, Source, Unusable
 from samplepack.datasets.dataset import Dropped
 from samplepack.sound import key_names as pitch_names
 from samplepack.sound import riff
-from samplepack.sound.audio import Audio
+from samplepack.sound.audio import SOUND_SUFFIXES, Audio
 
-SUFFIXES = frozenset({".wav", ".wave", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
 _OTHER_SOUNDS = frozenset({".m4a", ".aac", ".wma", ".mp4", ".ape", ".wv"})
 
 LONGEST_S = 60.0
@@ -52,9 +51,9 @@ def open_folder(folder: Path, paths: Sequence[Path], seconds: float, instrument:
     Raises:
         InputError: no sound file is there.
     """
-    sounds = [path for path in paths if path.suffix.lower() in SUFFIXES]
+    sounds = [path for path in paths if path.suffix.lower() in SOUND_SUFFIXES]
     if not sounds:
-        raise InputError(f"{folder}: no sound file in it (looked for {', '.join(sorted(SUFFIXES))}), nor any .sfz file")
+        raise InputError(f"{folder}: no sound file in it (looked for {', '.join(SOUND_SUFFIXES)}), nor any .sfz file")
     named = {path: pitch_names.parse(path.stem) for path in sounds}
     names = _instruments(folder, named) if not instrument else dict.fromkeys(sounds, instrument)
     notes = defaultdict(list)

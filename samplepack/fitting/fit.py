@@ -21,6 +21,7 @@ from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.recipe import Like, load_recipe
 from samplepack.recipe.fits import Fit, sound_files, write_fits
+from samplepack.sound.audio import SOUND_SUFFIXES
 
 if TYPE_CHECKING:
     from samplepack.fitting.descent import Fitted
@@ -57,6 +58,8 @@ def fit_recipe(path: Path, progress: Progress = silent, allow_plugins: bool = Fa
     Raises:
         InputError: what is wrong with the recipe, the sounds or the checkpoint.
     """
+    if path.is_dir() or path.suffix.lower() in SOUND_SUFFIXES:
+        raise InputError(f"{path}: sounds, not a recipe; say with --output which .npy file their latent goes to")
     _opened(load_recipe(path, allow_plugins, fits_needed=False).checkpoint)  # from here on it's our format
     loaded = load_recipe(path, allow_plugins, fits_needed=False)
     checkpoint = loaded.native_checkpoint()

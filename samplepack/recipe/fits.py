@@ -16,9 +16,7 @@ from samplepack.base.errors import InputError
 from samplepack.base.files import sha256_of_file, write_aside
 from samplepack.documents.json_files import read_json
 from samplepack.models.latent import Latent
-
-SUFFIXES = (".wav", ".aif", ".aiff", ".flac")
-"""Of sound files in a folder."""
+from samplepack.sound.audio import SOUND_SUFFIXES
 
 _MOST_FILES = 200
 _MOST_BYTES = 100_000_000
@@ -112,11 +110,13 @@ def sound_files(folder: Path, like: Sequence[str]) -> tuple[Path, ...]:
             files.append(path)
             continue
         try:
-            within = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+            within = sorted(
+                f for f in path.iterdir() if f.suffix.lower() in SOUND_SUFFIXES and not f.name.startswith(".")
+            )
         except OSError as error:
             raise InputError(f"'{name}': cannot be read: {error.strerror}") from error
         if not within:
-            raise InputError(f"'{name}': holds no sound files ({', '.join(SUFFIXES)})")
+            raise InputError(f"'{name}': holds no sound files ({', '.join(SOUND_SUFFIXES)})")
         files += within
     if len(files) > _MOST_FILES:
         raise InputError(f"{len(files)} sound files; a dozen notes are enough, {_MOST_FILES} the most")

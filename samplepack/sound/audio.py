@@ -17,6 +17,10 @@ FileType = Literal["wav", "flac"]
 Bits = Literal[16, 24, 32]
 
 
+SOUND_SUFFIXES = (".wav", ".wave", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".opus", ".mp3")
+"""Names of sound files that can be read end in one of these, in upper or lower case."""
+
+
 @dataclass(frozen=True, eq=False)
 class Audio:
     """A sound in memory."""

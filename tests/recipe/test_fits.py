@@ -185,7 +185,7 @@ BAD_LIKES = {
     "[sounds, nowhere.wav]": "'nowhere.wav': no such file or folder",
     '"\\0"': "'\\x00': no such file or folder",
     "x" * 5000: f"'{'x' * 5000}': no such file or folder",
-    "empty": "'empty': holds no sound files (.wav, .aif, .aiff, .flac)",
+    "empty": "'empty': holds no sound files (.wav, .wave, .aif, .aiff, .aifc, .flac, .ogg, .oga, .opus, .mp3)",
     "many": "201 sound files; a dozen notes are enough, 200 the most",
     "huge": "'huge.wav': longer than 100 MB, which no note is",
 }
@@ -237,6 +237,13 @@ def test_a_fit_with_numbers_that_are_none_is_damaged(mine, run, at_once):
     run("fit", mine)
     fits_file(mine).write_text(fits_file(mine).read_text().replace("1.0, 1.0]", "1.0, NaN]"))
     assert "latent.31: Input should be a finite number" in run("check", mine).err
+
+
+@pytest.mark.parametrize("sound", ["sounds", "sounds/mine_60.wav", "sounds/gone_60.WAV"])
+def test_sounds_without_a_place_for_their_latent_are_told(mine, run, sound):
+    path = mine.parent / sound
+    told = f"{path}: sounds, not a recipe; say with --output which .npy file their latent goes to\n"
+    assert run("fit", path).err == told
 
 
 def test_a_recipe_that_is_like_nothing_has_nothing_to_fit(run, write_recipe):
