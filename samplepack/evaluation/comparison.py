@@ -25,7 +25,7 @@ _TOGETHER = 8
 """How many notes are rendered between two reports of progress."""
 
 
-class Bench:
+class Comparison:
     """What all measurements need. Imports TensorFlow.
 
     Raises:

@@ -12,7 +12,7 @@ from samplepack.base.errors import InputError
 from samplepack.base.progress import Progress, Task, silent
 from samplepack.datasets.dataset import Dataset
 from samplepack.evaluation import measures
-from samplepack.evaluation.bench import Bench, Indices, Latents, Waves
+from samplepack.evaluation.comparison import Comparison, Indices, Latents, Waves
 from samplepack.evaluation.figures import Diversity, Figures, Judged, Pitch, Silence, Smoothness
 from samplepack.evaluation.likeness import Example, judge, notes_at, retrieval, summed_up
 from samplepack.evaluation.measures import Wave
@@ -72,28 +72,30 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
     """
     share = _held_out_share(checkpoint)
     task = Task(checkpoint.name, progress)
-    bench = Bench(checkpoint, dataset, task)
+    comparison = Comparison(checkpoint, dataset, task)
     for_pitch, for_notes, for_timbres, for_walks, for_silence = np.random.default_rng(seed).spawn(5)
-    kinds = _latents_of_kinds(bench, for_pitch)
+    kinds = _latents_of_kinds(comparison, for_pitch)
     pitches = [pitch for pitch in PITCHES if pitch in checkpoint.pitches] or list(checkpoint.pitches)
-    held_out, trained = (_drawn(for_notes, which, _JUDGED) for which in _comparable(bench, share))
+    held_out, trained = (_drawn(for_notes, which, _JUDGED) for which in _comparable(comparison, share))
     middle = min(checkpoint.pitches, key=lambda pitch: abs(pitch - MIDDLE_PITCH))
-    real, timbres = _timbres(bench, middle, for_timbres)
-    ends = _ends(bench, for_walks)
-    random = bench.random(for_silence, _RANDOM)
+    real, timbres = _timbres(comparison, middle, for_timbres)
+    ends = _ends(comparison, for_walks)
+    random = comparison.random(for_silence, _RANDOM)
     task.begin(
         sum(map(len, kinds.values())) * len(pitches)
         + len(held_out)
         + len(trained)
-        + sum(len(notes_at(bench, pitch)) for pitch in {bench.dataset.contents.notes[i].pitch for i in held_out})
+        + sum(
+            len(notes_at(comparison, pitch)) for pitch in {comparison.dataset.contents.notes[i].pitch for i in held_out}
+        )
         + sum(map(len, timbres.values()))
         + len(ends) * 2 * (_STEPS + 1)
         + len(random)
     )
 
-    random_waves = bench.play(random, _same(middle, random))
-    held_out_notes, examples = judge(bench, held_out, ranked=True)
-    trained_notes, more_examples = judge(bench, trained, ranked=False)
+    random_waves = comparison.play(random, _same(middle, random))
+    held_out_notes, examples = judge(comparison, held_out, ranked=True)
+    trained_notes, more_examples = judge(comparison, trained, ranked=False)
     figures = Figures(
         checkpoint=checkpoint.name,
         digest=checkpoint.digest,
@@ -101,14 +103,14 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
         dataset_digest=dataset.digest,
         seed=seed,
         held_out_share=share,
-        pitch=_pitch(bench, kinds, pitches, for_pitch),
+        pitch=_pitch(comparison, kinds, pitches, for_pitch),
         held_out=summed_up(held_out_notes),
         trained=summed_up(trained_notes),
         retrieval=retrieval(held_out_notes),
-        diversity=_diversity(bench, middle, real, timbres, random_waves[:_DIVERSE]),
-        smoothness=_smoothness(bench, middle, ends),
+        diversity=_diversity(comparison, middle, real, timbres, random_waves[:_DIVERSE]),
+        smoothness=_smoothness(comparison, middle, ends),
         silence=_silence(middle, random_waves),
-        remarks=_remarks(bench, held_out_notes, trained_notes, len(real)),
+        remarks=_remarks(comparison, held_out_notes, trained_notes, len(real)),
     )
     return Evaluation(figures, examples or more_examples, checkpoint.rate_hz)
 
@@ -129,43 +131,43 @@ def _same(pitch: int, latents: Latents) -> NDArray[np.int32]:
     return np.full(len(latents), pitch, np.int32)
 
 
-def _comparable(bench: Bench, share: float) -> tuple[Indices, Indices]:
+def _comparable(comparison: Comparison, share: float) -> tuple[Indices, Indices]:
     """The notes of the set that the checkpoint can make: those held out from its training, and the others."""
-    names, pitches = set(bench.checkpoint.config.instruments), bench.checkpoint.pitches
-    notes = bench.dataset.contents.notes
+    names, pitches = set(comparison.checkpoint.config.instruments), comparison.checkpoint.pitches
+    notes = comparison.dataset.contents.notes
     comparable = np.array([note.instrument in names and note.pitch in pitches for note in notes], dtype=bool)
-    held_out = bench.dataset.held_out(share)
+    held_out = comparison.dataset.held_out(share)
     return np.flatnonzero(comparable & held_out), np.flatnonzero(comparable & ~held_out)
 
 
-def _latents_of_kinds(bench: Bench, rng: np.random.Generator) -> dict[str, Latents]:
+def _latents_of_kinds(comparison: Comparison, rng: np.random.Generator) -> dict[str, Latents]:
     """What pitch is judged with."""
     n, kinds = _LATENTS_OF_A_KIND, {}
-    if len(bench.trained):
-        one, other = (rng.choice(len(bench.trained), n) for _ in range(2))
-        kinds["trained"] = bench.trained[rng.choice(len(bench.trained), n)]
+    if len(comparison.trained):
+        one, other = (rng.choice(len(comparison.trained), n) for _ in range(2))
+        kinds["trained"] = comparison.trained[rng.choice(len(comparison.trained), n)]
         kinds["interpolated"] = np.stack(
-            [slerp(bench.trained[i], bench.trained[j], 0.5) for i, j in zip(one, other, strict=True)]
+            [slerp(comparison.trained[i], comparison.trained[j], 0.5) for i, j in zip(one, other, strict=True)]
         )
-        kinds["mixed"] = bench.mixed(rng, n)
-    return {**kinds, "random": bench.random(rng, n)}
+        kinds["mixed"] = comparison.mixed(rng, n)
+    return {**kinds, "random": comparison.random(rng, n)}
 
 
 def _pitch(
-    bench: Bench, kinds: dict[str, Latents], pitches: Sequence[int], rng: np.random.Generator
+    comparison: Comparison, kinds: dict[str, Latents], pitches: Sequence[int], rng: np.random.Generator
 ) -> dict[str, Pitch]:
-    notes = bench.dataset.contents.notes
+    notes = comparison.dataset.contents.notes
     real = _drawn(rng, [i for i, note in enumerate(notes) if note.pitch in pitches], _REAL_NOTES_HEARD)
-    heard = {"real": [_heard(bench, bench.dataset.wave(i), notes[i].pitch) for i in real]}
+    heard = {"real": [_heard(comparison, comparison.dataset.wave(i), notes[i].pitch) for i in real]}
     for kind, latents in kinds.items():
         all_pitches = np.tile(np.array(pitches, np.int32), len(latents))
-        waves = bench.play(np.repeat(latents, len(pitches), axis=0), all_pitches)
-        heard[kind] = [_heard(bench, wave, int(p)) for wave, p in zip(waves, all_pitches, strict=True)]
+        waves = comparison.play(np.repeat(latents, len(pitches), axis=0), all_pitches)
+        heard[kind] = [_heard(comparison, wave, int(p)) for wave, p in zip(waves, all_pitches, strict=True)]
     return {kind: _pitch_of(of_kind) for kind, of_kind in heard.items() if of_kind}
 
 
-def _heard(bench: Bench, wave: Wave, pitch: int) -> tuple[int, float | None]:
-    heard = estimate_pitch(Audio(wave[np.newaxis], bench.rate_hz))
+def _heard(comparison: Comparison, wave: Wave, pitch: int) -> tuple[int, float | None]:
+    heard = estimate_pitch(Audio(wave[np.newaxis], comparison.rate_hz))
     return pitch, None if heard is None else round(heard.cents_above(pitch), 2)
 
 
@@ -179,27 +181,33 @@ def _pitch_of(heard: list[tuple[int, float | None]]) -> Pitch:
     )
 
 
-def _timbres(bench: Bench, pitch: int, rng: np.random.Generator) -> tuple[Indices, dict[str, Latents]]:
+def _timbres(comparison: Comparison, pitch: int, rng: np.random.Generator) -> tuple[Indices, dict[str, Latents]]:
     """Real notes of different instruments at one pitch, of those that the checkpoint knows where it knows any, and the
     latents to compare with them."""
-    notes, names = bench.dataset.contents.notes, bench.checkpoint.config.instruments
-    first_of = {notes[i].instrument: i for i in reversed(notes_at(bench, pitch))}
+    notes, names = comparison.dataset.contents.notes, comparison.checkpoint.config.instruments
+    first_of = {notes[i].instrument: i for i in reversed(notes_at(comparison, pitch))}
     both = [i for instrument, i in first_of.items() if instrument in names]
     real = _drawn(rng, both or list(first_of.values()), _DIVERSE)
-    if not len(bench.trained):
+    if not len(comparison.trained):
         return real, {}
-    trained = bench.trained_of(real) if both else bench.trained[_drawn(rng, range(len(bench.trained)), _DIVERSE)]
-    return real, {"trained": trained, "mixed": bench.mixed(rng, _DIVERSE)}
+    trained = (
+        comparison.trained_of(real)
+        if both
+        else comparison.trained[_drawn(rng, range(len(comparison.trained)), _DIVERSE)]
+    )
+    return real, {"trained": trained, "mixed": comparison.mixed(rng, _DIVERSE)}
 
 
-def _diversity(bench: Bench, pitch: int, real: Indices, timbres: dict[str, Latents], random: Waves) -> Diversity:
-    waves = {"real": [bench.dataset.wave(i) for i in real]}
-    waves |= {kind: list(bench.play(latents, _same(pitch, latents))) for kind, latents in timbres.items()}
+def _diversity(
+    comparison: Comparison, pitch: int, real: Indices, timbres: dict[str, Latents], random: Waves
+) -> Diversity:
+    waves = {"real": [comparison.dataset.wave(i) for i in real]}
+    waves |= {kind: list(comparison.play(latents, _same(pitch, latents))) for kind, latents in timbres.items()}
     waves["random"] = list(random)
     distances = {}
     for kind, of_kind in waves.items():
         if len(of_kind) > 1:
-            distances[kind] = measures.pairwise_distances_db([measures.log_mel(w, bench.rate_hz) for w in of_kind])
+            distances[kind] = measures.pairwise_distances_db([measures.log_mel(w, comparison.rate_hz) for w in of_kind])
     means = {kind: float(np.mean(of_kind)) for kind, of_kind in distances.items()}
     return Diversity(
         pitch=pitch,
@@ -209,20 +217,22 @@ def _diversity(bench: Bench, pitch: int, real: Indices, timbres: dict[str, Laten
     )
 
 
-def _ends(bench: Bench, rng: np.random.Generator) -> list[Latents]:
+def _ends(comparison: Comparison, rng: np.random.Generator) -> list[Latents]:
     """Pairs of latents to walk between: trained ones, or random ones of a checkpoint that names fewer than two."""
-    if len(bench.trained) < 2:
-        return [bench.random(rng, 2) for _ in range(_WALKS)]
-    return [bench.trained[rng.choice(len(bench.trained), 2, replace=False)] for _ in range(_WALKS)]
+    if len(comparison.trained) < 2:
+        return [comparison.random(rng, 2) for _ in range(_WALKS)]
+    return [comparison.trained[rng.choice(len(comparison.trained), 2, replace=False)] for _ in range(_WALKS)]
 
 
-def _smoothness(bench: Bench, pitch: int, ends: list[Latents]) -> Smoothness:
+def _smoothness(comparison: Comparison, pitch: int, ends: list[Latents]) -> Smoothness:
     uniform, evened = [], []
     for one, other in ends:
 
         def steps_db(positions: NDArray[np.float64], one: Wave = one, other: Wave = other) -> list[float]:
             latents = np.stack([slerp(one, other, float(position)) for position in positions])
-            notes = [measures.log_mel(wave, bench.rate_hz) for wave in bench.play(latents, _same(pitch, latents))]
+            notes = [
+                measures.log_mel(wave, comparison.rate_hz) for wave in comparison.play(latents, _same(pitch, latents))
+            ]
             return [measures.log_mel_distance_db(a, b) for a, b in zip(notes[:-1], notes[1:], strict=True)]
 
         positions = np.linspace(0.0, 1.0, _STEPS + 1)
@@ -231,7 +241,7 @@ def _smoothness(bench: Bench, pitch: int, ends: list[Latents]) -> Smoothness:
         evened.append(steps_db(np.interp(np.linspace(0.0, length[-1], _STEPS + 1), length, positions)))
     return Smoothness(
         pitch=pitch,
-        between="trained" if len(bench.trained) > 1 else "random",
+        between="trained" if len(comparison.trained) > 1 else "random",
         uniform_db=uniform,
         evened_db=evened,
         uniform_largest=_largest_step(uniform),
@@ -254,10 +264,10 @@ def _silence(pitch: int, random: Waves) -> Silence:
     )
 
 
-def _remarks(bench: Bench, held_out: list[Judged], trained: list[Judged], timbres: int) -> list[str]:
+def _remarks(comparison: Comparison, held_out: list[Judged], trained: list[Judged], timbres: int) -> list[str]:
     """What couldn't be measured and why, and what the figures depend on."""
     remarks = []
-    name, config = bench.checkpoint.name, bench.checkpoint.config
+    name, config = comparison.checkpoint.name, comparison.checkpoint.config
     if not config.instruments:
         remarks.append(f"{name} names no instruments, so only random latents are judged, and no likeness to real notes")
     elif not held_out and not trained:

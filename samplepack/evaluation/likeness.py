@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from samplepack.evaluation import measures
-from samplepack.evaluation.bench import Bench, Indices, Waves
+from samplepack.evaluation.comparison import Comparison, Indices, Waves
 from samplepack.evaluation.figures import Judged, Likeness, Retrieval
 from samplepack.evaluation.measures import LogMel, Wave
 
@@ -25,15 +25,15 @@ class Example:
     made: Wave
 
 
-def judge(bench: Bench, indices: Indices, ranked: bool) -> tuple[list[Judged], list[Example]]:
+def judge(comparison: Comparison, indices: Indices, ranked: bool) -> tuple[list[Judged], list[Example]]:
     """Every one of some real notes beside the one that the network makes for it."""
     if not len(indices):
         return [], []
-    notes = [bench.dataset.contents.notes[i] for i in indices]
-    real = np.stack([bench.dataset.wave(i) for i in indices])
-    made = bench.play(bench.trained_of(indices), np.array([note.pitch for note in notes], np.int32))
-    back = bench.round_trip(real)
-    ranks = _ranks(bench, indices, made) if ranked else [None] * len(notes)
+    notes = [comparison.dataset.contents.notes[i] for i in indices]
+    real = np.stack([comparison.dataset.wave(i) for i in indices])
+    made = comparison.play(comparison.trained_of(indices), np.array([note.pitch for note in notes], np.int32))
+    back = comparison.round_trip(real)
+    ranks = _ranks(comparison, indices, made) if ranked else [None] * len(notes)
     judged = []
     for note, rank, *waves in zip(notes, ranks, real, made, back, strict=True):
         of_real, of_made, of_back = map(measures.spectra, waves)
@@ -44,10 +44,10 @@ def judge(bench: Bench, indices: Indices, ranked: bool) -> tuple[list[Judged], l
                 distance_db=measures.log_spectral_distance_db(of_real, of_made),
                 floor_db=measures.log_spectral_distance_db(of_real, of_back),
                 loud_bins_db=measures.loud_bins_db(of_real, of_made),
-                real_attack_ms=measures.attack_ms(waves[0], bench.rate_hz),
-                attack_ms=measures.attack_ms(waves[1], bench.rate_hz),
-                real_noise_db=measures.noise_db(waves[0], note.pitch, bench.rate_hz),
-                noise_db=measures.noise_db(waves[1], note.pitch, bench.rate_hz),
+                real_attack_ms=measures.attack_ms(waves[0], comparison.rate_hz),
+                attack_ms=measures.attack_ms(waves[1], comparison.rate_hz),
+                real_noise_db=measures.noise_db(waves[0], note.pitch, comparison.rate_hz),
+                noise_db=measures.noise_db(waves[1], note.pitch, comparison.rate_hz),
                 rank=rank,
             )
         )
@@ -55,26 +55,26 @@ def judge(bench: Bench, indices: Indices, ranked: bool) -> tuple[list[Judged], l
     return judged, [Example(judged[i], real[i], back[i], made[i]) for i in shown]
 
 
-def _ranks(bench: Bench, indices: Indices, made: Waves) -> list[int | None]:
+def _ranks(comparison: Comparison, indices: Indices, made: Waves) -> list[int | None]:
     """For each made note, how many instruments' real notes at its pitch lie nearer to it than its own instrument's;
     None where there is no other."""
-    notes = bench.dataset.contents.notes
+    notes = comparison.dataset.contents.notes
     ranks: dict[int, int | None] = {}
     for pitch in sorted({notes[i].pitch for i in indices}):
         real = []
-        for i in notes_at(bench, pitch):
-            real.append((notes[i].instrument, measures.log_mel(bench.dataset.wave(i), bench.rate_hz)))
-            bench.task.advance(1)
+        for i in notes_at(comparison, pitch):
+            real.append((notes[i].instrument, measures.log_mel(comparison.dataset.wave(i), comparison.rate_hz)))
+            comparison.task.advance(1)
         for row, index in enumerate(indices):
             if notes[index].pitch == pitch:
                 own = notes[index].instrument
-                ranks[row] = _rank(own, measures.log_mel(made[row], bench.rate_hz), real)
+                ranks[row] = _rank(own, measures.log_mel(made[row], comparison.rate_hz), real)
     return [ranks[row] for row in range(len(indices))]
 
 
-def notes_at(bench: Bench, pitch: int) -> list[int]:
+def notes_at(comparison: Comparison, pitch: int) -> list[int]:
     """All notes of the set at a pitch."""
-    return [i for i, note in enumerate(bench.dataset.contents.notes) if note.pitch == pitch]
+    return [i for i, note in enumerate(comparison.dataset.contents.notes) if note.pitch == pitch]
 
 
 def _rank(own: str, made: LogMel, real: list[tuple[str, LogMel]]) -> int | None:

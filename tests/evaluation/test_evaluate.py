@@ -12,7 +12,7 @@ from samplepack.base.progress import Task, silent
 from samplepack.datasets.dataset import read_dataset, writing
 from samplepack.evaluation import evaluate as evaluating
 from samplepack.evaluation import likeness, measures, report
-from samplepack.evaluation.bench import Bench
+from samplepack.evaluation.comparison import Comparison
 from samplepack.evaluation.evaluate import evaluate
 from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
@@ -199,15 +199,15 @@ def perfect(monkeypatch, tones):
     """A network that gives each instrument's real notes for its latent, and tones for any other."""
     known = {(note.instrument, note.pitch): tones.wave(i) for i, note in enumerate(tones.contents.notes)}
 
-    def play(bench, latents, pitches):
+    def play(comparison, latents, pitches):
         waves = []
         for latent, pitch in zip(latents, pitches, strict=True):
-            nearest = int(np.argmax(bench.trained @ latent / np.linalg.norm(bench.trained, axis=1)))
+            nearest = int(np.argmax(comparison.trained @ latent / np.linalg.norm(comparison.trained, axis=1)))
             waves.append(known.get((list(INSTRUMENTS)[nearest], int(pitch)), tone(int(pitch))))
         return np.stack(waves)
 
-    monkeypatch.setattr(Bench, "play", play)
-    monkeypatch.setattr(Bench, "round_trip", lambda bench, waves: waves)
+    monkeypatch.setattr(Comparison, "play", play)
+    monkeypatch.setattr(Comparison, "round_trip", lambda comparison, waves: waves)
 
 
 def test_a_network_that_gives_the_real_notes_back_is_perfect(tiny, tones, perfect):
@@ -228,25 +228,27 @@ def test_the_same_seed_draws_the_same(tiny, tones, perfect):
 
 
 def test_a_gain_of_the_network_is_found_in_the_loud_bins(tiny, tones, perfect, monkeypatch):
-    loud = Bench.play
-    monkeypatch.setattr(Bench, "play", lambda *arguments: 0.5 * loud(*arguments))
+    loud = Comparison.play
+    monkeypatch.setattr(Comparison, "play", lambda *arguments: 0.5 * loud(*arguments))
     figures = evaluate(tiny, tones).figures
     assert figures.held_out.loud_bins_db == pytest.approx(-6.02, abs=0.01)
     assert figures.retrieval.top_1 == 1.0
-    monkeypatch.setattr(Bench, "play", lambda *arguments: 1e-3 * loud(*arguments))
+    monkeypatch.setattr(Comparison, "play", lambda *arguments: 1e-3 * loud(*arguments))
     assert evaluate(tiny, tones).figures.silence.nearly_silent == 8
 
 
 def test_the_round_trip_keeps_pitch_and_nearly_all_else(tiny, tones):
     waves = np.stack([tones.wave(i) for i in range(5, 13)])
-    back = Bench(tiny, tones, Task("", silent)).round_trip(waves)
+    back = Comparison(tiny, tones, Task("", silent)).round_trip(waves)
     assert back.shape == waves.shape
     assert max(distance(real, again) for real, again in zip(waves, back, strict=True)) < 6.0
 
 
 def test_a_checkpoint_without_instruments_is_judged_by_random_latents_alone(tmp_path, tones, monkeypatch):
     nameless = write_tiny(tmp_path / "nameless", instruments=(), provenance={}, latent_normalisation="none")
-    monkeypatch.setattr(Bench, "play", lambda bench, latents, pitches: np.stack([tone(int(p)) for p in pitches]))
+    monkeypatch.setattr(
+        Comparison, "play", lambda comparison, latents, pitches: np.stack([tone(int(p)) for p in pitches])
+    )
     evaluation = evaluate(nameless, tones)
     figures = evaluation.figures
     assert figures.held_out is figures.trained is figures.retrieval is None and evaluation.examples == []
@@ -276,7 +278,9 @@ def test_a_checkpoint_without_instruments_is_judged_by_random_latents_alone(tmp_
     ],
 )
 def test_what_cannot_be_judged_is_said(tmp_path, monkeypatch, names, pitches, provenance, remark):
-    monkeypatch.setattr(Bench, "play", lambda bench, latents, pitches: np.stack([tone(int(p)) for p in pitches]))
+    monkeypatch.setattr(
+        Comparison, "play", lambda comparison, latents, pitches: np.stack([tone(int(p)) for p in pitches])
+    )
     checkpoint = write_tiny(tmp_path / "checkpoint", provenance=provenance)
     figures = evaluate(checkpoint, write_set(tmp_path / "set", names, pitches=pitches)).figures
     assert any(line.startswith(remark) for line in figures.remarks)
@@ -339,7 +343,7 @@ def test_the_command_prints_a_table_or_json_and_writes_figures_and_pictures(run,
 
 
 def test_the_command_tells_what_is_wrong_before_it_renders(run, tmp_path, tiny, tones, monkeypatch):
-    monkeypatch.setattr(Bench, "play", None)
+    monkeypatch.setattr(Comparison, "play", None)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     for arguments in (
