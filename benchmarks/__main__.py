@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.magenta_size import CONFIG, sounding, tensors
 
-HERE = Path(__file__).parent
+REPOSITORY = Path(__file__).parent.parent
 PITCHES = range(36, 85)
 CORES = os.cpu_count() or 1
 
@@ -50,6 +50,11 @@ def median_s(call: Callable[[], Any], runs: int = 5) -> float:
 def row(what: str, measured: str, beside: str = "") -> None:
     """Print a line of the table."""
     print(f"{what:34}  {measured:38}  {beside}".rstrip(), flush=True)
+
+
+def program(name: str, *arguments: str) -> list[str]:
+    """A command line of one of the modules beside this one; it runs in the repository's folder."""
+    return [sys.executable, "-m", f"benchmarks.{name}", *arguments]
 
 
 def on_all_cores(call: Callable[[], Any]) -> Callable[[], Any]:
@@ -120,31 +125,6 @@ class Ran:
     its parent held."""
 
 
-RENDER = """\
-import sys
-from pathlib import Path
-import numpy as np
-from samplepack.models.checkpoint import read_checkpoint
-from samplepack.models.engine import load_model
-from samplepack.models.latent import latent_from_seed
-pitches = range(36, 36 + int(sys.argv[3]))
-model = load_model(read_checkpoint(Path(sys.argv[1]), "sounding"))
-latents = [latent_from_seed(seed, model.config.latent_dim) for seed in range(1, 1 + int(sys.argv[2])) for _ in pitches]
-model.render(np.stack(latents), np.resize(pitches, len(latents)))
-"""
-"""What a process does that is nothing but the network: CHECKPOINT TIMBRES PITCHES."""
-
-BUILD = """\
-import sys
-from samplepack.cli.app import main
-try:
-    main()
-finally:
-    (peak,) = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
-    print(peak)
-"""
-
-
 @dataclass(frozen=True)
 class Network:
     """What a process takes that does nothing but render."""
@@ -164,7 +144,7 @@ def network_alone(sounding: Path) -> Network:
 
     def rendered_s(timbres: int, pitches: int) -> float:
         began = time.perf_counter()
-        subprocess.run([sys.executable, "-c", RENDER, str(sounding), str(timbres), str(pitches)], check=True)
+        subprocess.run(program("render_notes", str(sounding), str(timbres), str(pitches)), cwd=REPOSITORY, check=True)
         return time.perf_counter() - began
 
     notes = 10 * len(PITCHES)
@@ -178,8 +158,8 @@ def run(arguments: list[str], home: Path) -> Ran:
     """Run a command of samplepack to its end."""
     began = time.perf_counter()
     environment = {**os.environ, "SAMPLEPACK_HOME": str(home)}
-    command = [sys.executable, "-c", BUILD, *arguments]
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    command = program("peak_memory", *arguments)
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     return Ran(time.perf_counter() - began, int(done.stdout.split()[-1]) / 1024)
 
 
@@ -216,10 +196,10 @@ def cold_start(folder: Path) -> None:
         os.symlink(folder / "sounding", Path(scratch, "sounding"))
         fields = {"pitches": "60", "seeds": "[1]", "mix": 0.25}
         recipe.write_text(RECIPE.format(**fields) + f"reads: [{json.dumps(str(folder))}]\n")
-        command = [sys.executable, str(HERE / "cold_start.py"), str(recipe), f"{scratch}/output"]
+        command = program("cold_start", str(recipe), f"{scratch}/output")
         env = {**os.environ, "SAMPLEPACK_HOME": f"{scratch}/home"}
         began = time.perf_counter()
-        done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=REPOSITORY, env=env, check=True, capture_output=True, text=True)
         whole_s = time.perf_counter() - began
     parts: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     row(

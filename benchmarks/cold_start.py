@@ -1,4 +1,4 @@
-"""The smallest build, told apart: RECIPE OUTPUT; prints JSON of what TensorFlow, the network and the effects took."""
+"""Build one recipe and print as JSON what TensorFlow, the network and the effects took: `cold_start RECIPE OUTPUT`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 taken = {"import": 0.0, "network": 0.0, "effects": 0.0}
 
@@ -25,16 +26,16 @@ def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def main() -> None:
-    """Build, and print."""
-    from samplepack.cli import app as cli
+    """Build the recipe, with a clock around each part."""
+    from samplepack.cli.app import main as samplepack
     from samplepack.finishing import process
     from samplepack.models import engine
+    from samplepack.models.backend import start_backend
     from samplepack.rendering import render
 
-    start, load = timed("import", engine.start_backend), engine.load_model
-    engine.start_backend = start
+    start, load = timed("import", start_backend), engine.load_model
 
-    def loaded(*args: Any, **kwargs: Any) -> Any:
+    def timed_load(*args: Any, **kwargs: Any) -> Any:
         start()
         before = taken["import"]
         model = timed("network", load)(*args, **kwargs)
@@ -42,13 +43,15 @@ def main() -> None:
         model.render = timed("network", model.render)
         return model
 
-    render.load_model = loaded
-    process.apply = timed("effects", process.apply)
-    try:
-        cli.main(["build", sys.argv[1], "--output", sys.argv[2], "--quiet"])
-    except SystemExit as ended:
-        print(json.dumps(taken))
-        raise SystemExit(ended.code) from None
+    with (
+        patch.object(engine, "start_backend", start),
+        patch.object(render, "load_model", timed_load),
+        patch.object(process, "apply", timed("effects", process.apply)),
+    ):
+        try:
+            samplepack(["build", sys.argv[1], "--output", sys.argv[2], "--quiet"])
+        finally:
+            print(json.dumps(taken))
 
 
 if __name__ == "__main__":
