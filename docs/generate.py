@@ -1,4 +1,4 @@
-"""Write the pages of the reference that are taken from the program itself:
+"""Write the pages of the reference that are taken from the program itself.
 
     python -m docs.generate
 

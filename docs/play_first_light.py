@@ -1,4 +1,4 @@
-"""Play a phrase on the built First Light in sfizz and write docs/first-light.mp3, the sound that the README links:
+"""Play a phrase on the built First Light in sfizz and write docs/first-light.mp3, the sound that the README links.
 
 samplepack build recipes/first-light.yaml
 python -m docs.play_first_light output/first-light

@@ -105,7 +105,7 @@ def _problem(document: Document, error: ErrorDetails, root: type[BaseModel]) -> 
 
 
 def _at(location: Sequence[Key]) -> str:
-    """`process[0].Reverb.room_size: `"""
+    """A location as a prefix of a message, such as `process[0].Reverb.room_size: `."""
     text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in location).lstrip(".")
     return f"{text}: " if text else ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -233,7 +234,7 @@ def _smoothness(comparison: Comparison, pitch: int, ends: list[Latents]) -> Smoo
             notes = [
                 measures.log_mel(wave, comparison.rate_hz) for wave in comparison.play(latents, _same(pitch, latents))
             ]
-            return [measures.log_mel_distance_db(a, b) for a, b in zip(notes[:-1], notes[1:], strict=True)]
+            return [measures.log_mel_distance_db(a, b) for a, b in pairwise(notes)]
 
         positions = np.linspace(0.0, 1.0, _STEPS + 1)
         uniform.append(steps_db(positions))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from samplepack.sound.riff import Loop
 
@@ -79,7 +80,7 @@ def key_ranges(roots: Sequence[int]) -> dict[int, Range]:
         equal distance; the outermost ranges reach to the ends of the keyboard.
     """
     roots = sorted(roots)
-    borders = [(lower + upper) // 2 for lower, upper in zip(roots, roots[1:], strict=False)]
+    borders = [(lower + upper) // 2 for lower, upper in pairwise(roots)]
     lows = [LOWEST_KEY, *(border + 1 for border in borders)]
     highs = [*borders, HIGHEST_KEY]
     return {root: Range(low, high) for root, low, high in zip(roots, lows, highs, strict=True)}

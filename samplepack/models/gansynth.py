@@ -142,6 +142,7 @@ class Generator(keras.Model):
         self.built = True  # Keras would trace `call` once more to find out what it builds
 
     def call(self, inputs: dict[str, Any]) -> Any:
+        """Codes and labels to spectrograms; see `spectrogram`."""
         templates = None if self.templates is None else ops.take(self.templates, inputs["label"], axis=0)
         return spectrogram(self.config, self.folded, ops.cast(inputs["code"], self.precision), templates)
 
@@ -185,6 +186,7 @@ class Synthesiser(keras.Model):
         self.built = True
 
     def call(self, inputs: dict[str, Any]) -> Any:
+        """Codes and labels to waves."""
         return self.decoder((self.generator(inputs) - self.b) / self.a)
 
 

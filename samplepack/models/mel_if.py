@@ -153,16 +153,15 @@ class MelToSound(keras.layers.Layer):
         self.window = (_hann(2 * bins) / 1.5).astype("float32")
 
     def call(self, spectrogram: Any) -> Any:
+        """Spectrograms, shape (batch, frames, bins, 2), to waves."""
         mel_power = ops.exp(spectrogram[..., 0])
         if self.floor_power > 0.0:
             magnitude = ops.sqrt(self._unmel(ops.maximum(mel_power - self.floor_power, 0.0)) + 1e-12)
         else:
             magnitude = ops.sqrt(self._unmel(mel_power) + 1e-6)
         advance = _to_phase(0.5 * self._unmel(spectrogram[..., 1]))
-        if self.phase == "peak-locked":
-            phase = self._lock_to_peaks(magnitude, advance)
-        else:
-            phase = ops.cumsum(advance, axis=1)
+        is_locked = self.phase == "peak-locked"
+        phase = self._lock_to_peaks(magnitude, advance) if is_locked else ops.cumsum(advance, axis=1)
         angle = ops.cast(phase, "float32") * (2.0 * np.pi / _TURN)
         no_dc = [(0, 0), (0, 0), (1, 0)]
         real, imaginary = (ops.pad(magnitude * f(angle), no_dc) for f in (ops.cos, ops.sin))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,7 +71,7 @@ class Clip(Model):
         places = [one.at for one in self.timbres if one.at is not None]
         if places and len(places) < len(self.timbres):
             raise wrong("timbres: either all have 'at', or none")
-        if any(a >= b for a, b in zip(places, places[1:], strict=False)):
+        if any(a >= b for a, b in pairwise(places)):
             raise wrong("timbres: each 'at' should be after the one before")
         return self
 

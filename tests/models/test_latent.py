@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -32,7 +34,7 @@ def test_even_spacing_makes_steps_of_one_length_where_segments_differ(interpolat
     through = [A, A + 0.1 * B, B]
     for steps in (2, 5, 9):
         points = path_points(through, steps, "even", interpolation)
-        lengths = [np.linalg.norm(q - p) for p, q in zip(points, points[1:], strict=False)]
+        lengths = [np.linalg.norm(q - p) for p, q in pairwise(points)]
         assert len(points) == steps
         assert max(lengths) / min(lengths) < 1.2  # a chord across a bend is shorter than the path
         assert np.array_equal(points[0], A) and np.array_equal(points[-1], B)

@@ -31,7 +31,7 @@ def test_no_position_of_the_mod_wheel_dips_or_jumps(morph, key):
     synth, _ = play(morph / "Instruments" / "Drift.sfz", key, 0.1, 0.1)
     assert synth._synth.get_num_regions() == 15
     levels, brightness = [], []
-    for position in range(0, 128):
+    for position in range(128):
         synth._synth.all_sound_off()
         synth._synth.cc(0, 1, position)
         played = np.array(synth.render_note(key, 100, 1.5, 1.5))[:, 24000:]
