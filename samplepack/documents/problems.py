@@ -68,7 +68,20 @@ def problems_in(document: Document, error: ValidationError, root: type[BaseModel
         error: what came of it.
         root: the model that it was validated as.
     """
-    return [_problem(document, details, root) for details in error.errors() if not _follows(details)]
+    return [
+        (document.problem_with_key if is_key else document.problem)(location, message)
+        for location, is_key, message in _worded(error, root)
+    ]
+
+
+def messages_in(error: ValidationError, root: type[BaseModel]) -> list[str]:
+    """What Pydantic found wrong in data that stands in no document, each after its place in the data."""
+    return [message for _, _, message in _worded(error, root)]
+
+
+def _worded(error: ValidationError, root: type[BaseModel]) -> list[tuple[Sequence[Key], bool, str]]:
+    """For each error the place in the data, whether the key there is wrong rather than its value, and the message."""
+    return [_message(details, root) for details in error.errors() if not _follows(details)]
 
 
 def _follows(error: ErrorDetails) -> bool:
@@ -76,7 +89,7 @@ def _follows(error: ErrorDetails) -> bool:
     return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
-def _problem(document: Document, error: ErrorDetails, root: type[BaseModel]) -> Problem:
+def _message(error: ErrorDetails, root: type[BaseModel]) -> tuple[Sequence[Key], bool, str]:
     location, kind = error["loc"], error["type"]
     received = "" if isinstance(error["input"], dict | list) else f", not {error['input']!r}"
     if kind == "extra_forbidden":
@@ -86,22 +99,22 @@ def _problem(document: Document, error: ErrorDetails, root: type[BaseModel]) -> 
         template = getattr(model, UNKNOWN_KEY, "unknown key '{key}'")
         what = template.format(key=key, model=model.__name__)
         what += did_you_mean(str(key), known) or f" (known: {', '.join(known)})"
-        return document.problem_with_key(location, _at(parent) + what)
+        return location, True, _at(parent) + what
     if kind == "missing":
         *parent, key = location
-        return document.problem(parent, _at(parent) + f"'{key}' is missing")
+        return parent, False, _at(parent) + f"'{key}' is missing"
     if location and location[-1] == "[key]":
-        return document.problem_with_key(location[:-1], _at(location[:-2]) + error["msg"])
+        return location[:-1], True, _at(location[:-2]) + error["msg"]
     if kind == "literal_error":
         expected = error["ctx"]["expected"]
         hint = did_you_mean(str(error["input"]), re.findall(r"'([^']*)'", expected))
-        return document.problem(location, f"{_at(location)}should be {expected}{received}{hint}")
+        return location, False, f"{_at(location)}should be {expected}{received}{hint}"
     if kind == "too_short":
-        return document.problem(location, f"{_at(location)}should have at least {error['ctx']['min_length']}")
+        return location, False, f"{_at(location)}should have at least {error['ctx']['min_length']}"
     if kind in _SHOULD_BE:
-        return document.problem(location, f"{_at(location)}should be {_SHOULD_BE[kind]}{received}")
+        return location, False, f"{_at(location)}should be {_SHOULD_BE[kind]}{received}"
     message = error["msg"].removeprefix("Input ").removeprefix("String ")
-    return document.problem(location, _at(location) + message + ("" if kind == _OWN_WORDS else received))
+    return location, False, _at(location) + message + ("" if kind == _OWN_WORDS else received)
 
 
 def _at(location: Sequence[Key]) -> str:
