@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
@@ -12,7 +12,7 @@ from samplepack.base.parallel import Map
 from samplepack.base.progress import Task, silent
 from samplepack.clips.clip import PlannedClip, key_notes, play
 from samplepack.models.checkpoint import Checkpoint
-from samplepack.models.engine import DEFAULT_ENGINE, Engine
+from samplepack.models.engine import DEFAULT_ENGINE, Engine, Model
 from samplepack.models.latent import LARGEST_SEED, Latent
 from samplepack.recipe import Recipe
 from samplepack.rendering.cache import Cache
@@ -39,10 +39,11 @@ class Studio:
     task: Task = field(default_factory=lambda: Task("", silent))
     """Counts the notes that are done."""
 
-    """Is called as notes are done."""
-
     engine: Engine = DEFAULT_ENGINE
     """What notes are rendered on."""
+
+    load: Callable[[], Model] | None = None
+    """Gives the network where the caller keeps it loaded; None loads it anew for each clip, walk or preview."""
 
     def key(self, z: Latent, pitch: int) -> tuple[Note, ...]:
         """The notes to render for one key: one, or in stereo a left and a right one."""
@@ -57,7 +58,7 @@ class Studio:
         """
         self.task.begin(len(keys))
         notes = chain(*keys)
-        with closing(render(notes, self.checkpoint, self.cache, self.engine, self.task)) as rendered:
+        with closing(render(notes, self.checkpoint, self.cache, self.engine, self.task, self.load)) as rendered:
             for _, audio in rendered:
                 yield audio
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import cache as once
 
@@ -25,6 +25,7 @@ def render(
     cache: Cache,
     engine: Engine,
     task: Task,
+    load: Callable[[], Model] | None = None,
 ) -> Generator[tuple[Note, Audio], None, None]:
     """Every note as the network makes it, in order; it works ahead of who asks. Close it, if not all are wanted.
 
@@ -36,6 +37,7 @@ def render(
         cache: where rendered notes are kept.
         engine: what they are rendered on.
         task: remarks that the network is being loaded.
+        load: gives the network where the caller keeps it loaded; None loads it anew.
 
     Raises:
         InputError: the checkpoint's weights are damaged.
@@ -49,7 +51,7 @@ def render(
     @once
     def model() -> Model:
         task.remark("loading the network")
-        return load_model(checkpoint, engine)
+        return load() if load else load_model(checkpoint, engine)
 
     def made(batch: list[Note]) -> dict[str, Samples]:
         return _render_batch(batch, model(), cache)
