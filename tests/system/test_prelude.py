@@ -1,5 +1,7 @@
 """A piece with several hundred notes along a path of four timbres, and the notebook that plays it."""
 
+import re
+import socket
 import time
 
 import nbformat
@@ -98,3 +100,12 @@ def test_the_notebook_runs():
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
     assert sounds_of(notebook) == 5
+
+
+def test_the_notebook_is_stored_with_its_outputs():
+    stored = nbformat.read(NOTEBOOK, as_version=4)
+    assert sounds_of(stored) == 5 and NOTEBOOK.stat().st_size <= 1.5e6
+    assert all(cell.outputs for cell in stored.cells if cell.cell_type == "code")
+    text = re.sub("base64,[A-Za-z0-9+/=]*", "", NOTEBOOK.read_text(encoding="utf-8"))
+    assert socket.gethostname() not in text and not re.search(r"/(home|root|tmp|Users|usr)/", text)
+    assert "stderr" not in text and "Traceback" not in text
