@@ -1,10 +1,10 @@
-"""Write the pages of the reference that are taken from the program itself.
+"""Write the files that are taken from the program itself.
 
     python -m docs.generate
 
-The help of each command is in `reference/commands.md`, the keys of a recipe in `reference/recipe.md`, those of a
-training configuration in `reference/training.md`. Run it after a change of an option, a key or a docstring below a key:
-`tests/docs/test_docs.py` fails while a page differs from what this would write.
+The help of each command is in `docs/reference/commands.md`, the keys of a recipe in `docs/reference/recipe.md` and, as
+JSON Schema, in `recipes/recipe.schema.json`; those of a training configuration are in `docs/reference/training.md`. Run
+it after a change of an option, a key or the docstring of a key: tests fail while a file differs from what this writes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, get_args
 import click
 from pydantic import BaseModel
 
-FOLDER = Path(__file__).parent
+REPOSITORY = Path(__file__).parent.parent
 
 _GENERATED = "<!-- Written by docs/generate.py: change the program, then run `python -m docs.generate`. -->"
 
@@ -64,8 +64,8 @@ The YAML file that `samplepack train` takes has the keys below; an unknown key i
 """
 
 
-def pages() -> dict[str, str]:
-    """The text of each generated page, by its path below `docs/`."""
+def generated_files() -> dict[str, str]:
+    """The text of each generated file, by its path in the repository."""
     from samplepack.cli.app import main
     from samplepack.finishing.effects import EFFECTS
     from samplepack.models.backend import start_backend
@@ -77,9 +77,10 @@ def pages() -> dict[str, str]:
     schema, training = json_schema(), Training.model_json_schema(by_alias=True)
     effects = [_parameters(name, schema["$defs"][name]) for name in EFFECTS]
     return {
-        "reference/commands.md": "\n".join([_COMMANDS, *_commands(main, None)]),
-        "reference/recipe.md": "\n".join([_RECIPE, *_keys(Recipe, schema), _EFFECTS, *effects]),
-        "reference/training.md": "\n".join([_TRAINING, *_keys(Training, training)]),
+        "docs/reference/commands.md": "\n".join([_COMMANDS, *_commands(main, None)]),
+        "docs/reference/recipe.md": "\n".join([_RECIPE, *_keys(Recipe, schema), _EFFECTS, *effects]),
+        "docs/reference/training.md": "\n".join([_TRAINING, *_keys(Training, training)]),
+        "recipes/recipe.schema.json": json.dumps(schema, indent=1, ensure_ascii=False) + "\n",
     }
 
 
@@ -232,11 +233,9 @@ def _anchor(place: str) -> str:
 
 
 def main() -> None:
-    """Write the pages."""
-    for name, text in pages().items():
-        path = FOLDER / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    """Write the files."""
+    for name, text in generated_files().items():
+        (REPOSITORY / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
