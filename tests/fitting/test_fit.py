@@ -1,4 +1,4 @@
-"""Timbres like a sound: reading the sounds, what is kept of a fit, and what is said of bad ones."""
+"""Fitting the timbres of a recipe, and sounds alone."""
 
 import json
 from types import SimpleNamespace
@@ -9,67 +9,14 @@ import soundfile
 
 from samplepack.base.errors import InputError
 from samplepack.checkpoints import library
-from samplepack.datasets.one_note import read_note
 from samplepack.fitting import fit as fitting
 from samplepack.models.checkpoint import CONFIG, Config, write_checkpoint
 from samplepack.recipe import load_recipe
 from samplepack.recipe.fits import fits_file
 from samplepack.rendering.plan import timbre_latents
+from tests.helpers.bad_sounds import BAD_SOUNDS, write_sound
 from tests.helpers.tones import RATE_HZ
 from tests.helpers.tones import steady_wave as tone
-
-# Sound files
-
-
-@pytest.mark.parametrize("rate_hz", [8000, 44100, 192000])
-@pytest.mark.parametrize("channels", [1, 2])
-def test_a_note_is_read_from_its_onset_at_any_rate(tmp_path, rate_hz, channels):
-    wave = np.concatenate([np.zeros(rate_hz // 2), tone(60, rate_hz), np.zeros(rate_hz)])
-    soundfile.write(tmp_path / "a.wav", np.repeat(wave[:, None], channels, axis=1), rate_hz)
-    note = read_note(tmp_path / "a.wav", RATE_HZ, 64000, range(24, 85))
-    assert note.pitch == 60 and note.wave.shape == (64000,) and note.wave.dtype == np.float32
-    assert np.abs(note.wave).max() == pytest.approx(0.8, abs=1e-6)
-    assert np.flatnonzero(np.abs(note.wave) > 0.02)[0] < 0.008 * RATE_HZ
-
-
-def test_a_long_note_is_cut_without_a_click(tmp_path):
-    soundfile.write(tmp_path / "a_60.wav", tone(60, seconds=6.0), RATE_HZ)
-    wave = read_note(tmp_path / "a_60.wav", RATE_HZ, 64000, range(24, 85)).wave
-    assert len(wave) == 64000 and abs(wave[-1]) < 1e-4
-
-
-def noise(n=RATE_HZ):
-    return np.random.RandomState(1).uniform(-0.5, 0.5, n)
-
-
-BAD_SOUNDS = {
-    # name and samples → what is told
-    "text_60.wav": ("not audio", "can't be read: "),
-    "empty_60.wav": (np.zeros(0), "too short: lasts 0 ms"),
-    "silent_60.wav": (np.zeros(RATE_HZ), "silent: "),
-    "nan_60.wav": (np.where(np.arange(RATE_HZ) == 9, np.nan, tone(60)), "not a number: "),
-    "short_60.wav": (tone(60)[:1000], "too short: lasts 62 ms; a note needs 100 ms or more"),
-    "long_60.wav": (np.zeros(61 * RATE_HZ), "too long for one note: lasts 61 s"),
-    "noise.wav": (noise(), "no pitch: none is surely heard, and neither its name nor a smpl chunk says it"),
-    "high_100.wav": (noise(), "outside 24-84: its pitch is 100"),
-    "wrong_66.wav": (tone(60), "mislabelled: said to be F#4 (66), but C4 (60) is heard"),
-}  # fmt: skip
-
-
-def write_sound(path, samples):
-    if isinstance(samples, str):
-        path.write_text(samples)
-    else:
-        soundfile.write(path, samples, RATE_HZ, subtype="FLOAT")
-
-
-@pytest.mark.parametrize("name", BAD_SOUNDS)
-def test_a_bad_sound_is_told(tmp_path, name):
-    samples, told = BAD_SOUNDS[name]
-    write_sound(tmp_path / name, samples)
-    with pytest.raises(InputError) as raised:
-        read_note(tmp_path / name, RATE_HZ, 64000, range(24, 85))
-    assert str(raised.value).startswith(f"{tmp_path / name}: {told}")
 
 
 def test_every_bad_sound_of_a_folder_is_told_at_once_before_anything_is_fitted(tmp_path, run, write_recipe):
@@ -78,9 +25,6 @@ def test_every_bad_sound_of_a_folder_is_told_at_once_before_anything_is_fitted(t
     recipe = write_recipe(timbres="{Mine: {like: .}}")
     ran = run("fit", recipe)
     assert ran.code == 2 and len(ran.err.splitlines()) == len(BAD_SOUNDS) and not fits_file(recipe).exists()
-
-
-# Recipes
 
 
 @pytest.fixture
