@@ -304,8 +304,8 @@ class Player:
 
             >>> import samplepack
             >>> note = samplepack.load("starter").render(7, pitch=60)
-            >>> note.duration_s, round(note.gain_db, 1)  # the network's wave has a true peak of 2.7 dB
-            (4.0, -3.7)
+            >>> note.duration_s, round(note.gain_db, 1)  # the network's wave has a true peak of 2.5 dB
+            (4.0, -3.5)
 
         Args:
             timbre: a seed, an instrument's name or a latent.
