@@ -10,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from benchmarks.magenta_size import CONFIG
-from samplepack.models import generator as blocks
+from samplepack.models.generator import fold
 
 CHANNELS: list[int] = CONFIG["channels"]
 
@@ -32,7 +32,7 @@ def gflop_a_note() -> float:
 
 def alone(tensors: Mapping[str, NDArray[np.float32]], batch: int) -> Callable[[], Any]:
     """A call that does every convolution of a batch once, each on features of its own that are there already."""
-    folded = {name: tf.constant(np.asarray(w)) for name, w in blocks.fold(tensors, tuple(CHANNELS)).items()}
+    folded = {name: tf.constant(np.asarray(w)) for name, w in fold(tensors, tuple(CHANNELS)).items()}
     rng = np.random.default_rng(0)
 
     def features(frames: int, bins: int, channels: int) -> Any:

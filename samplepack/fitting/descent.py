@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from samplepack.datasets.one_note import OneNote
 from samplepack.models import gansynth
-from samplepack.models import generator as blocks
-from samplepack.models import gradients as backend
 from samplepack.models.checkpoint import Checkpoint, Tensors
 from samplepack.models.config import GANSynthConfig
+from samplepack.models.generator import Folded, code_of, fold
+from samplepack.models.gradients import compiled, value_and_gradients
 from samplepack.models.latent import Latent, latent_from_seed
 from samplepack.models.mel_if import SoundToMel
 
@@ -87,8 +87,8 @@ def fit(
     known = _known_latents(config, tensors)
     of = len(known) + STEPS
     network = FrozenNetwork(config, tensors)
-    wanted = Wanted(config, _spread(notes, _MOST_NOTES))
-    few = Wanted(config, _spread(notes, _NOTES_TO_CHOOSE_BY))
+    wanted = TargetSpectrograms(config, _spread_over_pitches(notes, _MOST_NOTES))
+    few = TargetSpectrograms(config, _spread_over_pitches(notes, _NOTES_TO_CHOOSE_BY))
     distances_db = {}
     for done, (name, latent) in enumerate(known.items(), start=1):
         distances_db[name] = network.distance_db(latent, few)
@@ -99,7 +99,9 @@ def fit(
     return Fitted(latent, nearest, nearest_db, fitted_db)
 
 
-def _descend(network: FrozenNetwork, wanted: Wanted, start: Latent, on_step: Callable[[int], None]) -> Latent:
+def _descend(
+    network: FrozenNetwork, wanted: TargetSpectrograms, start: Latent, on_step: Callable[[int], None]
+) -> Latent:
     """The latent of the least loss on the way that Adam goes from `start`, its steps shrinking along half a cosine."""
     z = start.astype(np.float64)
     best, least = start, np.inf
@@ -131,14 +133,14 @@ def _on_shell(z: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(z / np.sqrt(np.mean(np.square(z)) + 1e-12))
 
 
-def _spread(notes: Sequence[OneNote], most: int) -> list[OneNote]:
+def _spread_over_pitches(notes: Sequence[OneNote], most: int) -> list[OneNote]:
     """So many of the notes at most, spread over their pitches."""
     by_pitch = sorted(notes, key=lambda note: note.pitch)
     most = min(most, len(notes))
     return [by_pitch[(2 * i + 1) * len(notes) // (2 * most)] for i in range(most)]
 
 
-class Wanted:
+class TargetSpectrograms:
     """Notes as the images that a network should give.
 
     Args:
@@ -161,15 +163,15 @@ class FrozenNetwork:
         self.config = config
         self._labels = np.eye(config.pitches[1] - config.pitches[0] + 1, dtype=np.float32)
         self._templates = tensors["templates"].transpose(0, 2, 1) if config.templates else None
-        self._folded = blocks.fold(tensors, config.channels[: max(config.shares())])
-        self._distance = backend.compiled(self._distance_of_part)
-        self._gradient = backend.compiled(self._gradient_of_part)
+        self._folded = fold(tensors, config.channels[: max(config.shares())])
+        self._distance = compiled(self._distance_of_part)
+        self._gradient = compiled(self._gradient_of_part)
 
-    def distance_db(self, latent: Latent, wanted: Wanted) -> float:
+    def distance_db(self, latent: Latent, wanted: TargetSpectrograms) -> float:
         """How far what it makes of a latent is from what is wanted; see `Fitted.nearest_db`."""
         return sum(float(self._distance(latent, *part)) for part in self._parts(wanted))
 
-    def loss_and_gradient(self, latent: Latent, wanted: Wanted) -> tuple[float, NDArray[np.float64]]:
+    def loss_and_gradient(self, latent: Latent, wanted: TargetSpectrograms) -> tuple[float, NDArray[np.float64]]:
         """What the fit makes small, and its gradient by the latent."""
         loss, gradient = 0.0, np.zeros(latent.shape)
         for part in self._parts(wanted):
@@ -178,7 +180,7 @@ class FrozenNetwork:
             gradient += np.asarray(gradient_, np.float64)
         return loss, gradient
 
-    def _parts(self, wanted: Wanted) -> Iterator[tuple[Any, ...]]:
+    def _parts(self, wanted: TargetSpectrograms) -> Iterator[tuple[Any, ...]]:
         """Notes in parts of one size, the last one filled up with what counts nothing: what each counts, their images,
         labels and templates; and the weights, which a compiled function should rather be given than hold."""
         notes = len(wanted.pitches)
@@ -195,15 +197,15 @@ class FrozenNetwork:
         return ops.sum(counts * self._distances_db(self._images(latent, *at), wanted))
 
     def _gradient_of_part(self, latent: Any, counts: Any, wanted: Any, *at: Any) -> tuple[Any, Any]:
-        def loss(tensors: blocks.Folded) -> tuple[Any, None]:
+        def loss(tensors: Folded) -> tuple[Any, None]:
             return ops.sum(counts * self._losses(self._images(tensors["latent"], *at), wanted)), None
 
-        value, _, gradients = backend.value_and_gradients(loss, {"latent": latent})
+        value, _, gradients = value_and_gradients(loss, {"latent": latent})
         return value, gradients["latent"]
 
-    def _images(self, latent: Any, labels: Any, templates: Any, folded: blocks.Folded) -> Any:
+    def _images(self, latent: Any, labels: Any, templates: Any, folded: Folded) -> Any:
         latents = ops.broadcast_to(latent, (labels.shape[0], self.config.latent_dim))
-        return gansynth.spectrogram(self.config, folded, blocks.code_of(latents, labels), templates)
+        return gansynth.spectrogram(self.config, folded, code_of(latents, labels), templates)
 
     def _losses(self, made: Any, wanted: Any) -> Any:
         """What is to be small for each note: the distance, and how wrong the frequencies of loud places are."""

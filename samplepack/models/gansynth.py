@@ -18,11 +18,11 @@ from pydantic import ValidationError
 
 from samplepack.base.errors import InputError
 from samplepack.base.parallel import threads
-from samplepack.models import generator as blocks
 from samplepack.models.backend import batches_at_once
 from samplepack.models.checkpoint import Checkpoint, Tensors, config_problems, read_tensors
 from samplepack.models.config import GANSynthConfig, shape_problems
 from samplepack.models.engine import DEFAULT_ENGINE, NOTES_TOGETHER, Engine, Precision
+from samplepack.models.generator import NORM_EPSILON, Folded, average_bins, first_block, fold, next_block, to_rgb
 from samplepack.models.mel_if import MelToSound
 
 
@@ -118,7 +118,7 @@ class GANSynth:
             latents = latents / np.sqrt(np.mean(np.square(latents), axis=-1, keepdims=True))
         one_hot = np.eye(self.generator.labels, dtype="float32")[labels]
         codes = np.concatenate([latents, one_hot], axis=-1)
-        norm = np.sqrt(np.mean(np.square(codes), axis=-1, keepdims=True) + np.float32(blocks.NORM_EPSILON))
+        norm = np.sqrt(np.mean(np.square(codes), axis=-1, keepdims=True) + np.float32(NORM_EPSILON))
         return np.asarray(codes / norm)
 
 
@@ -135,9 +135,9 @@ class Generator(keras.Model):
         self.labels = config.pitches[1] - config.pitches[0] + 1
         templates = tensors["templates"].transpose(0, 2, 1) if config.templates else None
         self.templates = None if templates is None else _constant(self, templates, engine.precision)
-        # A GPU has algorithms of its own, and fewer products of bfloat16 would be too rough.
-        fewer = engine == Engine("float32", "cpu")
-        folded = blocks.fold(tensors, config.channels[: max(config.shares())], by_fewer_products=fewer)
+        # A GPU has algorithms of its own, and in bfloat16 Winograd's sums would be too rough.
+        use_winograd = engine == Engine("float32", "cpu")
+        folded = fold(tensors, config.channels[: max(config.shares())], use_winograd=use_winograd)
         self.folded = {name: _constant(self, weight, engine.precision) for name, weight in folded.items()}
         self.built = True  # Keras would trace `call` once more to find out what it builds
 
@@ -147,26 +147,26 @@ class Generator(keras.Model):
         return spectrogram(self.config, self.folded, ops.cast(inputs["code"], self.precision), templates)
 
 
-def spectrogram(config: GANSynthConfig, folded: blocks.Folded, code: Any, templates: Any) -> Any:
+def spectrogram(config: GANSynthConfig, folded: Folded, code: Any, templates: Any) -> Any:
     """What the whole network gives, within ±1, shape (batch, frames, bins, 2).
 
     Args:
         config: its sizes.
-        folded: its weights, as `blocks.fold` gives them, of all blocks that speak and those below them.
+        folded: its weights, as `fold` gives them, of all blocks that speak and those below them.
         code: normalised, shape (batch, latent_dim + labels).
         templates: of each note's pitch, shape (batch, bins, channels); None where the network has none.
     """
     shares = config.shares()
-    x = blocks.first_block(folded, code, config.start)
+    x = first_block(folded, code, config.start)
     output: Any = 0.0
     for number in range(1, max(shares) + 1):
         seen = None
         if config.template_channels(number):
-            seen = blocks.narrowed(templates, config.start[1] * 2 ** (number - 1))
+            seen = average_bins(templates, config.start[1] * 2 ** (number - 1))
         if number > 1:
-            x = blocks.block(folded, number, x, seen)
+            x = next_block(folded, number, x, seen)
         if number in shares:
-            image = ops.cast(blocks.image(folded, number, x, seen), "float32")
+            image = ops.cast(to_rgb(folded, number, x, seen), "float32")
             for axis, size in ((1, config.frames), (2, config.bins)):
                 if size > image.shape[axis]:  # by nearest neighbours
                     image = ops.repeat(image, size // image.shape[axis], axis=axis)

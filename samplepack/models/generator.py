@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from samplepack.models import winograd as fewer_products
+from samplepack.models import winograd
 
 Folded = dict[str, Any]
 """Name → weight, as the functions below want them."""
@@ -29,26 +29,26 @@ _ROWS = np.array([[0, 1, 1], [1, 1, 1], [1, 1, 0]], "float32")
 """Which of a kernel's rows lie on the image at its first row, at inner ones and at the last."""
 
 
-def fold(tensors: Mapping[str, Any], channels: tuple[int, ...], by_fewer_products: bool = False) -> Folded:
+def fold(tensors: Mapping[str, Any], channels: tuple[int, ...], use_winograd: bool = False) -> Folded:
     """A generator's weights, ready to be applied.
 
     Args:
         tensors: `block_{b}/{conv0|conv1|to_rgb}/{kernel|bias}` as stored; kernels (h, w, in, out).
         channels: of each block that is there, the first one first.
-        by_fewer_products: whether to convolve so where the channels are many. It changes the last bits.
+        use_winograd: whether to convolve by `winograd` where the channels are many. It changes the last bits.
     """
     folded: Folded = {
         "block_1/kernel0": _dense_of_one_pixel(scaled(tensors["block_1/conv0/kernel"])),
         "block_1/bias0": tensors["block_1/conv0/bias"],
     }
-    fewer = {own for own in channels if by_fewer_products and own >= fewer_products.LEAST_CHANNELS}
+    many_channels = {own for own in channels if use_winograd and own >= winograd.LEAST_CHANNELS}
     for block, own in enumerate(channels, start=1):
         name = f"block_{block}"
         if block > 1:
             below = channels[block - 2]
             kernel = scaled(tensors[f"{name}/conv0/kernel"])
-            if own in fewer:
-                folded[f"{name}/products0"] = fewer_products.fold_upsampling(kernel[:, :, :below])
+            if own in many_channels:
+                folded[f"{name}/winograd_kernel0"] = winograd.fold_upsampling(kernel[:, :, :below])
                 folded[f"{name}/bias0"] = tensors[f"{name}/conv0/bias"]
             else:
                 folded[f"{name}/kernel0"] = _fold_upsampling(kernel[:, :, :below])
@@ -56,8 +56,8 @@ def fold(tensors: Mapping[str, Any], channels: tuple[int, ...], by_fewer_product
             if kernel.shape[2] > below:
                 folded[f"{name}/template_kernel0"] = _convolution_of_equal_rows(kernel[:, :, below:])
         kernel = scaled(tensors[f"{name}/conv1/kernel"])
-        if own in fewer:
-            folded[f"{name}/products1"] = fewer_products.fold(kernel)
+        if own in many_channels:
+            folded[f"{name}/winograd_kernel1"] = winograd.fold(kernel)
         else:
             folded[f"{name}/kernel1"] = kernel
         folded[f"{name}/bias1"] = tensors[f"{name}/conv1/bias"]
@@ -82,7 +82,7 @@ def first_block(folded: Folded, code: Any, start: tuple[int, int]) -> Any:
     return _second_half(folded, "block_1", activate(x + folded["block_1/bias0"]))
 
 
-def block(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
+def next_block(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
     """The features of block 2 or a later one.
 
     Args:
@@ -96,35 +96,35 @@ def block(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
 
     Upsampling by nearest neighbours and a 3×3 convolution are done as one: each of the four pixels that a small pixel
     becomes sees 2×2 small pixels, so that four 2×2 kernels on the small image give the same as one 3×3 on the large;
-    or by `fewer_products`.
+    or by `winograd`.
     """
     name = f"block_{number}"
-    is_spread = f"{name}/products0" in folded
-    if is_spread:
-        x = fewer_products.convolve_upsampled(x, folded[f"{name}/products0"], folded[f"{name}/bias0"])
+    is_unfolded = f"{name}/winograd_kernel0" in folded
+    if is_unfolded:
+        x = winograd.convolve_upsampled(x, folded[f"{name}/winograd_kernel0"], folded[f"{name}/bias0"])
     else:
         padded = ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
         x = convolve(padded, folded[f"{name}/kernel0"], "valid") + folded[f"{name}/bias0"]
     if f"{name}/template_kernel0" in folded:
-        x = x if is_spread else _spread(x)
+        x = x if is_unfolded else unfold_upsampled(x)
         channels = x.shape[-1]
         rows = convolve(templates, folded[f"{name}/template_kernel0"], "same")
         first, inner, last = (rows[:, None, :, i * channels : (i + 1) * channels] for i in range(3))
         x = activate(x + ops.concatenate([first, ops.repeat(inner, x.shape[1] - 2, axis=1), last], axis=1))
     else:
         x = leaky(x)  # what follows a convolution at once is done with it
-        x = pixel_norm(x if is_spread else _spread(x))
+        x = pixel_norm(x if is_unfolded else unfold_upsampled(x))
     return _second_half(folded, name, x)
 
 
 def _second_half(folded: Folded, name: str, x: Any) -> Any:
     bias = folded[f"{name}/bias1"]
-    if f"{name}/products1" in folded:
-        return activate(fewer_products.convolve(x, folded[f"{name}/products1"], bias))
+    if f"{name}/winograd_kernel1" in folded:
+        return activate(winograd.convolve(x, folded[f"{name}/winograd_kernel1"], bias))
     return activate(convolve(x, folded[f"{name}/kernel1"], "same") + bias)
 
 
-def image(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
+def to_rgb(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
     """The image that a block makes of its features, within ±1, shape (batch, frames, bins, 2)."""
     name = f"block_{number}"
     y = convolve(x, folded[f"{name}/rgb_kernel"], "valid") + folded[f"{name}/rgb_bias"]
@@ -133,7 +133,7 @@ def image(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
     return ops.tanh(y)
 
 
-def narrowed(templates: Any, bins: int) -> Any:
+def average_bins(templates: Any, bins: int) -> Any:
     """Templates, shape (batch, all bins, channels), averaged to so many bins."""
     wide, channels = templates.shape[1:]
     return templates if wide == bins else ops.mean(ops.reshape(templates, (-1, bins, wide // bins, channels)), axis=2)
@@ -207,7 +207,7 @@ def _convolution_of_equal_rows(kernel: Any) -> Any:
     return ops.reshape(three, (3, kernel.shape[2], -1))
 
 
-def _spread(x: Any) -> Any:
+def unfold_upsampled(x: Any) -> Any:
     """The large image of what `fold` makes of a 3×3 kernel: shape (batch, frames + 1, bins + 1, 4·channels) to
     (batch, 2·frames, 2·bins, channels)."""
     frames, bins, channels = x.shape[1], x.shape[2], x.shape[3] // 4

@@ -39,11 +39,8 @@ def value_and_gradients(function: Function, tensors: Tensors) -> tuple[Any, Any,
 
 
 def be_deterministic() -> None:
-    """TensorFlow's operations give the same bits for the same input from now on.
-
-    It adds three or more gradients of one tensor in an order that changes from run to run, all the same: `blocks.fold`
-    avoids it.
-    """
+    """TensorFlow's operations give the same bits for the same input from now on. (It adds three or more gradients of
+    one tensor in an order that changes from run to run, all the same: `generator.fold` avoids it.)"""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from samplepack.documents.problems import wrong
-from samplepack.models import generator as blocks
 from samplepack.models.config import GANSynthConfig
+from samplepack.models.generator import NORM_EPSILON
 from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.training import discriminator
 from samplepack.training.spectrograms import Selected
 from samplepack.training.templates import harmonic_templates
 from samplepack.training.trainer import State
-from samplepack.training.wasserstein import Game, Weights
+from samplepack.training.wasserstein import Losses, Weights
 
 SQUARES_DECAY = 0.99
 """Adam's β₂; its β₁ is 0, as in the paper."""
@@ -34,7 +34,7 @@ ADAM_EPSILON = 1e-8
 Array = NDArray[np.float32]
 
 
-class _Both(Weights):
+class AdversarialBase(Weights):
     """What both ways of adversarial training have in common."""
 
     batch: int = Field(8, ge=2)
@@ -46,7 +46,7 @@ class _Both(Weights):
     """How much of itself the moving average of the generator, which is what a checkpoint holds, keeps each step."""
 
 
-class AdversarialSettings(_Both):
+class AdversarialSettings(AdversarialBase):
     """Adversarial training from nothing, as in the paper: 11 million images, days on a GPU."""
 
     images: int = Field(11_000_000, gt=0)
@@ -71,7 +71,7 @@ class AdversarialSettings(_Both):
         return Stage(whole + 2, share, whole * both + self.stable_images)
 
 
-class FinishSettings(_Both):
+class FineTuneSettings(AdversarialBase):
     """A finish at full size of a generator that has been trained by another method.
 
     The discriminator knows nothing at first, and what it would teach then is noise: it gets a head start. The
@@ -96,7 +96,7 @@ class FinishSettings(_Both):
     """Share of notes made with instruments' own latents, where the checkpoint has any; the others' are random."""
 
     @model_validator(mode="after")
-    def _starts(self) -> FinishSettings:
+    def _starts(self) -> FineTuneSettings:
         if self.head_start >= self.images:
             raise wrong(f"head_start is {self.head_start}; it should be less than images, which is {self.images}")
         return self
@@ -150,7 +150,7 @@ class AdversarialTrainer:
     def __init__(
         self,
         config: GANSynthConfig,
-        settings: AdversarialSettings | FinishSettings,
+        settings: AdversarialSettings | FineTuneSettings,
         spectrograms: NDArray[Any] | Selected,
         labels: NDArray[np.int32],
         seed: int,
@@ -174,7 +174,7 @@ class AdversarialTrainer:
             weight = np.asarray(given[name], np.float32) if name in given else _drawn(random, name, shape)
             state |= {f"{part}/{name}": weight for part in ("generator", "average")}
             state[f"generator_squares/{name}"] = np.zeros(shape, np.float32)
-            if isinstance(self.settings, FinishSettings):
+            if isinstance(self.settings, FineTuneSettings):
                 state[f"anchor/{name}"] = weight
         for name, shape in discriminator.tensor_shapes(self.config).items():
             state[f"discriminator/{name}"] = _drawn(random, name, shape)
@@ -194,7 +194,7 @@ class AdversarialTrainer:
         }
         # Adam starts anew with each stage, as in Magenta: the new blocks' squares are as young as the old ones'.
         steps = step - -(-stage.since // self.images_per_step) + 1
-        learns = not isinstance(settings, FinishSettings) or images >= settings.head_start
+        learns = not isinstance(settings, FineTuneSettings) or images >= settings.head_start
         unbiased = np.sqrt(1.0 - SQUARES_DECAY**steps)
         rates = {
             "generator": np.array(settings.learning_rate * unbiased * learns, np.float32),
@@ -227,14 +227,14 @@ class AdversarialTrainer:
     def _update(self, block: int, fades: bool) -> Callable[..., Any]:
         """One step as a pure function, for networks that have grown to a block."""
         config, settings = self.config, self.settings
-        pull = settings.anchor if isinstance(settings, FinishSettings) else 0.0
+        pull = settings.anchor if isinstance(settings, FineTuneSettings) else 0.0
 
         def update(state: dict[str, Tensors], batch: dict[str, Any], rates: Tensors) -> Any:
             templates = state.get("fixed", {}).get("templates")
-            game = Game(config, settings, block, batch["share"] if fades else None, templates)
+            losses = Losses(config, settings, block, batch["share"] if fades else None, templates)
 
             def generator_loss(weights: Tensors) -> Any:
-                return game.generator_loss(
+                return losses.generator_loss(
                     weights, state["discriminator"], batch["to_learn"], state.get("anchor"), pull
                 )
 
@@ -243,10 +243,10 @@ class AdversarialTrainer:
             keep, generator = settings.average, updated["generator"]
             updated["average"] = {n: keep * old + (1.0 - keep) * generator[n] for n, old in state["average"].items()}
 
-            real, fake = game.real(batch["real"]), game.made(generator, batch["to_judge"])
+            real, fake = losses.real(batch["real"]), losses.generated(generator, batch["to_judge"])
 
             def discriminator_loss(weights: Tensors) -> Any:
-                return game.discriminator_loss(weights, real, batch["real_label"], fake, batch["mixing"])
+                return losses.discriminator_loss(weights, real, batch["real_label"], fake, batch["mixing"])
 
             _, of_discriminator, gradients = value_and_gradients(discriminator_loss, state["discriminator"])
             updated |= adam(state, "discriminator", gradients, rates)
@@ -260,14 +260,14 @@ class AdversarialTrainer:
         config, settings, size = self.config, self.settings, self.images_per_step
         label = self.labels[random.integers(len(self.labels), size=size)].astype(np.int32)
         latents = random.standard_normal((size, config.latent_dim), np.float32)
-        if isinstance(settings, FinishSettings) and config.instruments:
+        if isinstance(settings, FineTuneSettings) and config.instruments:
             own = ops.convert_to_numpy(state["fixed/instruments"])[random.integers(len(config.instruments), size=size)]
             latents = np.where(random.random((size, 1)) < settings.own_latents, own, latents)
         if config.latent_normalisation == "shell":
             latents = latents / np.sqrt(np.mean(np.square(latents), axis=-1, keepdims=True))
         one_hot = np.eye(config.pitches[1] - config.pitches[0] + 1, dtype=np.float32)[label]
         codes = np.concatenate([latents, one_hot], axis=-1)
-        norm = np.sqrt(np.mean(np.square(codes), axis=-1, keepdims=True) + np.float32(blocks.NORM_EPSILON))
+        norm = np.sqrt(np.mean(np.square(codes), axis=-1, keepdims=True) + np.float32(NORM_EPSILON))
         return {"code": (codes / norm).astype(np.float32), "label": label}
 
     def _real(self, random: np.random.Generator) -> dict[str, NDArray[Any]]:

@@ -15,7 +15,7 @@ from samplepack.documents.document import Document, Kind, read_document
 from samplepack.documents.problems import problems_in, wrong
 from samplepack.models.checkpoint import Checkpoint, PitchRange
 from samplepack.models.latent import LARGEST_SEED
-from samplepack.training.adversarial import AdversarialSettings, FinishSettings
+from samplepack.training.adversarial import AdversarialSettings, FineTuneSettings
 from samplepack.training.reconstruction import Reconstruction
 
 _KIND = Kind("training", first_line="train: 1", path_keys=frozenset({"data", "from", "notices"}))
@@ -76,7 +76,7 @@ class Training(_Settings):
     adversarial: AdversarialSettings = AdversarialSettings()
     """Settings where `method` is `adversarial` alone."""
 
-    finish: FinishSettings = FinishSettings()
+    finish: FineTuneSettings = FineTuneSettings()
     """Settings of adversarial training after reconstruction, or of a checkpoint that was trained before."""
 
     weights: Literal["float16", "float32"] = "float16"

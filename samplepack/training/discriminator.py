@@ -1,4 +1,4 @@
-"""The discriminator's arithmetic as functions of its weights: the mirror of the generator in `models.blocks`.
+"""The discriminator's arithmetic as functions of its weights: the mirror of the generator in `models.generator`.
 
 It gives an image a score, higher the more it looks like a real one, and the logits of its pitch. Weights are stored as
 Magenta stores them, without the runtime scale of equalised learning rates, which is put in here. Images are NHWC with
@@ -13,8 +13,8 @@ from typing import Any
 
 from keras import ops
 
-from samplepack.models import generator as blocks
 from samplepack.models.config import GANSynthConfig
+from samplepack.models.generator import convolve, scaled
 
 VARIANCE_EPSILON = 1e-6
 
@@ -62,7 +62,7 @@ def judge(weights: Mapping[str, Any], images: Any, number: int, share: Any = Non
     x = _convolve(weights, "block_1/conv1", _convolve(weights, "block_1/conv0", x), "valid")
     x = ops.reshape(x, (-1, x.shape[-1]))
     score, pitch = (
-        ops.matmul(x, blocks.scaled(weights[f"{head}/kernel"], gain=1.0)) + weights[f"{head}/bias"]
+        ops.matmul(x, scaled(weights[f"{head}/kernel"], gain=1.0)) + weights[f"{head}/bias"]
         for head in ("score", "pitch")
     )
     return score[:, 0], pitch
@@ -91,5 +91,5 @@ def _from_rgb(weights: Mapping[str, Any], block: int, images: Any) -> Any:
 
 def _convolve(weights: Mapping[str, Any], layer: str, x: Any, padding: str = "same") -> Any:
     """A convolution and leaky ReLU; unlike the generator's without the norm of each pixel."""
-    y = blocks.convolve(x, blocks.scaled(weights[f"{layer}/kernel"]), padding) + weights[f"{layer}/bias"]
+    y = convolve(x, scaled(weights[f"{layer}/kernel"]), padding) + weights[f"{layer}/bias"]
     return ops.leaky_relu(y, 0.2)

@@ -16,8 +16,8 @@ from keras import ops
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from samplepack.models import generator as blocks
 from samplepack.models.config import GANSynthConfig
+from samplepack.models.generator import Folded, code_of, first_block, fold, next_block, to_rgb
 from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.training.optimiser import Adam, Muon, clipped
 from samplepack.training.spectrograms import Spectrograms
@@ -321,8 +321,8 @@ class ReconstructionTrainer:
         log_sigma = ops.take(weights["log_sigma"], batch["instrument"], axis=0)
         sigma = ops.exp(log_sigma)
         divergence = ops.mean(ops.sum(0.5 * (mean**2 + sigma**2 - 1.0) - log_sigma, axis=-1))
-        code = blocks.code_of(mean + sigma * batch["noise"], batch["one_hot"])
-        folded = {name: self._cast(weight) for name, weight in blocks.fold(weights, self.config.channels).items()}
+        code = code_of(mean + sigma * batch["noise"], batch["one_hot"])
+        folded = {name: self._cast(weight) for name, weight in fold(weights, self.config.channels).items()}
         coarse, x = self._coarse(folded, code, batch)
         terms = dict(
             zip(("coarse_magnitude", "coarse_frequency"), self._distance(coarse, batch["coarse"], batch), strict=True)
@@ -339,26 +339,26 @@ class ReconstructionTrainer:
         terms["divergence"] = divergence
         return loss + batch["divergence"] * divergence, terms
 
-    def _coarse(self, folded: blocks.Folded, code: Any, batch: Tensors) -> tuple[Any, Any]:
-        x = blocks.first_block(folded, self._cast(code), self.config.start)
+    def _coarse(self, folded: Folded, code: Any, batch: Tensors) -> tuple[Any, Any]:
+        x = first_block(folded, self._cast(code), self.config.start)
         for number in range(2, self.coarse_block + 1):
-            x = blocks.block(folded, number, x, self._seen(batch, number))
-        return blocks.image(folded, self.coarse_block, x, self._seen(batch, self.coarse_block)), x
+            x = next_block(folded, number, x, self._seen(batch, number))
+        return to_rgb(folded, self.coarse_block, x, self._seen(batch, self.coarse_block)), x
 
-    def _crop_image(self, folded: blocks.Folded, x: Any, batch: Tensors) -> Any:
+    def _crop_image(self, folded: Folded, x: Any, batch: Tensors) -> Any:
         x = ops.take(ops.reshape(x, (-1, x.shape[-1])), batch["cells"], axis=0)
         last = len(self.config.channels)
         for number in range(self.coarse_block + 1, last + 1):
-            x = blocks.block(folded, number, x, self._seen(batch, number))
-        return blocks.image(folded, last, x, self._seen(batch, last))
+            x = next_block(folded, number, x, self._seen(batch, number))
+        return to_rgb(folded, last, x, self._seen(batch, last))
 
-    def _energy_distance(self, folded: blocks.Folded, batch: Tensors) -> Any:
+    def _energy_distance(self, folded: Folded, batch: Tensors) -> Any:
         """How differently the sounds of random latents and those of all instruments at the same pitch are spread, but
         for what doesn't depend on the network: least where a random latent is as far from an instrument, on average,
         as from another random latent. Between latents that were learned a network else gives what lies between their
         sounds, and random timbres are all alike. Source: Székely & Rizzo, "Energy statistics", 2013."""
         seen = {name.removeprefix("random_"): t for name, t in batch.items() if name.startswith("random_")}
-        images, _ = self._coarse(folded, blocks.code_of(batch["random"], seen["one_hot"]), seen)
+        images, _ = self._coarse(folded, code_of(batch["random"], seen["one_hot"]), seen)
         made = ops.cast(images[..., 0], "float32")
 
         def distances(one: Any, other: Any) -> Any:

@@ -254,9 +254,9 @@ class _Run:
                 self.labels,
                 training.seed,
             )
-        is_finish = number > 0 or self.loaded.begin_with is not None
+        is_fine_tuning = number > 0 or self.loaded.begin_with is not None
         images = Selected(self.spectrograms.images, self.chosen)
-        settings = training.finish if is_finish else training.adversarial
+        settings = training.finish if is_fine_tuning else training.adversarial
         return AdversarialTrainer(self.config, settings, images, self.labels[self.chosen], training.seed)
 
     def _train(self, trainer: Trainer, number: int, step: int, state: State) -> State:

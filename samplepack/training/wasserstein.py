@@ -13,8 +13,8 @@ import numpy as np
 from keras import ops
 from pydantic import BaseModel, ConfigDict, Field
 
-from samplepack.models import generator as blocks
 from samplepack.models.config import GANSynthConfig
+from samplepack.models.generator import average_bins, first_block, fold, next_block, to_rgb
 from samplepack.models.gradients import Tensors, value_and_gradients
 from samplepack.training.discriminator import downscaled, judge
 
@@ -42,7 +42,7 @@ class Weights(BaseModel):
 
 
 @dataclass(frozen=True)
-class Game:
+class Losses:
     """Both networks, grown to a block: what each of them is to make small.
 
     Weights are dicts by the names of `GANSynthConfig.tensor_shapes` and `discriminator.tensor_shapes`; those of blocks
@@ -68,27 +68,23 @@ class Game:
         times = 2 ** (self.block - 1)
         return self.config.frames // (self.config.start[0] * times), self.config.bins // (self.config.start[1] * times)
 
-    def made(self, generator: Tensors, notes: Tensors) -> Any:
+    def generated(self, generator: Tensors, notes: Tensors) -> Any:
         """The images that the generator makes of notes, of the block's size."""
         config, block = self.config, self.block
-        folded = blocks.fold(generator, config.channels[:block])
+        folded = fold(generator, config.channels[:block])
         rows: Any = None
         if self.templates is not None:
             rows = ops.transpose(ops.take(self.templates, notes["label"], axis=0), (0, 2, 1))
 
         def seen(number: int) -> Any:
             sees = config.template_channels(number)
-            return blocks.narrowed(rows, config.start[1] * 2 ** (number - 1)) if sees else None
+            return average_bins(rows, config.start[1] * 2 ** (number - 1)) if sees else None
 
-        x = below = blocks.first_block(folded, notes["code"], config.start)
+        x = below = first_block(folded, notes["code"], config.start)
         for number in range(2, block + 1):
-            below, x = x, blocks.block(folded, number, x, seen(number))
-        images = blocks.image(folded, block, x, seen(block))
-        return (
-            images
-            if self.share is None
-            else self._mixed(images, blocks.image(folded, block - 1, below, seen(block - 1)))
-        )
+            below, x = x, next_block(folded, number, x, seen(number))
+        images = to_rgb(folded, block, x, seen(block))
+        return images if self.share is None else self._mixed(images, to_rgb(folded, block - 1, below, seen(block - 1)))
 
     def real(self, spectrograms: Any) -> Any:
         """Real images as they look when the networks have grown so far; `spectrograms` are of full size."""
@@ -106,12 +102,12 @@ class Game:
             anchor: weights of a generator that it is held to, or None.
             pull: how strongly.
         """
-        images = self.made(generator, notes)
+        images = self.generated(generator, notes)
         score, logits = judge(discriminator, images, self.block, self.share)
         terms = {"score": -ops.mean(score), "pitch": cross_entropy(logits, notes["label"])}
         loss = terms["score"] + self.weights.pitch * terms["pitch"]
         if anchor is not None:
-            terms["anchor"] = distance(images, self.made(anchor, notes), self.config.normaliser.magnitude[0])
+            terms["anchor"] = distance(images, self.generated(anchor, notes), self.config.normaliser.magnitude[0])
             loss = loss + pull * terms["anchor"]
         right = ops.cast(ops.argmax(logits, axis=-1), "int32") == ops.cast(notes["label"], "int32")
         return loss, terms | {"pitch_right": ops.mean(ops.cast(right, "float32"))}

@@ -84,7 +84,7 @@ def fitted(tiny, unknown):
 def test_the_latent_that_made_a_sound_is_found(tiny, unknown, fitted):
     z, notes = unknown
     config, tensors = gansynth.read(tiny)
-    own_db = fits.FrozenNetwork(config, tensors).distance_db(z, fits.Wanted(config, notes))
+    own_db = fits.FrozenNetwork(config, tensors).distance_db(z, fits.TargetSpectrograms(config, notes))
     assert cosine(fitted.latent, z) > 0.995
     # Its own latent isn't at 0 dB: on the way through sound, at this size, much is lost.
     assert fitted.fitted_db - own_db < 0.05 * (fitted.nearest_db - own_db)
@@ -118,7 +118,7 @@ np.save({str(tmp_path / "z.npy")!r}, fit(read_checkpoint(Path({str(tiny.folder)!
 
 def test_gradients_are_those_of_the_loss(tiny, unknown):
     config, tensors = gansynth.read(tiny)
-    network, wanted = fits.FrozenNetwork(config, tensors), fits.Wanted(config, unknown[1])
+    network, wanted = fits.FrozenNetwork(config, tensors), fits.TargetSpectrograms(config, unknown[1])
     z = np.random.RandomState(8).standard_normal(6).astype("f4")
     _, gradient = network.loss_and_gradient(z, wanted)
     for axis in range(6):
@@ -135,7 +135,7 @@ def test_the_network_that_is_fitted_through_is_the_one_that_renders(name):
     z = np.random.RandomState(5).standard_normal(checkpoint.latent_dim)
     z = (z / np.sqrt(np.mean(z**2))).astype("f4")
     pitches = np.array([40, 84])
-    wanted = fits.Wanted(config, [OneNote(int(pitch), np.zeros(config.samples, "f4")) for pitch in pitches])
+    wanted = fits.TargetSpectrograms(config, [OneNote(int(pitch), np.zeros(config.samples, "f4")) for pitch in pitches])
     wanted.images = gansynth.load(checkpoint).spectrograms(np.stack([z, z]), pitches)
     network = fits.FrozenNetwork(config, tensors)
     assert network.distance_db(z, wanted) < 1e-2 < network.distance_db(-z, wanted)
@@ -156,8 +156,8 @@ def test_a_checkpoint_without_instruments_starts_from_seeds(monkeypatch):
 
 def test_notes_to_fit_by_are_spread_over_the_keyboard():
     notes = [OneNote(pitch, np.zeros(0, "f4")) for pitch in range(60, 24, -1)]
-    assert [note.pitch for note in fits._spread(notes, 3)] == [31, 43, 55]
-    assert [note.pitch for note in fits._spread(notes[:2], 3)] == [59, 60]
+    assert [note.pitch for note in fits._spread_over_pitches(notes, 3)] == [31, 43, 55]
+    assert [note.pitch for note in fits._spread_over_pitches(notes[:2], 3)] == [59, 60]
 
 
 def test_sounds_are_fitted_without_a_recipe(tmp_path, tiny, run):

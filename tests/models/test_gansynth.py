@@ -99,7 +99,7 @@ def test_fewer_products_are_the_same_convolutions(bins):
     start_backend()
     from keras import ops
 
-    from samplepack.models import winograd as fewer_products
+    from samplepack.models import winograd
 
     random = np.random.RandomState(2)
     x, kernel = random.standard_normal((2, 6, bins, 130)), random.standard_normal((3, 3, 130, 128)) / np.sqrt(9 * 130)
@@ -109,10 +109,10 @@ def test_fewer_products_are_the_same_convolutions(bins):
     def written_out(image):
         return ops.convert_to_numpy(ops.conv(image, kernel, padding="same", data_format="channels_last")) + bias
 
-    fewer = ops.convert_to_numpy(fewer_products.convolve(x, fewer_products.fold(kernel), bias))
-    assert np.abs(fewer - written_out(x)).max() < 1e-4
-    fewer = ops.convert_to_numpy(fewer_products.convolve_upsampled(x, fewer_products.fold_upsampling(kernel), bias))
-    assert np.abs(fewer - written_out(x.repeat(2, axis=1).repeat(2, axis=2))).max() < 1e-4
+    by_winograd = ops.convert_to_numpy(winograd.convolve(x, winograd.fold(kernel), bias))
+    assert np.abs(by_winograd - written_out(x)).max() < 1e-4
+    by_winograd = ops.convert_to_numpy(winograd.convolve_upsampled(x, winograd.fold_upsampling(kernel), bias))
+    assert np.abs(by_winograd - written_out(x.repeat(2, axis=1).repeat(2, axis=2))).max() < 1e-4
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -22,8 +22,8 @@ from keras import ops  # noqa: E402
 from samplepack.models.gansynth import GANSynth  # noqa: E402
 from samplepack.models.gradients import compiled, value_and_gradients  # noqa: E402
 from samplepack.training import discriminator  # noqa: E402
-from samplepack.training.adversarial import AdversarialSettings, AdversarialTrainer, FinishSettings, adam  # noqa: E402
-from samplepack.training.wasserstein import Game, Weights, cross_entropy, distance  # noqa: E402
+from samplepack.training.adversarial import AdversarialSettings, AdversarialTrainer, FineTuneSettings, adam  # noqa: E402
+from samplepack.training.wasserstein import Losses, Weights, cross_entropy, distance  # noqa: E402
 
 
 def module_of(path):
@@ -46,7 +46,7 @@ class Magenta:
         config = load_model(library.as_native(library.resolve(str(FIXTURES / name), FIXTURES))).config
         last = len(config.channels)
         share = None if config.progress in (None, last - 1) else np.float32(config.progress - (last - 2))
-        self.game = Game(config, Weights(), last, share)
+        self.losses = Losses(config, Weights(), last, share)
         reader = tf.train.load_checkpoint(str(next((FIXTURES / name).glob("stage_*"))))
         self.shapes = reader.get_variable_to_shape_map()
 
@@ -61,7 +61,7 @@ class Magenta:
         self.notes = {"code": ops.convert_to_tensor(codes), "label": ops.convert_to_tensor(label.astype("int32"))}
         self.real_label = ops.convert_to_tensor(real_label.astype("int32"))
         self.mixing = ops.convert_to_tensor(mixing.reshape(-1, 1, 1, 1))
-        self.real = self.game.real(ops.convert_to_tensor(maker.images()))
+        self.real = self.losses.real(ops.convert_to_tensor(maker.images()))
 
 
 def magentas(network, name):
@@ -94,16 +94,16 @@ def assert_gradients_agree(magenta, network, gradients):
 
 
 def test_discriminator_has_magentas_variables(magenta):
-    shapes = discriminator.tensor_shapes(magenta.game.config)
+    shapes = discriminator.tensor_shapes(magenta.losses.config)
     theirs = {n: s for n, s in magenta.shapes.items() if n.startswith("Discriminator/") and "Adam" not in n}
     assert {magentas("discriminator", name): list(shape) for name, shape in shapes.items()} == theirs
 
 
 def test_discriminator_judges_as_magentas(magenta):
-    game = magenta.game
+    losses = magenta.losses
 
     def judged(weights, real):
-        return discriminator.judge(weights, real, game.block, game.share)
+        return discriminator.judge(weights, real, losses.block, losses.share)
 
     score, logits = compiled(judged)(magenta.discriminator, magenta.real)
     assert np.abs(np.asarray(score) - magenta.golden["real_score"]).max() < 1e-5
@@ -118,7 +118,7 @@ def fading():
 
 def test_generator_learns_what_magentas_learns(fading):
     def learned(weights, critic):
-        return value_and_gradients(lambda w: fading.game.generator_loss(w, critic, fading.notes), weights)
+        return value_and_gradients(lambda w: fading.losses.generator_loss(w, critic, fading.notes), weights)
 
     loss, terms, gradients = compiled(learned)(fading.generator, fading.discriminator)
     assert float(loss) == pytest.approx(float(fading.golden["generator_loss"]), rel=1e-6)
@@ -127,13 +127,13 @@ def test_generator_learns_what_magentas_learns(fading):
 
 
 def test_discriminator_learns_what_magentas_learns(fading):
-    game = fading.game
+    losses = fading.losses
 
     def learned(generator, weights):
-        fake = game.made(generator, fading.notes)
-        slopes = game.slopes(weights, fading.real + fading.mixing * (fake - fading.real))
+        fake = losses.generated(generator, fading.notes)
+        slopes = losses.slopes(weights, fading.real + fading.mixing * (fake - fading.real))
         arguments = fading.real, fading.real_label, fake, fading.mixing
-        return slopes, value_and_gradients(lambda w: game.discriminator_loss(w, *arguments), weights)
+        return slopes, value_and_gradients(lambda w: losses.discriminator_loss(w, *arguments), weights)
 
     slopes, (loss, _, gradients) = compiled(learned)(fading.generator, fading.discriminator)
     assert np.asarray(slopes) == pytest.approx(fading.golden["slope"], rel=1e-3)
@@ -195,8 +195,8 @@ def test_distance_leaves_details_alone():
 
 @pytest.mark.parametrize("share", [None, 0.3])
 def test_slopes_are_those_of_finite_differences(share):
-    game = Game(small(start=(1, 2)), Weights(), 2, share)
-    weights = drawn(discriminator.tensor_shapes(game.config), dtype="float64")
+    losses = Losses(small(start=(1, 2)), Weights(), 2, share)
+    weights = drawn(discriminator.tensor_shapes(losses.config), dtype="float64")
     images = np.asarray(image((2, 2, 4, 2), dtype="float64"))
 
     def total(at):
@@ -210,14 +210,14 @@ def test_slopes_are_those_of_finite_differences(share):
     # A pixel of this block is four of full size, each of which moves its mean by a quarter.
     gradient *= np.array([0.1, 0.8]) / 2.0
     expected = np.sqrt((gradient**2).sum(axis=(1, 2, 3)))
-    assert np.asarray(game.slopes(weights, ops.convert_to_tensor(images))) == pytest.approx(expected, rel=1e-5)
+    assert np.asarray(losses.slopes(weights, ops.convert_to_tensor(images))) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("share", [None, 0.3])
 def test_discriminators_gradient_is_that_of_finite_differences(share):
     # The weight of the score is 1: those of the others are such that no term drowns.
-    game = Game(small(), Weights(penalty=0.5, drift=0.1, pitch=2.0), 2, share)
-    weights = drawn(discriminator.tensor_shapes(game.config), dtype="float64")
+    losses = Losses(small(), Weights(penalty=0.5, drift=0.1, pitch=2.0), 2, share)
+    weights = drawn(discriminator.tensor_shapes(losses.config), dtype="float64")
     real, fake, mixing = (
         image((3, 4, 8, 2), 6, "float64"),
         image((3, 4, 8, 2), 7, "float64"),
@@ -226,9 +226,9 @@ def test_discriminators_gradient_is_that_of_finite_differences(share):
     label = ops.convert_to_tensor(np.array([0, 2, 1], "int32"))
 
     def loss(at):
-        return game.discriminator_loss(at, real, label, fake, mixing)
+        return losses.discriminator_loss(at, real, label, fake, mixing)
 
-    way = drawn(discriminator.tensor_shapes(game.config), 8, "float64")
+    way = drawn(discriminator.tensor_shapes(losses.config), 8, "float64")
     ahead, behind = (float(loss({n: w + e * way[n] for n, w in weights.items()})[0]) for e in (1e-6, -1e-6))
     gradients = value_and_gradients(loss, weights)[2]
     along = sum(float(ops.sum(gradient * way[name])) for name, gradient in gradients.items())
@@ -236,25 +236,25 @@ def test_discriminators_gradient_is_that_of_finite_differences(share):
 
 
 def test_losses_are_the_sums_of_their_weighted_terms():
-    game = Game(small(), Weights(penalty=3.0, drift=5.0, pitch=7.0), 2)
-    critic = drawn(discriminator.tensor_shapes(game.config))
-    generator, other = drawn(game.config.tensor_shapes(), 9), drawn(game.config.tensor_shapes(), 10)
+    losses = Losses(small(), Weights(penalty=3.0, drift=5.0, pitch=7.0), 2)
+    critic = drawn(discriminator.tensor_shapes(losses.config))
+    generator, other = drawn(losses.config.tensor_shapes(), 9), drawn(losses.config.tensor_shapes(), 10)
     notes = {"code": image((3, 6)), "label": np.array([0, 1, 2], "int32")}
-    fake, real, label = game.made(generator, notes), image((3, 4, 8, 2)), np.array([2, 2, 0], "int32")
-    loss, terms = game.discriminator_loss(critic, real, label, fake, 0.5)
+    fake, real, label = losses.generated(generator, notes), image((3, 4, 8, 2)), np.array([2, 2, 0], "int32")
+    loss, terms = losses.discriminator_loss(critic, real, label, fake, 0.5)
     fakes, logits = discriminator.judge(critic, fake, 2)
     reals, _ = discriminator.judge(critic, real, 2)
     assert float(terms["score"]) == pytest.approx(np.mean(fakes) - np.mean(reals), rel=1e-4)
     assert float(terms["drift"]) == pytest.approx(np.mean(np.square(reals)), rel=1e-4)
-    slopes = np.asarray(game.slopes(critic, 0.5 * (real + fake)))
+    slopes = np.asarray(losses.slopes(critic, 0.5 * (real + fake)))
     assert float(terms["penalty"]) == pytest.approx(np.mean((slopes - 1.0) ** 2), rel=1e-4)
     weighted = terms["score"] + 3.0 * terms["penalty"] + 5.0 * terms["drift"] + 7.0 * terms["pitch"]
     assert float(loss) == pytest.approx(float(weighted), rel=1e-4)
 
-    loss, terms = game.generator_loss(generator, critic, notes, other, 11.0)
+    loss, terms = losses.generator_loss(generator, critic, notes, other, 11.0)
     assert float(terms["score"]) == pytest.approx(-np.mean(fakes), rel=1e-4)
     assert float(terms["pitch"]) == pytest.approx(float(cross_entropy(logits, notes["label"])), rel=1e-4)
-    assert float(terms["anchor"]) == pytest.approx(float(distance(fake, game.made(other, notes), 0.1)), rel=1e-4)
+    assert float(terms["anchor"]) == pytest.approx(float(distance(fake, losses.generated(other, notes), 0.1)), rel=1e-4)
     weighted = terms["score"] + 7.0 * terms["pitch"] + 11.0 * terms["anchor"]
     assert float(loss) == pytest.approx(float(weighted), rel=1e-4)
 
@@ -265,10 +265,12 @@ def test_a_block_fades_in_without_a_step():
     notes, spectrograms = {"code": image((3, 6)), "label": np.array([0, 1, 2], "int32")}, image((3, 4, 8, 2))
 
     def looked(block, share=None):
-        game = Game(config, Weights(), block, share)
-        real = game.real(spectrograms)
+        losses = Losses(config, Weights(), block, share)
+        real = losses.real(spectrograms)
         score, pitch = discriminator.judge(critic, real, block, share)
-        return [np.asarray(x) for x in (score, pitch, game.slopes(critic, real), real, game.made(generator, notes))]
+        return [
+            np.asarray(x) for x in (score, pitch, losses.slopes(critic, real), real, losses.generated(generator, notes))
+        ]
 
     for faded, plain in zip(looked(2, 1.0), looked(2), strict=True):
         assert faded == pytest.approx(plain, abs=1e-5)
@@ -283,10 +285,10 @@ def test_discriminator_takes_what_the_generator_makes(block):
     config = small(channels=(6, 5, 4, 3), frames=32, bins=64, templates={"from_block": 3, "channels": 2})
     weights = drawn(config.tensor_shapes() | {"templates": (3, 2, 64)})
     for share in (None, 0.5)[:block]:
-        game = Game(config, Weights(), block, share, weights["templates"])
-        made = game.made(weights, {"code": image((3, 6)), "label": np.array([0, 1, 2], "int32")})
+        losses = Losses(config, Weights(), block, share, weights["templates"])
+        made = losses.generated(weights, {"code": image((3, 6)), "label": np.array([0, 1, 2], "int32")})
         size = (3, 2 * 2 ** (block - 1), 4 * 2 ** (block - 1), 2)
-        assert tuple(made.shape) == tuple(game.real(image((3, 32, 64, 2))).shape) == size
+        assert tuple(made.shape) == tuple(losses.real(image((3, 32, 64, 2))).shape) == size
         score, logits = discriminator.judge(drawn(discriminator.tensor_shapes(config)), made, block, share)
         assert (tuple(score.shape), tuple(logits.shape)) == ((3,), (3, 3))
 
@@ -304,7 +306,9 @@ def test_training_and_rendering_make_the_same_images(progress):
     notes = trainer._notes(np.random.default_rng(1), trainer.start(tensors))
     block = max(config.shares())
     share = config.shares()[block]
-    made = Game(config, settings, block, None if share == 1.0 else share, tensors["templates"]).made(tensors, notes)
+    made = Losses(config, settings, block, None if share == 1.0 else share, tensors["templates"]).generated(
+        tensors, notes
+    )
     rendered = model.generator.predict_on_batch({"code": notes["code"], "label": notes["label"]})
     made = np.asarray(made).repeat(8 // made.shape[1], axis=1).repeat(16 // made.shape[2], axis=2)
     assert np.abs(made - rendered).max() < 1e-5
@@ -365,7 +369,7 @@ def test_blocks_above_the_last_in_use_stay_as_they_were_drawn():
 def finish(**changes):
     config = small(latent_normalisation="shell", instruments=["One", "Two"], templates={"from_block": 2, "channels": 2})
     tensors = {name: np.asarray(tensor) for name, tensor in drawn(config.tensor_shapes(), 13).items()}
-    settings = FinishSettings(**{"images": 12, "head_start": 4, "batch": 2} | changes)
+    settings = FineTuneSettings(**{"images": 12, "head_start": 4, "batch": 2} | changes)
     return trainer_of(settings, config), tensors
 
 
@@ -405,10 +409,10 @@ def test_a_finish_plays_instruments_own_latents_too(share, distinct):
         (AdversarialSettings, {"stable_images": 0}),
         (AdversarialSettings, {"learning_rate": -1.0}),
         (AdversarialSettings, {"anchor": 1.0}),
-        (FinishSettings, {"stable_images": 10}),
-        (FinishSettings, {"average": 1.0}),
-        (FinishSettings, {"images": 2000, "head_start": 2000}),
-        (FinishSettings, {"penalty": float("nan")}),
+        (FineTuneSettings, {"stable_images": 10}),
+        (FineTuneSettings, {"average": 1.0}),
+        (FineTuneSettings, {"images": 2000, "head_start": 2000}),
+        (FineTuneSettings, {"penalty": float("nan")}),
     ],
     ids=str,
 )  # fmt: skip

@@ -147,20 +147,20 @@ finish: {images: 16, batch: 4, head_start: 4}
 
 
 def test_what_is_learned_on_a_crop_is_what_the_whole_network_makes_there(trainer):
-    from samplepack.models import generator as blocks
+    from samplepack.models.generator import fold, next_block, to_rgb
 
     trainer, state = trainer
     weights = {name.removeprefix("weights/"): w for name, w in state.items() if name.startswith("weights/")}
     batch = trainer._shards(trainer._batch(5))[1]
     code = np.asarray(trainer_code(weights, batch))
-    folded = blocks.fold(weights, trainer.config.channels)
+    folded = fold(weights, trainer.config.channels)
     _, x = trainer._coarse(folded, code, batch)
     crop = np.asarray(trainer._crop_image(folded, x, batch))
     labels = batch["one_hot"].argmax(axis=1)
     for number in (3, 4):
         seen = trainer._templates[number][labels]
-        x = blocks.block(folded, number, x, seen)
-    whole = np.asarray(blocks.image(folded, 4, x, seen))
+        x = next_block(folded, number, x, seen)
+    whole = np.asarray(to_rgb(folded, 4, x, seen))
     cells = batch["cells"][:, 0, 0] % (4 * 32)
     judged = 0
     for note in range(len(labels)):
@@ -213,7 +213,7 @@ def test_the_frequency_of_silence_costs_nothing_and_divides_by_nothing(trainer):
 
 
 def test_random_timbres_are_judged_by_their_energy_distance_from_instruments_at_the_same_pitch(trainer):
-    from samplepack.models import generator as blocks
+    from samplepack.models.generator import fold
 
     trainer, state = trainer
     weights = {name.removeprefix("weights/"): w for name, w in state.items() if name.startswith("weights/")}
@@ -222,7 +222,7 @@ def test_random_timbres_are_judged_by_their_energy_distance_from_instruments_at_
     assert (shard["random_one_hot"].argmax(axis=1) == label).all()
     at_the_pitch = trainer.spectrograms.coarse[trainer.labels == label][..., 0].astype("float32")
     assert all(any(np.array_equal(other, note) for note in at_the_pitch) for other in shard["others"])
-    folded = blocks.fold(weights, trainer.config.channels)
+    folded = fold(weights, trainer.config.channels)
     z = shard["random"] / np.sqrt(np.mean(shard["random"] ** 2, axis=-1, keepdims=True))
     code = np.concatenate([z, shard["random_one_hot"]], axis=-1)
     code = code / np.sqrt(np.mean(code**2, axis=-1, keepdims=True) + 1e-8)
