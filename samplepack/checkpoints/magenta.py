@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.base.errors import InputError
+from samplepack.models.checkpoint import FAMILY
 
 PITCHES = (24, 84)
 """The pitches that stand behind Magenta's 61 labels."""
@@ -198,7 +199,7 @@ def _config(layout: Layout, step: int | None, tensors: dict[str, Any], name: str
                 f"checkpoint '{name}': experiment.json says {key} {layout.experiment[key]}, the weights have {value}"
             )
     return {
-        "family": "gansynth",
+        "family": FAMILY,
         "latent_dim": latent_dim,
         "pitches": PITCHES,
         "sample_rate_hz": settings["sample_rate"],

@@ -44,10 +44,9 @@ class Comparison:
         model = load_model(checkpoint)
         import keras
 
-        from samplepack.models.gansynth import GANSynth, mel_to_sound
+        from samplepack.models.gansynth import mel_to_sound
         from samplepack.models.mel_if import SoundToMel
 
-        assert isinstance(model, GANSynth)
         config = model.config
         if contents.samples != config.samples:
             raise InputError(

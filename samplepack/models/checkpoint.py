@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from samplepack.base.errors import InputError, Problem
+from samplepack.base.errors import InputError, Problem, did_you_mean
 from samplepack.base.files import folder_aside, read_regular
 from samplepack.documents.problems import wrong
 
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
+
+FAMILY = "gansynth"
 
 _MOST_BYTES, _MOST_CONFIG_BYTES = 4 << 30, 16 << 20
 
@@ -39,12 +41,12 @@ PitchRange = Annotated[tuple[int, int], AfterValidator(_low_to_high)]
 
 
 class Config(BaseModel):
-    """What every family of checkpoints says of itself; a family adds its own keys."""
+    """What any checkpoint says of itself; `GANSynthConfig` adds the network's sizes."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     family: str
-    """The kind of network, a key of `models.FAMILIES`."""
+    """The kind of network: `gansynth`, the only one that there is so far."""
 
     latent_dim: int = Field(gt=0)
     """Length of a latent."""
@@ -105,7 +107,8 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     """Read what a checkpoint says of itself and check that it is whole.
 
     Raises:
-        InputError: no such folder, a config that isn't one, or weights that aren't those that the config names.
+        InputError: no such folder, a config that isn't one, an unknown family, or weights that aren't those that the
+            config names.
     """
     try:
         config = Config.model_validate(json.loads(read_regular(folder / CONFIG, _MOST_CONFIG_BYTES)))
@@ -115,6 +118,11 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         raise InputError(*config_problems(error, name)) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"checkpoint '{name}': {CONFIG} is not JSON: {error}") from error
+    if config.family != FAMILY:
+        raise InputError(
+            f"checkpoint '{name}': unknown family '{config.family}'{did_you_mean(config.family, (FAMILY,))} "
+            f"(known: {FAMILY})"
+        )
     try:
         digest = _digest(config, read_regular(folder / WEIGHTS, _MOST_BYTES))
     except OSError as error:

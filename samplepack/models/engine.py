@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from samplepack.base.errors import InputError, did_you_mean
+from samplepack.base.errors import InputError
 from samplepack.models.backend import Device, backend, start_backend
 from samplepack.models.checkpoint import Checkpoint
 
-FAMILIES = {"gansynth": "samplepack.models.gansynth"}
-"""Family → the module that reads its checkpoints; its `load(checkpoint)` gives a `Model`."""
+if TYPE_CHECKING:
+    from samplepack.models.gansynth import GANSynth
 
 ENGINE_REVISION = 5
-"""Counts up whenever any family's arithmetic changes: cached notes of another revision aren't used."""
-
-
-class Model(Protocol):
-    """A loaded checkpoint."""
-
-    def render(self, latents: NDArray[np.float32], pitches: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Latents, float32, shape (n, latent_dim), and MIDI pitches, shape (n,), to waves, shape (n, samples).
-
-        A note's bits depend on its latent and pitch alone, not on n or on what stands beside it. Several threads may
-        call it at once; `batches_at_once` of them gain by it.
-        """
-        ...
+"""Counts up whenever the network's arithmetic changes: cached notes of another revision aren't used."""
 
 
 Precision = Literal["float32", "bfloat16"]
@@ -75,22 +59,17 @@ def _version(package: str) -> str:
 DEFAULT_ENGINE = Engine()
 
 
-def load_model(checkpoint: Checkpoint, engine: Engine = DEFAULT_ENGINE) -> Model:
-    """Read a checkpoint's weights and make its network. Imports TensorFlow (or what `backend` says).
+def load_model(checkpoint: Checkpoint, engine: Engine = DEFAULT_ENGINE) -> GANSynth:
+    """Read a checkpoint's weights and make its network. Imports Keras and its backend.
 
     Args:
         checkpoint: what to load.
         engine: what it is to run on.
 
     Raises:
-        InputError: the family is unknown, or the weights aren't what the config says.
+        InputError: the weights aren't what the config says, or the backend isn't installed.
     """
-    family = checkpoint.config.family
-    if family not in FAMILIES:
-        raise InputError(
-            f"checkpoint '{checkpoint.name}': unknown family '{family}'{did_you_mean(family, FAMILIES)} "
-            f"(known: {', '.join(FAMILIES)})"
-        )
     start_backend()
-    model: Model = importlib.import_module(FAMILIES[family]).load(checkpoint, engine)
-    return model
+    from samplepack.models.gansynth import GANSynth, read
+
+    return GANSynth(*read(checkpoint), engine)

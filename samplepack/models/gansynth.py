@@ -26,15 +26,6 @@ from samplepack.models.generator import NORM_EPSILON, Folded, average_bins, firs
 from samplepack.models.mel_if import MelToSound
 
 
-def load(checkpoint: Checkpoint, engine: Engine = DEFAULT_ENGINE) -> GANSynth:
-    """Read a checkpoint's weights and make its network.
-
-    Raises:
-        InputError: as of `read`.
-    """
-    return GANSynth(*read(checkpoint), engine)
-
-
 def read(checkpoint: Checkpoint) -> tuple[GANSynthConfig, Tensors]:
     """A checkpoint's sizes, and its weights by name.
 
@@ -77,12 +68,18 @@ class GANSynth:
     def render(self, latents: NDArray[np.float32], pitches: NDArray[np.int32]) -> NDArray[np.float32]:
         """Notes as sound.
 
+        A note's bits depend on its latent and pitch alone, not on n or on what stands beside it. Several threads may
+        call it at once; `batches_at_once` of them gain by it.
+
         Args:
             latents: float32, shape (n, latent_dim).
             pitches: MIDI, shape (n,).
 
         Returns:
             Waves, float32, shape (n, samples).
+
+        Raises:
+            ValueError: a pitch is none of the checkpoint's.
         """
         return self._in_batches(self._synthesiser, latents, pitches)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import cache as once
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,10 +14,13 @@ from samplepack.base.parallel import threads
 from samplepack.base.progress import Task
 from samplepack.models.backend import batches_at_once
 from samplepack.models.checkpoint import Checkpoint
-from samplepack.models.engine import NOTES_TOGETHER, Engine, Model, load_model
+from samplepack.models.engine import NOTES_TOGETHER, Engine, load_model
 from samplepack.rendering.cache import Cache
 from samplepack.rendering.plan import Note
 from samplepack.sound.audio import Audio, Samples
+
+if TYPE_CHECKING:
+    from samplepack.models.gansynth import GANSynth
 
 
 def render(
@@ -49,7 +53,7 @@ def render(
     batches = [in_order[i : i + together] for i in range(0, len(in_order), together)]
 
     @once
-    def model() -> Model:
+    def model() -> GANSynth:
         task.remark("loading the network")
         return load() if load else load_model(checkpoint, engine)
 
@@ -72,7 +76,7 @@ def render(
             yield note, Audio(wave[np.newaxis], checkpoint.rate_hz)
 
 
-def _render_batch(batch: list[Note], model: Model, cache: Cache) -> dict[str, Samples]:
+def _render_batch(batch: list[Note], model: GANSynth, cache: Cache) -> dict[str, Samples]:
     latents = np.stack([note.z for note in batch])
     waves = model.render(latents, np.array([note.pitch for note in batch], dtype=np.int32))
     for note, wave in zip(batch, waves, strict=True):

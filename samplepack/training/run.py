@@ -23,7 +23,7 @@ from samplepack.base.version import __version__
 from samplepack.datasets.one_note import OneNote
 from samplepack.fitting.descent import fit
 from samplepack.models.backend import backend
-from samplepack.models.checkpoint import read_tensors, write_checkpoint
+from samplepack.models.checkpoint import FAMILY, read_tensors, write_checkpoint
 from samplepack.models.config import Decoder, GANSynthConfig, Normaliser, Templates
 from samplepack.models.gansynth import GANSynth
 from samplepack.models.gradients import be_deterministic
@@ -119,7 +119,7 @@ def _new_config(network: Network, rate_hz: int, samples: int, instruments: list[
     blocks = len(network.channels)
     frames, bins = (size * 2 ** (blocks - 1) for size in network.start)
     return GANSynthConfig(
-        family="gansynth",
+        family=FAMILY,
         latent_dim=network.latent_dim,
         latent_normalisation="shell",
         pitches=network.pitches,

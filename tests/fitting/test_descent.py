@@ -13,6 +13,7 @@ from samplepack.checkpoints import library
 from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
 from samplepack.models.config import GANSynthConfig
+from samplepack.models.engine import load_model
 from tests.helpers.places import FIXTURES
 from tests.helpers.tones import RATE_HZ
 from tests.helpers.tones import steady_wave as tone
@@ -68,7 +69,7 @@ def unknown(tiny):
     """A latent that the checkpoint knows no name for, and three notes of it."""
     z = np.random.RandomState(3).standard_normal((1, 6)).astype("f4")
     pitches = np.array([72, 73, 75])
-    waves = gansynth.load(tiny).render(np.repeat(z, 3, axis=0), pitches)
+    waves = load_model(tiny).render(np.repeat(z, 3, axis=0), pitches)
     return z[0], [OneNote(int(pitch), wave) for pitch, wave in zip(pitches, waves, strict=True)]
 
 
@@ -136,7 +137,7 @@ def test_the_network_that_is_fitted_through_is_the_one_that_renders(name):
     z = (z / np.sqrt(np.mean(z**2))).astype("f4")
     pitches = np.array([40, 84])
     wanted = fits.TargetSpectrograms(config, [OneNote(int(pitch), np.zeros(config.samples, "f4")) for pitch in pitches])
-    wanted.images = gansynth.load(checkpoint).spectrograms(np.stack([z, z]), pitches)
+    wanted.images = load_model(checkpoint).spectrograms(np.stack([z, z]), pitches)
     network = fits.FrozenNetwork(config, tensors)
     assert network.distance_db(z, wanted) < 1e-2 < network.distance_db(-z, wanted)
     assert network.loss_and_gradient(z, wanted)[0] < 1e-3
