@@ -11,6 +11,7 @@ from samplepack.datasets.dataset import Dataset
 from samplepack.evaluation import measures
 from samplepack.models.checkpoint import Checkpoint, read_tensors
 from samplepack.models.engine import load_model
+from samplepack.models.latent import onto_shell
 
 Latents = NDArray[np.float32]
 """Shape (n, latent_dim)."""
@@ -104,8 +105,7 @@ class Comparison:
     def round_trip(self, waves: Waves) -> Waves:
         """Waves as they'd sound if the network made their spectrograms exactly: through its normalised outputs, which
         lie within ±1, and back."""
-        normaliser = np.array([self._config.normaliser.magnitude, self._config.normaliser.frequency], np.float32)
-        a, b = normaliser[:, 0], normaliser[:, 1]
+        a, b = self._config.normaliser.a, self._config.normaliser.b
         back = []
         for first in range(0, len(waves), _TOGETHER):
             outputs = np.clip(self._to_mel(waves[first : first + _TOGETHER]) * a + b, -1.0, 1.0)
@@ -115,4 +115,4 @@ class Comparison:
     def _normalised(self, latents: Latents) -> Latents:
         if self._config.latent_normalisation == "none":
             return latents
-        return np.asarray(latents / np.sqrt(np.mean(np.square(latents), axis=-1, keepdims=True)))
+        return onto_shell(latents)

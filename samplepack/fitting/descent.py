@@ -16,7 +16,7 @@ from samplepack.models.checkpoint import Checkpoint, Tensors
 from samplepack.models.config import GANSynthConfig
 from samplepack.models.generator import Folded, code_of, fold
 from samplepack.models.gradients import compiled, value_and_gradients
-from samplepack.models.latent import Latent, latent_from_seed
+from samplepack.models.latent import Latent, latent_from_seed, onto_shell
 from samplepack.models.mel_if import SoundToMel
 
 STEPS = 80
@@ -33,6 +33,8 @@ _NOTES_TO_CHOOSE_BY = 3
 
 _NOTES_TOGETHER = 4
 """What goes through the network at once at most: gradients through a full-size one take 250 MB a note."""
+
+_SHELL_EPSILON = 1e-12
 
 _BANDS = 64
 
@@ -114,7 +116,7 @@ def _descend(
         square += (1.0 - _BETAS[1]) * (gradient**2 - square)
         unbiased = mean / (1.0 - _BETAS[0] ** step), square / (1.0 - _BETAS[1] ** step)
         rate = _LEARNING_RATE * 0.5 * (1.0 + np.cos(np.pi * (step - 1) / STEPS))
-        z = _on_shell(z - rate * unbiased[0] / (np.sqrt(unbiased[1]) + 1e-8))
+        z = onto_shell(z - rate * unbiased[0] / (np.sqrt(unbiased[1]) + 1e-8), _SHELL_EPSILON)
         on_step(step)
     return best
 
@@ -125,12 +127,7 @@ def _known_latents(config: GANSynthConfig, tensors: Tensors) -> dict[str, Latent
         known = dict(zip(config.instruments, tensors["instruments"], strict=True))
     else:
         known = {f"seed {seed}": latent_from_seed(seed, config.latent_dim) for seed in range(_SEEDS)}
-    return {name: _on_shell(latent).astype(np.float32) for name, latent in known.items()}
-
-
-def _on_shell(z: NDArray[Any]) -> NDArray[Any]:
-    """A latent made as long as those that are drawn at random: its root mean square is 1."""
-    return np.asarray(z / np.sqrt(np.mean(np.square(z)) + 1e-12))
+    return {name: onto_shell(latent, _SHELL_EPSILON).astype(np.float32) for name, latent in known.items()}
 
 
 def _spread_over_pitches(notes: Sequence[OneNote], most: int) -> list[OneNote]:
@@ -152,8 +149,7 @@ class TargetSpectrograms:
         self.pitches = np.array([note.pitch for note in notes])
         analysis = SoundToMel(config.frames, config.bins, config.sample_rate_hz)
         spectrogram = analysis(np.stack([note.wave for note in notes]))
-        scale = np.array([config.normaliser.magnitude, config.normaliser.frequency], np.float32)
-        self.images: Images = np.asarray(spectrogram * scale[:, 0] + scale[:, 1], np.float32)
+        self.images: Images = np.asarray(spectrogram * config.normaliser.a + config.normaliser.b, np.float32)
 
 
 class FrozenNetwork:
@@ -161,7 +157,6 @@ class FrozenNetwork:
 
     def __init__(self, config: GANSynthConfig, tensors: Tensors) -> None:
         self.config = config
-        self._labels = np.eye(config.pitches[1] - config.pitches[0] + 1, dtype=np.float32)
         self._templates = tensors["templates"].transpose(0, 2, 1) if config.templates else None
         self._folded = fold(tensors, config.channels[: max(config.shares())])
         self._distance = compiled(self._distance_of_part)
@@ -191,7 +186,7 @@ class FrozenNetwork:
             counts = np.where(part < notes, 1.0 / notes, 0.0).astype(np.float32)
             part = part.clip(max=notes - 1)
             templates = None if self._templates is None else self._templates[labels[part]]
-            yield counts, wanted.images[part], self._labels[labels[part]], templates, self._folded
+            yield counts, wanted.images[part], self.config.one_hot(labels[part]), templates, self._folded
 
     def _distance_of_part(self, latent: Any, counts: Any, wanted: Any, *at: Any) -> Any:
         return ops.sum(counts * self._distances_db(self._images(latent, *at), wanted))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from samplepack.base.errors import Problem
-from samplepack.models.checkpoint import Config, Tensors
+from samplepack.base.errors import InputError, Problem
+from samplepack.models.checkpoint import Checkpoint, Config, Tensors, config_problems
 
 Phase = Literal["direct", "peak-locked"]
 """How a spectrogram's frequencies become phases; see `MelToSound`."""
@@ -23,6 +25,16 @@ class Normaliser(BaseModel):
 
     frequency: tuple[float, float]
     """a and b of the instantaneous frequency, in units of π a frame."""
+
+    @property
+    def a(self) -> NDArray[np.float32]:
+        """The factors of magnitude and frequency, float32, shape (2,)."""
+        return np.array([self.magnitude[0], self.frequency[0]], np.float32)
+
+    @property
+    def b(self) -> NDArray[np.float32]:
+        """The offsets of magnitude and frequency, float32, shape (2,)."""
+        return np.array([self.magnitude[1], self.frequency[1]], np.float32)
 
 
 class Decoder(BaseModel):
@@ -71,11 +83,26 @@ class GANSynthConfig(Config):
     normaliser: Normaliser
     decoder: Decoder
 
+    @property
+    def pitch_count(self) -> int:
+        """How many pitches the network has a label for."""
+        return self.pitches[1] - self.pitches[0] + 1
+
+    def one_hot(self, labels: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Pitches as the network is given them.
+
+        Args:
+            labels: pitches counted from the lowest, shape (n,).
+
+        Returns:
+            float32, shape (n, pitch_count), 1.0 at each label, else 0.0.
+        """
+        return np.asarray(np.eye(self.pitch_count, dtype=np.float32)[labels])
+
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name → shape of every tensor of such a checkpoint's `weights.safetensors`."""
-        pitches = self.pitches[1] - self.pitches[0] + 1
         shapes: dict[str, tuple[int, ...]] = {}
-        below = self.latent_dim + pitches
+        below = self.latent_dim + self.pitch_count
         for block, channels in enumerate(self.channels, start=1):
             extra = self.template_channels(block)
             kernel = self.start if block == 1 else (3, 3)
@@ -88,7 +115,7 @@ class GANSynthConfig(Config):
                 shapes[f"block_{block}/{layer}/bias"] = shape[-1:]
             below = channels
         if self.templates:
-            shapes["templates"] = (pitches, self.templates.channels, self.bins)
+            shapes["templates"] = (self.pitch_count, self.templates.channels, self.bins)
         if self.instruments:
             shapes["instruments"] = (len(self.instruments), self.latent_dim)
         return shapes
@@ -104,6 +131,18 @@ class GANSynthConfig(Config):
         progress = last - 1 if self.progress is None else self.progress
         shares = {b: max(0.0, min(progress - (b - 2), b - progress)) for b in range(1, last + 1)}
         return {block: share for block, share in shares.items() if share > 0.0}
+
+
+def gansynth_config(checkpoint: Checkpoint) -> GANSynthConfig:
+    """A checkpoint's sizes.
+
+    Raises:
+        InputError: the config lacks one or names an unknown one.
+    """
+    try:
+        return GANSynthConfig.model_validate(checkpoint.config.model_dump())
+    except ValidationError as error:
+        raise InputError(*config_problems(error, checkpoint.name)) from error
 
 
 def shape_problems(config: GANSynthConfig, tensors: Tensors, name: str) -> list[Problem]:

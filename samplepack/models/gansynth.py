@@ -14,15 +14,14 @@ import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from samplepack.base.errors import InputError
 from samplepack.base.parallel import threads
 from samplepack.models.backend import batches_at_once
-from samplepack.models.checkpoint import Checkpoint, Tensors, config_problems, read_tensors
-from samplepack.models.config import GANSynthConfig, shape_problems
+from samplepack.models.checkpoint import Checkpoint, Tensors, read_tensors
+from samplepack.models.config import GANSynthConfig, gansynth_config, shape_problems
 from samplepack.models.engine import DEFAULT_ENGINE, NOTES_TOGETHER, Engine, Precision
-from samplepack.models.generator import NORM_EPSILON, Folded, average_bins, first_block, fold, next_block, to_rgb
+from samplepack.models.generator import Folded, average_bins, first_block, fold, next_block, numpy_codes, to_rgb
 from samplepack.models.mel_if import MelToSound
 
 
@@ -33,10 +32,7 @@ def read(checkpoint: Checkpoint) -> tuple[GANSynthConfig, Tensors]:
         InputError: the config lacks a size or names an unknown one, or a weight is missing, of another shape or not
             finite.
     """
-    try:
-        config = GANSynthConfig.model_validate(checkpoint.config.model_dump())
-    except ValidationError as error:
-        raise InputError(*config_problems(error, checkpoint.name)) from error
+    config = gansynth_config(checkpoint)
     tensors = read_tensors(checkpoint)
     problems = shape_problems(config, tensors, checkpoint.name)
     if problems:
@@ -93,10 +89,11 @@ class GANSynth:
         together = self.notes_together
         full = -len(pitches) % together
         labels = np.asarray(pitches, "int32") - self.config.pitches[0]
-        if np.any((labels < 0) | (labels >= self.generator.labels)):
+        if np.any((labels < 0) | (labels >= self.config.pitch_count)):
             # NumPy would take a label below 0 from the other end: a note of another pitch, and no error.
             raise ValueError(f"pitches from {self.config.pitches[0]} to {self.config.pitches[1]} alone can be rendered")
-        codes = np.pad(self._codes(np.asarray(latents, "float32"), labels), [(0, full), (0, 0)], mode="edge")
+        codes = numpy_codes(self.config, np.asarray(latents, "float32"), labels)
+        codes = np.pad(codes, [(0, full), (0, 0)], mode="edge")
         labels = np.pad(labels, (0, full), mode="edge")
         batches = [slice(i, i + together) for i in range(0, len(labels), together)]
 
@@ -107,16 +104,6 @@ class GANSynth:
         # A single batch in the thread that asks for it: convolutions are prepared anew for each new thread.
         results = [made(batches[0])] if len(batches) == 1 else list(self._map(made, batches))
         return np.concatenate(results)[: len(pitches)]
-
-    def _codes(self, latents: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Latents and one-hot labels, normalised: shape (n, latent_dim + labels). In NumPy, which sums a row the same
-        way in any company."""
-        if self.config.latent_normalisation == "shell":
-            latents = latents / np.sqrt(np.mean(np.square(latents), axis=-1, keepdims=True))
-        one_hot = np.eye(self.generator.labels, dtype="float32")[labels]
-        codes = np.concatenate([latents, one_hot], axis=-1)
-        norm = np.sqrt(np.mean(np.square(codes), axis=-1, keepdims=True) + np.float32(NORM_EPSILON))
-        return np.asarray(codes / norm)
 
 
 class Generator(keras.Model):
@@ -129,7 +116,6 @@ class Generator(keras.Model):
     def __init__(self, config: GANSynthConfig, tensors: Tensors, engine: Engine = DEFAULT_ENGINE) -> None:
         super().__init__(dtype="float32")
         self.config, self.precision = config, engine.precision
-        self.labels = config.pitches[1] - config.pitches[0] + 1
         templates = tensors["templates"].transpose(0, 2, 1) if config.templates else None
         self.templates = None if templates is None else _constant(self, templates, engine.precision)
         # A GPU has algorithms of its own, and in bfloat16 Winograd's sums would be too rough.
@@ -177,8 +163,7 @@ class Synthesiser(keras.Model):
     def __init__(self, generator: Generator, config: GANSynthConfig) -> None:
         super().__init__(dtype="float32")
         self.generator = generator
-        normaliser = np.array([config.normaliser.magnitude, config.normaliser.frequency], "float32")
-        self.a, self.b = normaliser[:, 0], normaliser[:, 1]
+        self.a, self.b = config.normaliser.a, config.normaliser.b
         self.decoder = mel_to_sound(config)
         self.built = True
 

@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from samplepack.models import winograd
+from samplepack.models.config import GANSynthConfig
+from samplepack.models.latent import onto_shell
 
 Folded = dict[str, Any]
 """Name → weight, as the functions below want them."""
@@ -74,6 +77,26 @@ def code_of(latents: Any, one_hot: Any) -> Any:
     normalised together; shape (batch, latent_dim + pitches)."""
     latents = latents * ops.rsqrt(ops.mean(ops.square(latents), axis=-1, keepdims=True))
     return pixel_norm(ops.concatenate([latents, one_hot], axis=-1))
+
+
+def numpy_codes(
+    config: GANSynthConfig, latents: NDArray[np.float32], labels: NDArray[np.integer]
+) -> NDArray[np.float32]:
+    """What block 1 sees, for rendering: `code_of` in NumPy, which sums a row the same way whatever stands beside it.
+
+    Args:
+        config: says whether latents are brought onto the shell.
+        latents: float32, shape (n, latent_dim).
+        labels: pitches counted from the lowest, shape (n,).
+
+    Returns:
+        float32, shape (n, latent_dim + pitch_count).
+    """
+    if config.latent_normalisation == "shell":
+        latents = onto_shell(latents)
+    codes = np.concatenate([latents, config.one_hot(labels)], axis=-1)
+    norm = np.sqrt(np.mean(np.square(codes), axis=-1, keepdims=True) + np.float32(NORM_EPSILON))
+    return np.asarray(codes / norm)
 
 
 def first_block(folded: Folded, code: Any, start: tuple[int, int]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,19 @@ def latent_from_seed(seed: int, latent_dim: int) -> Latent:
         float32, shape (latent_dim,).
     """
     return np.random.RandomState(seed).standard_normal(latent_dim).astype(np.float32)
+
+
+def onto_shell(latents: NDArray[Any], epsilon: float = 0.0) -> NDArray[Any]:
+    """Scale latents so that the root mean square of each is 1: as long as those that are drawn at random, on average.
+
+    Args:
+        latents: float, shape (..., latent_dim).
+        epsilon: added to the mean square; 0.0 makes NaN of a latent of zeros.
+
+    Returns:
+        Shape and dtype of `latents`.
+    """
+    return np.asarray(latents / np.sqrt(np.mean(np.square(latents), axis=-1, keepdims=True) + epsilon))
 
 
 def slerp(z0: Latent, z1: Latent, position: float) -> Latent:

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from samplepack.documents.problems import wrong
 from samplepack.models.config import GANSynthConfig
-from samplepack.models.generator import NORM_EPSILON
+from samplepack.models.generator import numpy_codes
 from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.training import discriminator
 from samplepack.training.spectrograms import Selected
@@ -263,12 +263,7 @@ class AdversarialTrainer:
         if isinstance(settings, FineTuneSettings) and config.instruments:
             own = ops.convert_to_numpy(state["fixed/instruments"])[random.integers(len(config.instruments), size=size)]
             latents = np.where(random.random((size, 1)) < settings.own_latents, own, latents)
-        if config.latent_normalisation == "shell":
-            latents = latents / np.sqrt(np.mean(np.square(latents), axis=-1, keepdims=True))
-        one_hot = np.eye(config.pitches[1] - config.pitches[0] + 1, dtype=np.float32)[label]
-        codes = np.concatenate([latents, one_hot], axis=-1)
-        norm = np.sqrt(np.mean(np.square(codes), axis=-1, keepdims=True) + np.float32(NORM_EPSILON))
-        return {"code": (codes / norm).astype(np.float32), "label": label}
+        return {"code": numpy_codes(config, latents, label), "label": label}
 
     def _real(self, random: np.random.Generator) -> dict[str, NDArray[Any]]:
         """A batch of real images, and where between real and made ones the gradient penalty looks."""

@@ -45,8 +45,7 @@ def calibrated(
         normaliser = Normaliser(
             magnitude=(a, b - a * gain_db * math.log(10.0) / 10.0), frequency=config.normaliser.frequency
         )
-        scale = np.array([normaliser.magnitude, normaliser.frequency], "float32")
-        made = [spectra(wave) for wave in decode.predict_on_batch((images - scale[:, 1]) / scale[:, 0])]
+        made = [spectra(wave) for wave in decode.predict_on_batch((images - normaliser.b) / normaliser.a)]
         distance_db = np.mean([log_spectral_distance_db(r, m) for r, m in zip(real, made, strict=True)])
         loud_db = np.median([loud_bins_db(r, m) for r, m in zip(real, made, strict=True)])
         tried[normaliser] = float(distance_db + _LOUD_WEIGHT * abs(loud_db))

@@ -24,7 +24,6 @@ def tensor_shapes(config: GANSynthConfig) -> dict[str, tuple[int, ...]]:
 
     The last layer is as wide as block 1. Kernels are (h, w, in, out), those of the two heads (in, out).
     """
-    pitches = config.pitches[1] - config.pitches[0] + 1
     last = config.channels[0]
     shapes: dict[str, tuple[int, ...]] = {}
     for block, channels in enumerate(config.channels, start=1):
@@ -37,7 +36,7 @@ def tensor_shapes(config: GANSynthConfig) -> dict[str, tuple[int, ...]]:
         }.items():
             shapes[f"block_{block}/{layer}/kernel"] = shape
             shapes[f"block_{block}/{layer}/bias"] = shape[-1:]
-    for head, size in {"score": 1, "pitch": pitches}.items():
+    for head, size in {"score": 1, "pitch": config.pitch_count}.items():
         shapes[f"{head}/kernel"] = (last, size)
         shapes[f"{head}/bias"] = (size,)
     return shapes

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from samplepack.models.config import GANSynthConfig
 from samplepack.models.generator import Folded, code_of, first_block, fold, next_block, to_rgb
 from samplepack.models.gradients import Tensors, compiled, value_and_gradients
+from samplepack.models.latent import onto_shell
 from samplepack.training.optimiser import Adam, Muon, clipped
 from samplepack.training.spectrograms import Spectrograms
 from samplepack.training.templates import harmonic_templates
@@ -185,7 +186,7 @@ class ReconstructionTrainer:
         }
         del averaged["log_sigma"]
         mean = averaged.pop("mean")
-        averaged["instruments"] = mean / np.sqrt(np.mean(np.square(mean), axis=-1, keepdims=True))
+        averaged["instruments"] = onto_shell(mean)
         if self.config.templates:
             averaged["templates"] = harmonic_templates(self.config)
         return averaged
@@ -240,9 +241,8 @@ class ReconstructionTrainer:
 
     def _of_pitches(self, labels: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """What the coarse network sees of pitches: one-hot labels, and templates."""
-        one_hot = np.eye(self.config.pitches[1] - self.config.pitches[0] + 1, dtype="float32")[labels]
         seen = {f"templates_{b}": t[labels] for b, t in self._templates.items() if b <= self.coarse_block}
-        return seen | {"one_hot": one_hot}
+        return seen | {"one_hot": self.config.one_hot(labels)}
 
     def _crops(
         self, rng: np.random.Generator, notes: NDArray[np.int64], labels: NDArray[np.int64]

@@ -24,7 +24,7 @@ from samplepack.datasets.one_note import OneNote
 from samplepack.fitting.descent import fit
 from samplepack.models.backend import backend
 from samplepack.models.checkpoint import FAMILY, read_tensors, write_checkpoint
-from samplepack.models.config import Decoder, GANSynthConfig, Normaliser, Templates
+from samplepack.models.config import Decoder, GANSynthConfig, Normaliser, Templates, gansynth_config
 from samplepack.models.gansynth import GANSynth
 from samplepack.models.gradients import be_deterministic
 from samplepack.models.latent import latent_from_seed
@@ -98,7 +98,7 @@ def network_config(loaded: LoadedTraining) -> GANSynthConfig:
     # Without reconstruction, no instrument gets a latent of its own.
     named = loaded.dataset.instruments if "reconstruction" in loaded.training.method else []
     if loaded.begin_with:
-        config = GANSynthConfig.model_validate(loaded.begin_with.config.model_dump())
+        config = gansynth_config(loaded.begin_with)
         more = [name for name in named if name not in config.instruments]
         config = config.model_copy(update={"instruments": [*config.instruments, *more]})
     else:

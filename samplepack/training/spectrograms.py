@@ -52,8 +52,7 @@ def analysed(config: GANSynthConfig, waves: NDArray[np.float32]) -> Images:
     sound = SoundToMel(config.frames, config.bins, config.sample_rate_hz)(waves)
     sound[..., 0] = np.maximum(sound[..., 0], np.log(FLOOR_POWER))
     sound[:, 0, :, 1] = (sound[:, 0, :, 1] + 1.0) % 2.0 - 1.0
-    normaliser = np.array([config.normaliser.magnitude, config.normaliser.frequency], "float32")
-    return np.asarray(np.clip(sound * normaliser[:, 0] + normaliser[:, 1], -1.0, 1.0))
+    return np.asarray(np.clip(sound * config.normaliser.a + config.normaliser.b, -1.0, 1.0))
 
 
 def shrunk(config: GANSynthConfig, images: Images, times: int) -> Images:
