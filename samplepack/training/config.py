@@ -15,8 +15,7 @@ from samplepack.documents.document import Document, Kind, read_document
 from samplepack.documents.problems import problems_in, wrong
 from samplepack.models.checkpoint import Checkpoint, PitchRange
 from samplepack.models.latent import LARGEST_SEED
-from samplepack.training.adversarial import AdversarialSettings, FineTuneSettings
-from samplepack.training.reconstruction import Reconstruction
+from samplepack.training.settings import AdversarialSettings, FineTuneSettings, ReconstructionSettings
 
 _KIND = Kind("training", first_line="train: 1", path_keys=frozenset({"data", "from", "notices"}))
 
@@ -72,7 +71,7 @@ class Training(_Settings):
     method: tuple[Method, ...] = ("reconstruction",)
     """`reconstruction`, `adversarial`, or both in this order."""
 
-    reconstruction: Reconstruction = Reconstruction()
+    reconstruction: ReconstructionSettings = ReconstructionSettings()
     adversarial: AdversarialSettings = AdversarialSettings()
     """Settings where `method` is `adversarial` alone."""
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from samplepack.models.config import GANSynthConfig
 from samplepack.models.generator import Folded, code_of, first_block, fold, next_block, to_rgb
 from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.models.latent import onto_shell
 from samplepack.training.optimiser import Adam, Muon, clipped
+from samplepack.training.settings import ReconstructionSettings
 from samplepack.training.spectrograms import Spectrograms
 from samplepack.training.templates import harmonic_templates
 from samplepack.training.trainer import State
@@ -44,42 +44,6 @@ _AUDIBLE = math.log(10.0) * 6.5
 
 _UNHEARD = _AUDIBLE / 130.0
 """Half a dB: a frame that is nearer than that isn't drawn nearer with the same force as one that is far."""
-
-
-class Reconstruction(BaseModel):
-    """Settings of training by reconstruction."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    images: int = Field(160_000, gt=0)
-    """How many spectrograms are seen in all."""
-
-    batch: int = Field(8, gt=0)
-    learning_rate: float = Field(1.2e-2, gt=0)
-    latent_learning_rate: float = Field(4e-2, gt=0)
-
-    coarse_share: float = Field(0.3, ge=0, le=1)
-    """The first share of the images is learned at a quarter of the size alone."""
-
-    coarse_weight: float = Field(1.0, ge=0)
-    """Of the loss at a quarter of the size, after that. What is not yet right in a timbre is right there, or not at
-    all: levels of whole regions."""
-
-    frequency_weight: float = Field(0.2, ge=0)
-    """Of the loss on instantaneous frequency, beside that on magnitude."""
-
-    loud_weight: float = Field(3.0, ge=0)
-    """Of the loudest bins, which are few, beside that of the others in the loss on magnitude."""
-
-    divergence_weight: float = Field(1e-6, ge=0)
-    """Of the posteriors' divergence from a normal distribution. With 2e-4, instruments blur into each other."""
-
-    variety_weight: float = Field(0.5, ge=0)
-    """Of how differently the sounds of random latents and those of all instruments are spread. Left out where the
-    notes aren't of all instruments that the network knows."""
-
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the convolutions; `bfloat16` is faster where the processor has it."""
 
 
 def initial_weights(config: GANSynthConfig, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
@@ -127,7 +91,7 @@ class ReconstructionTrainer:
     def __init__(
         self,
         config: GANSynthConfig,
-        settings: Reconstruction,
+        settings: ReconstructionSettings,
         spectrograms: Spectrograms,
         chosen: NDArray[np.int64],
         instruments: NDArray[np.int64],

@@ -11,34 +11,18 @@ from typing import Any
 
 import numpy as np
 from keras import ops
-from pydantic import BaseModel, ConfigDict, Field
 
 from samplepack.models.config import GANSynthConfig
 from samplepack.models.generator import average_bins, first_block, fold, next_block, to_rgb
 from samplepack.models.gradients import Tensors, value_and_gradients
 from samplepack.training.discriminator import downscaled, judge
+from samplepack.training.settings import LossWeights
 
 SLOPE_EPSILON = 1e-10
 
 ANCHOR_CELL = 8
 """Frames and bins over which the anchor compares: a quarter of a second, so that noise, attacks and vibrato are
 within a cell and free to change."""
-
-
-class Weights(BaseModel):
-    """How much each term of the losses counts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    penalty: float = Field(10.0, ge=0.0)
-    """Of the gradient penalty: that the score's slope be 1 between real images and made ones."""
-
-    drift: float = Field(0.001, ge=0.0)
-    """Of the mean square of real images' scores, which keeps them near zero."""
-
-    pitch: float = Field(10.0, ge=0.0)
-    """Of the cross-entropy of the pitch that the discriminator hears: in real images, for the discriminator to learn
-    it, and in made ones, for the generator."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +35,7 @@ class Losses:
     """
 
     config: GANSynthConfig
-    weights: Weights
+    weights: LossWeights
 
     block: int
     """The last block in use."""

@@ -22,8 +22,9 @@ from keras import ops  # noqa: E402
 from samplepack.models.gansynth import GANSynth  # noqa: E402
 from samplepack.models.gradients import compiled, value_and_gradients  # noqa: E402
 from samplepack.training import discriminator  # noqa: E402
-from samplepack.training.adversarial import AdversarialSettings, AdversarialTrainer, FineTuneSettings, adam  # noqa: E402
-from samplepack.training.wasserstein import Losses, Weights, cross_entropy, distance  # noqa: E402
+from samplepack.training.adversarial import AdversarialTrainer, adam  # noqa: E402
+from samplepack.training.settings import AdversarialSettings, FineTuneSettings, LossWeights  # noqa: E402
+from samplepack.training.wasserstein import Losses, cross_entropy, distance  # noqa: E402
 
 
 def module_of(path):
@@ -46,7 +47,7 @@ class Magenta:
         config = load_model(library.as_native(library.resolve(str(FIXTURES / name), FIXTURES))).config
         last = len(config.channels)
         share = None if config.progress in (None, last - 1) else np.float32(config.progress - (last - 2))
-        self.losses = Losses(config, Weights(), last, share)
+        self.losses = Losses(config, LossWeights(), last, share)
         reader = tf.train.load_checkpoint(str(next((FIXTURES / name).glob("stage_*"))))
         self.shapes = reader.get_variable_to_shape_map()
 
@@ -195,7 +196,7 @@ def test_distance_leaves_details_alone():
 
 @pytest.mark.parametrize("share", [None, 0.3])
 def test_slopes_are_those_of_finite_differences(share):
-    losses = Losses(small(start=(1, 2)), Weights(), 2, share)
+    losses = Losses(small(start=(1, 2)), LossWeights(), 2, share)
     weights = drawn(discriminator.tensor_shapes(losses.config), dtype="float64")
     images = np.asarray(image((2, 2, 4, 2), dtype="float64"))
 
@@ -216,7 +217,7 @@ def test_slopes_are_those_of_finite_differences(share):
 @pytest.mark.parametrize("share", [None, 0.3])
 def test_discriminators_gradient_is_that_of_finite_differences(share):
     # The weight of the score is 1: those of the others are such that no term drowns.
-    losses = Losses(small(), Weights(penalty=0.5, drift=0.1, pitch=2.0), 2, share)
+    losses = Losses(small(), LossWeights(penalty=0.5, drift=0.1, pitch=2.0), 2, share)
     weights = drawn(discriminator.tensor_shapes(losses.config), dtype="float64")
     real, fake, mixing = (
         image((3, 4, 8, 2), 6, "float64"),
@@ -236,7 +237,7 @@ def test_discriminators_gradient_is_that_of_finite_differences(share):
 
 
 def test_losses_are_the_sums_of_their_weighted_terms():
-    losses = Losses(small(), Weights(penalty=3.0, drift=5.0, pitch=7.0), 2)
+    losses = Losses(small(), LossWeights(penalty=3.0, drift=5.0, pitch=7.0), 2)
     critic = drawn(discriminator.tensor_shapes(losses.config))
     generator, other = drawn(losses.config.tensor_shapes(), 9), drawn(losses.config.tensor_shapes(), 10)
     notes = {"code": image((3, 6)), "label": np.array([0, 1, 2], "int32")}
@@ -265,7 +266,7 @@ def test_a_block_fades_in_without_a_step():
     notes, spectrograms = {"code": image((3, 6)), "label": np.array([0, 1, 2], "int32")}, image((3, 4, 8, 2))
 
     def looked(block, share=None):
-        losses = Losses(config, Weights(), block, share)
+        losses = Losses(config, LossWeights(), block, share)
         real = losses.real(spectrograms)
         score, pitch = discriminator.judge(critic, real, block, share)
         return [
@@ -285,7 +286,7 @@ def test_discriminator_takes_what_the_generator_makes(block):
     config = small(channels=(6, 5, 4, 3), frames=32, bins=64, templates={"from_block": 3, "channels": 2})
     weights = drawn(config.tensor_shapes() | {"templates": (3, 2, 64)})
     for share in (None, 0.5)[:block]:
-        losses = Losses(config, Weights(), block, share, weights["templates"])
+        losses = Losses(config, LossWeights(), block, share, weights["templates"])
         made = losses.generated(weights, {"code": image((3, 6)), "label": np.array([0, 1, 2], "int32")})
         size = (3, 2 * 2 ** (block - 1), 4 * 2 ** (block - 1), 2)
         assert tuple(made.shape) == tuple(losses.real(image((3, 32, 64, 2))).shape) == size

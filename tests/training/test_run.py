@@ -111,7 +111,8 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(make_training, tmp_pat
 @pytest.fixture
 def trainer(make_training, tmp_path):
     """A trainer by reconstruction on the two instruments, and its state at the beginning."""
-    from samplepack.training.reconstruction import Reconstruction, ReconstructionTrainer, coarse_block
+    from samplepack.training.reconstruction import ReconstructionTrainer, coarse_block
+    from samplepack.training.settings import ReconstructionSettings
     from samplepack.training.spectrograms import analyse
 
     loaded = load_training(make_training())
@@ -120,7 +121,7 @@ def trainer(make_training, tmp_path):
     spectrograms = analyse(loaded.dataset, config, times, tmp_path / "spectrograms.npy", lambda done: None)
     instruments = np.array([config.instruments.index(note.instrument) for note in notes])
     labels = np.array([note.pitch - 60 for note in notes])
-    settings = Reconstruction(images=64, batch=4, coarse_share=0.0)
+    settings = ReconstructionSettings(images=64, batch=4, coarse_share=0.0)
     made = ReconstructionTrainer(config, settings, spectrograms, np.arange(len(notes)), instruments, labels, seed=3)
     return made, made.start(None)
 
@@ -287,7 +288,8 @@ def test_jax_takes_the_same_step(trainer, tmp_path):
 import sys, numpy as np
 from pathlib import Path
 from samplepack.models.config import GANSynthConfig
-from samplepack.training.reconstruction import Reconstruction, ReconstructionTrainer
+from samplepack.training.reconstruction import ReconstructionTrainer
+from samplepack.training.settings import ReconstructionSettings
 from samplepack.training.spectrograms import Spectrograms
 folder = Path(sys.argv[1])
 state = {name.replace("|", "/"): array for name, array in np.load(folder / "state.npz").items()}
@@ -295,7 +297,7 @@ batch = dict(np.load(folder / "batch.npz"))
 config = GANSynthConfig.model_validate_json((folder / "config.json").read_text())
 none = np.zeros(1, int)
 spectrograms = Spectrograms(none, none, none)
-trainer = ReconstructionTrainer(config, Reconstruction(images=64, batch=4), spectrograms, none, none, none, 3)
+trainer = ReconstructionTrainer(config, ReconstructionSettings(images=64, batch=4), spectrograms, none, none, none, 3)
 state, terms = trainer._step(state, batch)
 np.savez(folder / "jax.npz", **{name.replace("/", "|"): np.asarray(tensor) for name, tensor in state.items()})
 """
