@@ -55,18 +55,23 @@ def download(
 
     Raises:
         InputError: the file isn't the one that was expected.
+        Unreachable: no connection could be begun; that is told at once, unless the download was under way.
         SamplepackError: the server doesn't give it.
         OSError: it can't be written.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = _Part(target.with_name(f"{target.name}.part"), url)
     attempts = 0
+    has_begun = False
     while True:
         before = part.size
         try:
             _attempt(url, part, progress, patience)
             break
-        except _Broken as broken:
+        except (_Broken, Unreachable) as broken:
+            has_begun = has_begun or part.size > before or isinstance(broken, _Broken)
+            if not has_begun:
+                raise
             attempts = 0 if part.size > before else attempts + 1
             if attempts >= patience.attempts:
                 raise SamplepackError(f"{url}: {broken}; what is there is kept, run it again to go on") from broken
@@ -78,6 +83,10 @@ def download(
     part.path.replace(target)
     part.forget()
     return digest
+
+
+class Unreachable(SamplepackError):
+    """No connection to the server could be begun: there is no network, no such host, or nothing listens there."""
 
 
 class _Broken(Exception):
@@ -135,6 +144,8 @@ def _attempt(url: str, part: _Part, progress: Progress, patience: Patience) -> N
                 raise SamplepackError(f"{url}: the server answers {answer.status_code} {answer.reason}")
             _receive(url, answer, part, progress)
     except requests.exceptions.RequestException as error:
+        if (cause := _connection_problem(error)) is not None:
+            raise Unreachable(f"{urlsplit(url).hostname} can't be reached: {cause}") from error
         raise _Broken(_reason(error)) from error
 
 
@@ -145,7 +156,12 @@ def _get(url: str, headers: dict[str, str], patience: Patience) -> requests.Resp
     address = url
     with requests.Session() as session:
         for _ in range(_MOST_REDIRECTS):
-            answer = session.get(address, headers=headers, stream=True, timeout=patience.stall_s, allow_redirects=False)
+            try:
+                answer = session.get(
+                    address, headers=headers, stream=True, timeout=patience.stall_s, allow_redirects=False
+                )
+            except ValueError as error:  # requests reads the address that a redirect leads to, too
+                raise SamplepackError(f"{address}: this, or where it leads to, is no valid address: {error}") from error
             if answer.next is None:
                 return answer
             answer.close()
@@ -190,13 +206,27 @@ def _validator(answer: requests.Response) -> str:
     return tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
 
 
+def _connection_problem(error: requests.exceptions.RequestException) -> str | None:
+    """Why a connection couldn't be begun; None where it could, and broke later."""
+    import requests
+    from urllib3.exceptions import NewConnectionError
+
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return "it doesn't answer"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate can't be trusted"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy can't be reached"
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(reason, NewConnectionError):
+        return getattr(reason.__cause__, "strerror", None) or str(reason)
+    return None
+
+
 def _reason(error: Exception) -> str:
     import requests
 
     if isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error):
         return "the server is silent"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate can't be trusted"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke off"
-    return "can't be reached" if isinstance(error, requests.exceptions.ConnectionError) else str(error)
+    is_broken = isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ConnectionError)
+    return "the connection broke off" if is_broken else str(error)

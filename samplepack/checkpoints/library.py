@@ -13,11 +13,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from samplepack.base.errors import InputError, did_you_mean
+from samplepack.base.errors import InputError, SamplepackError, did_you_mean
 from samplepack.base.files import folder_aside, locked, sha256_of_file, user_folder
 from samplepack.base.progress import Progress, silent
 from samplepack.checkpoints import magenta
-from samplepack.checkpoints.download import download
+from samplepack.checkpoints.download import Unreachable, download
 from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import (
     CONFIG,
@@ -146,7 +146,7 @@ def fetch(name: str, progress: Progress = silent, offline: bool = False) -> Chec
 
     Raises:
         InputError: it isn't published, is there already, or what came isn't a checkpoint.
-        SamplepackError: the server doesn't give it.
+        SamplepackError: the server can't be reached, or doesn't give it.
     """
     if name not in PUBLISHED:
         raise InputError(f"'{name}' isn't published{did_you_mean(name, PUBLISHED)} (known: {', '.join(PUBLISHED)})")
@@ -161,7 +161,13 @@ def fetch(name: str, progress: Progress = silent, offline: bool = False) -> Chec
     file.parent.mkdir(parents=True, exist_ok=True)
     with locked(file):
         # It is there already where only the import was interrupted.
-        digest = sha256_of_file(file) if file.is_file() else download(address, file, progress, PUBLISHED[name])
+        try:
+            digest = sha256_of_file(file) if file.is_file() else download(address, file, progress, PUBLISHED[name])
+        except Unreachable as error:
+            raise SamplepackError(
+                f"{error}; download {address} elsewhere, put it at {file} and run this again with --offline, "
+                f"or name a mirror in {MIRROR_VARIABLE}"
+            ) from error
         try:
             checkpoint = import_checkpoint(file, name, {"fetched_from": f"{address} (SHA-256 {digest})"})
         except InputError:

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import io
+import re
 import shutil
 import threading
 import time
@@ -15,7 +16,7 @@ import requests
 
 from samplepack.base.errors import InputError, SamplepackError
 from samplepack.base.progress import silent
-from samplepack.checkpoints.download import Patience, download
+from samplepack.checkpoints.download import Patience, Unreachable, download
 from tests.helpers.places import FIXTURES
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -253,9 +254,57 @@ def test_another_file_than_the_one_that_was_expected_is_refused(server, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_listens_there(tmp_path):
-    with pytest.raises(SamplepackError, match="can't be reached"):
-        download("http://127.0.0.1:9/file.zip", tmp_path / "file.zip", silent, patience=QUICK)
+PATIENT = Patience(attempts=5, pause_s=60.0)
+"""A second attempt would make the test take a minute."""
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://127.0.0.1:9/file.zip", "127.0.0.1 can't be reached: Connection refused"),
+        ("http://no-such-host.invalid/file.zip", "no-such-host.invalid can't be reached: "),
+    ],
+)
+def test_where_no_connection_can_be_begun_that_is_told_at_once(tmp_path, url, message):
+    with pytest.raises(Unreachable, match=re.escape(message)):
+        download(url, tmp_path / "file.zip", silent, patience=PATIENT)
+
+
+def test_a_server_that_is_gone_for_a_moment_is_asked_again(server, tmp_path, monkeypatch):
+    def break_off(handler, start):
+        if len(server.asked) > 1:
+            return False
+        server.begin(handler, start, len(CONTENT))
+        handler.wfile.write(CONTENT[:100_000])
+        return True
+
+    server.misbehave = break_off
+    get, asked = requests.Session.get, []
+
+    def unreachable_once(session, address, **options):
+        asked.append(address)
+        return get(session, "http://127.0.0.1:9/" if len(asked) == 2 else address, **options)
+
+    monkeypatch.setattr(requests.Session, "get", unreachable_once)
+    fetch(server, tmp_path)
+    assert len(asked) == 3 and server.asked[1] > 0
+
+
+def test_a_redirect_to_no_address_is_told_at_once(server, tmp_path):
+    server.misbehave = lambda handler, start: (
+        handler.send_response(302),
+        handler.send_header("Location", "http://[::1"),
+        handler.end_headers(),
+    )
+    with pytest.raises(SamplepackError, match="no valid address"):
+        download(server.url, tmp_path / "file.zip", silent, patience=PATIENT)
+
+
+def test_without_a_network_the_message_says_what_else_can_be_done(run, monkeypatch):
+    monkeypatch.setenv("SAMPLEPACK_MIRROR", "http://127.0.0.1:9/models")
+    refused = run("checkpoints", "fetch", "acoustic_only")
+    assert refused.code == 1 and "127.0.0.1 can't be reached" in refused.err
+    assert all(part in refused.err for part in ("--offline", "SAMPLEPACK_MIRROR", "acoustic_only.zip"))
 
 
 @pytest.fixture
