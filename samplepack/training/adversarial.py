@@ -19,16 +19,13 @@ from samplepack.models.config import GANSynthConfig
 from samplepack.models.generator import numpy_codes
 from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.training import discriminator
+from samplepack.training.optimiser import SQUARES_DECAY, adam_without_momentum
 from samplepack.training.settings import AdversarialSettings, FineTuneSettings
 from samplepack.training.spectrograms import Selected
 from samplepack.training.templates import harmonic_templates
 from samplepack.training.trainer import State
 from samplepack.training.wasserstein import Losses
 
-SQUARES_DECAY = 0.99
-"""Adam's β₂; its β₁ is 0, as in the paper."""
-
-ADAM_EPSILON = 1e-8
 Array = NDArray[np.float32]
 
 
@@ -146,7 +143,7 @@ class AdversarialTrainer:
                 )
 
             _, of_generator, gradients = value_and_gradients(generator_loss, state["generator"])
-            updated = adam(state, "generator", gradients, rates)
+            updated = adam_without_momentum(state, "generator", gradients, rates)
             keep, generator = settings.average, updated["generator"]
             updated["average"] = {n: keep * old + (1.0 - keep) * generator[n] for n, old in state["average"].items()}
 
@@ -156,7 +153,7 @@ class AdversarialTrainer:
                 return losses.discriminator_loss(weights, real, batch["real_label"], fake, batch["mixing"])
 
             _, of_discriminator, gradients = value_and_gradients(discriminator_loss, state["discriminator"])
-            updated |= adam(state, "discriminator", gradients, rates)
+            updated |= adam_without_momentum(state, "discriminator", gradients, rates)
             told = {f"generator_{name}": value for name, value in of_generator.items()}
             return updated, told | {f"discriminator_{name}": value for name, value in of_discriminator.items()}
 
@@ -180,28 +177,6 @@ class AdversarialTrainer:
             "real_label": self.labels[rows].astype(np.int32),
             "mixing": random.random((len(rows), 1, 1, 1), np.float32),
         }
-
-
-def adam(state: dict[str, Tensors], part: str, gradients: Tensors, rates: Tensors) -> dict[str, Tensors]:
-    """One step of Adam without a first moment.
-
-    Args:
-        state: holds the weights, under `part`, and the running means of their squared gradients, under
-            `{part}_squares`.
-        part: which weights.
-        gradients: by the weights' names.
-        rates: of each part, the learning rate times sqrt(1 − β₂^t) at step t, counted from 1.
-
-    Returns:
-        The new weights and squares, under the same names.
-    """
-    keep = SQUARES_DECAY
-    squares = {n: keep * s + (1.0 - keep) * ops.square(gradients[n]) for n, s in state[f"{part}_squares"].items()}
-    moved = {
-        n: weight - rates[part] * gradients[n] / (ops.sqrt(squares[n]) + ADAM_EPSILON)
-        for n, weight in state[part].items()
-    }
-    return {part: moved, f"{part}_squares": squares}
 
 
 def _drawn(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:

@@ -99,3 +99,33 @@ def clipped(gradients: Tensors, norm: float) -> Tensors:
     total = ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in in_order))
     scale = norm / ops.maximum(total, norm)
     return {name: gradient * scale for name, gradient in gradients.items()}
+
+
+SQUARES_DECAY = 0.99
+"""Adam's β₂; its β₁ is 0, as in the paper."""
+
+ADAM_EPSILON = 1e-8
+
+
+def adam_without_momentum(
+    state: dict[str, Tensors], part: str, gradients: Tensors, rates: Tensors
+) -> dict[str, Tensors]:
+    """One step of Adam without a first moment.
+
+    Args:
+        state: holds the weights, under `part`, and the running means of their squared gradients, under
+            `{part}_squares`.
+        part: which weights.
+        gradients: by the weights' names.
+        rates: of each part, the learning rate times sqrt(1 − β₂^t) at step t, counted from 1.
+
+    Returns:
+        The new weights and squares, under the same names.
+    """
+    keep = SQUARES_DECAY
+    squares = {n: keep * s + (1.0 - keep) * ops.square(gradients[n]) for n, s in state[f"{part}_squares"].items()}
+    moved = {
+        n: weight - rates[part] * gradients[n] / (ops.sqrt(squares[n]) + ADAM_EPSILON)
+        for n, weight in state[part].items()
+    }
+    return {part: moved, f"{part}_squares": squares}

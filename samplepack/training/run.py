@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import time
 from collections.abc import Mapping
@@ -35,7 +33,8 @@ from samplepack.training.adversarial import AdversarialTrainer
 from samplepack.training.calibration import calibrated
 from samplepack.training.card import write_card
 from samplepack.training.config import LoadedTraining, Network
-from samplepack.training.pictures import draw_losses, draw_notes
+from samplepack.training.log import TrainingLog
+from samplepack.training.pictures import draw_notes
 from samplepack.training.reconstruction import ReconstructionTrainer, coarse_block
 from samplepack.training.spectrograms import FLOOR_POWER, Selected, Spectrograms, analyse, analysed
 from samplepack.training.trainer import State, Trainer
@@ -263,7 +262,7 @@ class _Run:
         """One method from a step to its end."""
         method, last = self.loaded.training.method[number], trainer.steps
         told: list[Mapping[str, Any]] = []
-        log = _Log(self.folder / f"{method}.csv", trainer.terms, step * trainer.images_per_step)
+        log = TrainingLog(self.folder / f"{method}.csv", trainer.terms, step * trainer.images_per_step)
         saved = logged = time.monotonic()
         while step < last:
             state, terms = trainer.step(state, step)
@@ -313,7 +312,7 @@ class _Run:
         except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
             raise InputError(f"{self.folder / STATE} is damaged ({error}); remove it to begin again") from error
 
-    def _show(self, trainer: Trainer, state: State, step: int, log: _Log) -> None:
+    def _show(self, trainer: Trainer, state: State, step: int, log: TrainingLog) -> None:
         """How the network sounds and looks by now, beside what it learns from."""
         log.draw()
         chosen = self.chosen[np.linspace(0, len(self.chosen) - 1, _SHOWN).astype(int)]
@@ -377,33 +376,6 @@ class _Run:
         latents = tensors["instruments"][self.instruments[notes]]
         images = GANSynth(config, tensors).spectrograms(latents, self.labels[notes] + config.pitches[0])
         return calibrated(config, self.loaded.dataset, notes, images)
-
-
-class _Log:
-    """A table of the loss, a file that spreadsheets read; what it says of images that are yet to be seen is dropped."""
-
-    def __init__(self, path: Path, terms: tuple[str, ...], images: int) -> None:
-        self.path, self.terms = path, terms
-        self.rows: list[dict[str, str]] = []
-        if path.is_file():
-            with path.open(newline="", encoding="utf-8") as file:
-                self.rows = [row for row in csv.DictReader(file) if int(row["images"]) <= images]
-
-    def add(self, images: int, seconds: float, images_per_s: float, terms: Mapping[str, float]) -> None:
-        """One more line."""
-        about = {"images": str(images), "seconds": f"{seconds:.1f}", "images_per_s": f"{images_per_s:.1f}"}
-        self.rows.append(about | {name: f"{value:.5g}" for name, value in terms.items()})
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, ["images", "seconds", "images_per_s", *self.terms], restval="")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        write_aside(self.path, text.getvalue().encode())
-
-    def draw(self) -> None:
-        """The table as a picture beside it."""
-        images = [int(row["images"]) for row in self.rows]
-        terms = {name: [float(row.get(name) or "nan") for row in self.rows] for name in self.terms}
-        draw_losses(self.path.with_suffix(".png"), images, terms)
 
 
 def _means(told: list[Mapping[str, Any]], names: tuple[str, ...]) -> dict[str, float]:
