@@ -1,4 +1,4 @@
-"""What Keras runs on: which backend, which device, and how it is started. Nothing here imports it before it must."""
+"""Keras' backend and device: which ones are used, and starting them. Keras is imported by `start_backend` alone."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from samplepack.base.errors import InputError
 Device = Literal["cpu", "gpu"]
 
 BACKENDS = ("tensorflow", "jax")
-"""What Keras may run on; of its other backends PyTorch is untested, and NumPy's lacks what the network needs."""
+"""The backends of Keras that may be used. PyTorch is untested, and NumPy lacks operations that the network needs."""
 
 
 def backend() -> str:
-    """What Keras runs on: `tensorflow`, or what the environment variable `KERAS_BACKEND` says.
+    """The name of Keras' backend: `tensorflow`, or the value of the environment variable `KERAS_BACKEND`.
 
     Raises:
-        InputError: it says something else than `tensorflow` or `jax`.
+        InputError: the variable is neither `tensorflow` nor `jax`.
     """
     chosen = os.environ.get("KERAS_BACKEND") or BACKENDS[0]
     if chosen not in BACKENDS:
@@ -30,18 +30,19 @@ def backend() -> str:
 
 
 def batches_at_once(device: Device) -> int:
-    """How many batches a model renders at the same time, each for a thread that calls it.
+    """How many batches a network renders at the same time, each in a thread that calls it.
 
-    On a CPU TensorFlow does each of a note's operations within one thread, if `start_backend` started it: no core waits
-    for another, and a note has the same bits however many cores there are. JAX, and a GPU, share out a single batch
-    themselves.
+    On a CPU, TensorFlow as `start_backend` starts it computes each operation in a single thread, so that a note has the
+    same bits however many cores there are; several batches at once keep the cores busy. JAX and GPUs compute a single
+    batch in parallel themselves.
     """
     return (os.cpu_count() or 1) if device == "cpu" and backend() == "tensorflow" else 1
 
 
 def device_of(wanted: Literal["auto", "cpu", "gpu"]) -> Device:
-    """The device that is there: `auto` is a GPU, where the backend finds one. Only a machine that seems to have one
-    makes this import the backend.
+    """The device to render on: for `auto` a GPU where the backend finds one, else the CPU.
+
+    The backend is imported only where the machine seems to have an NVIDIA GPU, or one is asked for.
 
     Raises:
         InputError: a GPU is asked for, and the backend finds none.
@@ -65,13 +66,17 @@ def device_of(wanted: Literal["auto", "cpu", "gpu"]) -> Device:
 
 
 def start_backend(threads_an_op: int = 1) -> None:
-    """Import Keras and what it runs on, so that its start-up notes don't reach the terminal.
+    """Import Keras and its backend, without their start-up messages on the terminal.
 
-    TensorFlow's C++ parts write to the process' standard error before any setting could silence them.
+    TensorFlow's C++ parts write to the process' standard error before any setting could silence them, so it is
+    redirected meanwhile.
 
     Args:
-        threads_an_op: how many threads TensorFlow shares one operation among, if nothing has started it yet. With more
-            than one, the bits of sums depend on the number.
+        threads_an_op: how many threads TensorFlow splits one operation among, unless it has been started before. With
+            more than one, the bits of sums depend on the number.
+
+    Raises:
+        InputError: as of `backend`.
     """
     os.environ["KERAS_BACKEND"] = backend()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # JAX, where it is imported first, sets it to 1
@@ -96,7 +101,7 @@ def start_backend(threads_an_op: int = 1) -> None:
 
 @contextmanager
 def _in_environment(variable: str, value: str) -> Iterator[None]:
-    """An environment variable is set within, and not for the processes that are started later."""
+    """Set an environment variable within the block only, so that processes that are started later don't inherit it."""
     before = os.environ.get(variable)
     os.environ[variable] = value
     try:
@@ -110,7 +115,8 @@ def _in_environment(variable: str, value: str) -> Iterator[None]:
 
 @contextmanager
 def _without_collections() -> Iterator[None]:
-    """Garbage isn't collected within: of a million objects that an import makes to stay, that takes 0.3 s."""
+    """Don't collect garbage within the block: the imports make a million objects that stay, and looking through them
+    takes 0.3 s."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -122,9 +128,10 @@ def _without_collections() -> Iterator[None]:
 
 @contextmanager
 def _as_if_not_installed(*modules: str) -> Iterator[None]:
-    """Imports within don't find these modules, unless they are imported already or Keras runs on them. Keras and
-    TensorFlow import them for wrappers, adapters and plots of their own wherever they happen to be installed, which
-    takes seconds; those of Keras stay without them."""
+    """Hide modules from imports within the block, except those that are imported already and Keras' backend.
+
+    Keras and TensorFlow import these modules, where they are installed, for wrappers, adapters and plots that
+    samplepack doesn't use; that takes seconds."""
     hidden = [module for module in modules if module not in sys.modules and module != backend()]
     for module in hidden:
         sys.modules[module] = None  # type: ignore[assignment]

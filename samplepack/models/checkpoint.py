@@ -1,4 +1,4 @@
-"""What a checkpoint is: a folder of `config.json` and `weights.safetensors`. No network, no TensorFlow."""
+"""Reading and writing checkpoints: folders of `config.json` and `weights.safetensors`. Without Keras."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAMILY = "gansynth"
 _MOST_BYTES, _MOST_CONFIG_BYTES = 4 << 30, 16 << 20
 
 _ABOUT = {"digest", "provenance", "license", "instruments"}
-"""Keys of `config.json` that tell about a checkpoint and don't change its sound."""
+"""Keys of `config.json` that describe a checkpoint and don't change its sound."""
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -41,7 +41,7 @@ PitchRange = Annotated[tuple[int, int], AfterValidator(_low_to_high)]
 
 
 class Config(BaseModel):
-    """What any checkpoint says of itself; `GANSynthConfig` adds the network's sizes."""
+    """The keys of `config.json` that every checkpoint has; `GANSynthConfig` adds the network's sizes."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -52,39 +52,40 @@ class Config(BaseModel):
     """Length of a latent."""
 
     pitches: PitchRange
-    """The lowest and the highest pitch that it was trained for, MIDI."""
+    """The lowest and the highest pitch that it can play, MIDI."""
 
     sample_rate_hz: int = Field(gt=0)
-    """Rate of the sound that it makes."""
+    """Sample rate of its sound."""
 
     license: str = ""
-    """Under what terms the weights may be passed on."""
+    """The terms under which the weights may be passed on."""
 
     provenance: dict[str, Any] = {}
-    """Where it comes from: who trained it, on what, what it was imported from."""
+    """Where it comes from: how and on what it was trained, what it was imported from."""
 
     instruments: list[str] = []
-    """Names of the latents that it was trained with, where it knows them."""
+    """Names of the latents that it was trained with, in the order of the tensor `instruments`; empty where it has
+    none."""
 
     digest: str = ""
-    """SHA-256 over the weights and over all in the config that changes the sound."""
+    """SHA-256 of the weights and of every key of the config that changes the sound."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint on disk, known to be whole; its weights aren't read yet."""
+    """A checkpoint on disk whose digest has been verified; its tensors aren't read yet."""
 
     name: str
-    """As recipes call it."""
+    """The name or path that a recipe gives it."""
 
     folder: Path
-    """Where `config.json` and `weights.safetensors` lie."""
+    """The folder of `config.json` and `weights.safetensors`."""
 
     config: Config
 
     @property
     def digest(self) -> str:
-        """What the checkpoint is, whatever its name and place: part of the key of each note."""
+        """Identifies the checkpoint's sound, whatever its name and place: part of the key of each cached note."""
         return self.config.digest
 
     @property
@@ -94,7 +95,7 @@ class Checkpoint:
 
     @property
     def rate_hz(self) -> int:
-        """Rate of the sound that it makes."""
+        """Sample rate of its sound."""
         return self.config.sample_rate_hz
 
     @property
@@ -104,11 +105,11 @@ class Checkpoint:
 
 
 def read_checkpoint(folder: Path, name: str) -> Checkpoint:
-    """Read what a checkpoint says of itself and check that it is whole.
+    """Read a checkpoint's config and verify its digest.
 
     Raises:
-        InputError: no such folder, a config that isn't one, an unknown family, or weights that aren't those that the
-            config names.
+        InputError: the folder or a file is missing, the config is damaged, its family unknown, or the digest of the
+            files isn't the one that the config holds.
     """
     try:
         config = Config.model_validate(json.loads(read_regular(folder / CONFIG, _MOST_CONFIG_BYTES)))
@@ -136,12 +137,18 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
 
 
 def is_checkpoint(folder: Path) -> bool:
-    """Whether a folder looks like a checkpoint of samplepack's own."""
+    """Whether a folder looks like a checkpoint in samplepack's own format."""
     return (folder / CONFIG).is_file()
 
 
 def config_problems(error: ValidationError, name: str, source: str = CONFIG) -> list[Problem]:
-    """What is wrong with a config, a line each; `source` is where it was read."""
+    """A line for each problem of a config.
+
+    Args:
+        error: of its validation.
+        name: the checkpoint's.
+        source: what the config was read from.
+    """
     return [
         Problem(f"checkpoint '{name}': {source}: {'.'.join(map(str, e['loc']))}: {e['msg']}") for e in error.errors()
     ]
@@ -150,28 +157,31 @@ def config_problems(error: ValidationError, name: str, source: str = CONFIG) -> 
 def write_checkpoint(
     folder: Path, config: Config, tensors: Tensors, notices: Mapping[str, bytes] | None = None
 ) -> None:
-    """Write a checkpoint folder, whole or not at all; its digest is put into the config.
+    """Write a checkpoint folder, whole or not at all; the digest in its config is computed here.
 
     Args:
-        folder: where; an earlier checkpoint there is replaced.
-        config: what it says of itself.
-        tensors: its weights by name.
-        notices: name → content of files that travel with the weights.
+        folder: is created; an earlier checkpoint in its place is replaced.
+        config: its digest is ignored.
+        tensors: weights by name.
+        notices: name → content of further files, such as licences, that belong to the weights.
     """
     from safetensors.numpy import save
 
     weights: bytes = save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
-    whole = config.model_copy(update={"digest": _digest(config, weights)})
+    complete = config.model_copy(update={"digest": _digest(config, weights)})
     with folder_aside(folder, is_checkpoint) as aside:
         (aside / WEIGHTS).write_bytes(weights)
         for name, content in (notices or {}).items():
             (aside / name).write_bytes(content)
-        text = json.dumps(whole.model_dump(mode="json", exclude_none=True), indent=1, ensure_ascii=False)
+        text = json.dumps(complete.model_dump(mode="json", exclude_none=True), indent=1, ensure_ascii=False)
         (aside / CONFIG).write_text(text + "\n", encoding="utf-8")
 
 
 def read_tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
-    """The weights by name, as float32.
+    """Read a checkpoint's weights.
+
+    Returns:
+        Name → tensor, float32.
 
     Raises:
         InputError: the file isn't a safetensors file, or a weight isn't a finite number.
@@ -189,10 +199,13 @@ def read_tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
 
 
 def read_instruments(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
-    """The latents that a checkpoint knows by name, float32, shape (latent_dim,) each; no other weight is read.
+    """Read the latents that a checkpoint has names for, and no other weight.
+
+    Returns:
+        Name → latent, float32, shape (latent_dim,).
 
     Raises:
-        InputError: the weights hold something else than the names in the config promise.
+        InputError: the weights file is damaged, or doesn't hold a finite latent for each name in the config.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -212,13 +225,17 @@ def read_instruments(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
 
 
 def require_finite(tensors: Tensors, name: str) -> None:
-    """Raises `InputError` that names the first tensor with NaN or infinite weights."""
+    """Check that all weights are finite numbers.
+
+    Raises:
+        InputError: one isn't; the message names the checkpoint and the tensor.
+    """
     for tensor_name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise InputError(f"checkpoint '{name}': {tensor_name} holds NaN or infinite weights")
 
 
 def _digest(config: Config, weights: bytes) -> str:
-    sounding = config.model_dump(mode="json", exclude=_ABOUT, exclude_none=True)
-    canonical = json.dumps(sounding, sort_keys=True, separators=(",", ":"))
+    audible = config.model_dump(mode="json", exclude=_ABOUT, exclude_none=True)
+    canonical = json.dumps(audible, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode() + b"\n" + hashlib.sha256(weights).digest()).hexdigest()

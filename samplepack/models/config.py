@@ -1,4 +1,4 @@
-"""What a GANSynth checkpoint's `config.json` says: sizes, normaliser, decoder, templates. No Keras."""
+"""The `config.json` of a GANSynth checkpoint: sizes of the network, normaliser, decoder, templates. Without Keras."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Phase = Literal["direct", "peak-locked"]
 
 
 class Normaliser(BaseModel):
-    """How the network's outputs, -1…1, stand for what they mean: output = a · value + b."""
+    """The linear map from spectrograms to the network's outputs, which lie within ±1: output = a · value + b."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     magnitude: tuple[float, float]
-    """a and b of the natural log of mel power."""
+    """a and b for the natural log of mel power."""
 
     frequency: tuple[float, float]
-    """a and b of the instantaneous frequency, in units of π a frame."""
+    """a and b for the instantaneous frequency, in units of π per frame."""
 
     @property
     def a(self) -> NDArray[np.float32]:
@@ -38,12 +38,13 @@ class Normaliser(BaseModel):
 
 
 class Decoder(BaseModel):
-    """How a spectrogram becomes sound; see `MelToSound`."""
+    """Settings of `MelToSound`, which turns a spectrogram into sound."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     phase: Phase
     floor_power: float = Field(0.0, ge=0.0)
+    """Mel power that counts as silence."""
 
 
 class Templates(BaseModel):
@@ -55,6 +56,7 @@ class Templates(BaseModel):
     """The first block that sees them."""
 
     channels: int = Field(gt=0)
+    """How many images each pitch has."""
 
 
 class GANSynthConfig(Config):
@@ -66,18 +68,22 @@ class GANSynthConfig(Config):
     """`shell`: a latent is divided by its root mean square first."""
 
     frames: int = Field(gt=0)
+    """Frames of the spectrogram at full size."""
+
     bins: int = Field(gt=0)
+    """Mel bins of the spectrogram at full size."""
+
     samples: int = Field(64000, gt=0)
-    """Length of a note."""
+    """Length of a note, samples."""
 
     start: tuple[PositiveInt, PositiveInt]
     """Frames and bins of block 1."""
 
     channels: tuple[PositiveInt, ...] = Field(min_length=1)
-    """Of each block."""
+    """How many channels each block has, block 1 first."""
 
     progress: float | None = None
-    """How far progressive growing had come, 0.0 at block 1 alone; None: the last block alone speaks."""
+    """How far progressive growing has come, 0.0 at block 1 alone; None: the output is the last block's alone."""
 
     templates: Templates | None = None
     normaliser: Normaliser
@@ -100,7 +106,7 @@ class GANSynthConfig(Config):
         return np.asarray(np.eye(self.pitch_count, dtype=np.float32)[labels])
 
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name → shape of every tensor of such a checkpoint's `weights.safetensors`."""
+        """Name → shape of every tensor in the `weights.safetensors` of a checkpoint with this config."""
         shapes: dict[str, tuple[int, ...]] = {}
         below = self.latent_dim + self.pitch_count
         for block, channels in enumerate(self.channels, start=1):
@@ -121,12 +127,14 @@ class GANSynthConfig(Config):
         return shapes
 
     def template_channels(self, block: int) -> int:
-        """How many channels of templates a block sees."""
+        """How many channels of templates a block sees: 0 for blocks that see none."""
         return self.templates.channels if self.templates and block >= self.templates.from_block else 0
 
     def shares(self) -> dict[int, float]:
-        """Block → its share in the output, for the blocks that speak. Source: progressive GAN's fading, as in
-        Magenta: max(0, min(p − (b − 2), b − p))."""
+        """Block → its share in the output, for the blocks whose share isn't zero.
+
+        Source: fading in a progressive GAN, as in Magenta: max(0, min(p − (b − 2), b − p)).
+        """
         last = len(self.channels)
         progress = last - 1 if self.progress is None else self.progress
         shares = {b: max(0.0, min(progress - (b - 2), b - progress)) for b in range(1, last + 1)}
@@ -134,10 +142,10 @@ class GANSynthConfig(Config):
 
 
 def gansynth_config(checkpoint: Checkpoint) -> GANSynthConfig:
-    """A checkpoint's sizes.
+    """A checkpoint's config as that of a GANSynth network.
 
     Raises:
-        InputError: the config lacks one or names an unknown one.
+        InputError: it lacks a key or has an unknown one, or a value is out of bounds.
     """
     try:
         return GANSynthConfig.model_validate(checkpoint.config.model_dump())
@@ -146,7 +154,13 @@ def gansynth_config(checkpoint: Checkpoint) -> GANSynthConfig:
 
 
 def shape_problems(config: GANSynthConfig, tensors: Tensors, name: str) -> list[Problem]:
-    """Every way in which the tensors aren't what the config says, a line each."""
+    """Every contradiction between a config and tensors, or between the sizes in the config.
+
+    Args:
+        config: sizes of the network.
+        tensors: weights by name.
+        name: the checkpoint's, for the messages.
+    """
     problems = []
     blocks = len(config.channels)
     grown = tuple(size * 2 ** (blocks - 1) for size in config.start)

@@ -1,4 +1,4 @@
-"""What turns latents into sound, and how it is loaded: TensorFlow is imported only when a note renders."""
+"""How notes are rendered, and loading the network that does it. Keras is imported only when a network is loaded."""
 
 from __future__ import annotations
 
@@ -20,22 +20,25 @@ ENGINE_REVISION = 5
 Precision = Literal["float32", "bfloat16"]
 
 NOTES_TOGETHER: dict[Device, int] = {"cpu": 1, "gpu": 64}
-"""A network always sees exactly so many notes, the last one repeated where there are fewer. Convolution libraries
-choose their kernels, and graph optimisers the order of sums, by the size of the batch: with another size a note would
-have other last bits. On a CPU larger batches are no faster."""
+"""The size of every batch that a network renders; where there are fewer notes, the last one is repeated. Convolution
+libraries choose their kernels, and graph optimisers the order of sums, by the size of the batch: with another size a
+note would have other last bits. On a CPU larger batches are no faster."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """What turns latents into sound."""
+    """How notes are rendered: the precision and the device."""
 
     precision: Precision = "float32"
-    """Of the convolutions; `bfloat16` is for drafts."""
+    """Number format of the convolutions; `bfloat16` is for drafts."""
 
     device: Device = "cpu"
 
     def __str__(self) -> str:
-        """In words that change when the bits of a note may: revision, Keras' backend and version, and these two.
+        """A text that changes with whatever may change the bits of a note.
+
+        It names the revision, Keras' backend and its version, the device and the precision, and is part of the key of
+        each cached note.
 
         Raises:
             InputError: the backend isn't installed.
@@ -50,7 +53,7 @@ class Engine:
 
 @cache
 def _version(package: str) -> str:
-    """Kept, since every note's key asks for it, and the answer stands in a file."""
+    """The version of an installed package. Cached, since every note's key needs it and it is read from a file."""
     from importlib.metadata import version
 
     return version(package)

@@ -26,11 +26,10 @@ from samplepack.models.mel_if import MelToSound
 
 
 def read(checkpoint: Checkpoint) -> tuple[GANSynthConfig, Tensors]:
-    """A checkpoint's sizes, and its weights by name.
+    """Read a checkpoint's config, and its weights by name.
 
     Raises:
-        InputError: the config lacks a size or names an unknown one, or a weight is missing, of another shape or not
-            finite.
+        InputError: the config is no GANSynth's, or a weight is missing, of another shape or not finite.
     """
     config = gansynth_config(checkpoint)
     tensors = read_tensors(checkpoint)
@@ -41,30 +40,30 @@ def read(checkpoint: Checkpoint) -> tuple[GANSynthConfig, Tensors]:
 
 
 class GANSynth:
-    """A loaded checkpoint: latents and pitches to waves.
+    """A loaded network: latents and pitches to waves.
 
     Args:
-        config: its sizes.
-        tensors: its weights by name, float32, as `GANSynthConfig.tensor_shapes` lists them.
-        engine: what it runs on.
+        config: sizes, normaliser and decoder.
+        tensors: weights by name, float32, as `GANSynthConfig.tensor_shapes` lists them.
+        engine: precision and device.
     """
 
     def __init__(self, config: GANSynthConfig, tensors: Tensors, engine: Engine = DEFAULT_ENGINE) -> None:
         self.config = config
         self.notes_together = NOTES_TOGETHER[engine.device]
         self._map = threads(batches_at_once(engine.device))
-        self._room = Semaphore(batches_at_once(engine.device))  # for threads of others, too
+        self._room = Semaphore(batches_at_once(engine.device))  # threads of the caller's own call render, too
         self._device = f"{engine.device}:0"
         with keras.device(self._device):
             self.generator = Generator(config, tensors, engine)
             self._synthesiser = Synthesiser(self.generator, config)
         for network in (self.generator, self._synthesiser):
-            network.make_predict_function()  # now, since threads that call it first would each make one
+            network.make_predict_function()  # here, since threads that call it first would each make one
 
     def render(self, latents: NDArray[np.float32], pitches: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Notes as sound.
+        """Render notes as sound.
 
-        A note's bits depend on its latent and pitch alone, not on n or on what stands beside it. Several threads may
+        A note's bits depend on its latent and pitch alone, not on n or on the other notes. Several threads may
         call it at once; `batches_at_once` of them gain by it.
 
         Args:
@@ -75,41 +74,44 @@ class GANSynth:
             Waves, float32, shape (n, samples).
 
         Raises:
-            ValueError: a pitch is none of the checkpoint's.
+            ValueError: a pitch lies outside those of the config.
         """
         return self._in_batches(self._synthesiser, latents, pitches)
 
     def spectrograms(self, latents: NDArray[np.float32], pitches: NDArray[np.int32]) -> NDArray[np.float32]:
-        """What the network gives before it is denormalised, shape (n, frames, bins, 2); arguments as of `render`."""
+        """The network's outputs before they are denormalised, float32, shape (n, frames, bins, 2), within ±1.
+
+        Arguments and errors are those of `render`.
+        """
         return self._in_batches(self.generator, latents, pitches)
 
     def _in_batches(
         self, network: keras.Model, latents: NDArray[np.float32], pitches: NDArray[np.int32]
     ) -> NDArray[np.float32]:
-        together = self.notes_together
-        full = -len(pitches) % together
+        size = self.notes_together
+        padding = -len(pitches) % size
         labels = np.asarray(pitches, "int32") - self.config.pitches[0]
         if np.any((labels < 0) | (labels >= self.config.pitch_count)):
-            # NumPy would take a label below 0 from the other end: a note of another pitch, and no error.
+            # For a label below 0 NumPy would index from the other end, and give another pitch instead of an error.
             raise ValueError(f"pitches from {self.config.pitches[0]} to {self.config.pitches[1]} alone can be rendered")
         codes = numpy_codes(self.config, np.asarray(latents, "float32"), labels)
-        codes = np.pad(codes, [(0, full), (0, 0)], mode="edge")
-        labels = np.pad(labels, (0, full), mode="edge")
-        batches = [slice(i, i + together) for i in range(0, len(labels), together)]
+        codes = np.pad(codes, [(0, padding), (0, 0)], mode="edge")
+        labels = np.pad(labels, (0, padding), mode="edge")
+        batches = [slice(i, i + size) for i in range(0, len(labels), size)]
 
-        def made(batch: slice) -> NDArray[np.float32]:
+        def predict(batch: slice) -> NDArray[np.float32]:
             with self._room, keras.device(self._device):
                 return np.asarray(network.predict_on_batch({"code": codes[batch], "label": labels[batch]}))
 
-        # A single batch in the thread that asks for it: convolutions are prepared anew for each new thread.
-        results = [made(batches[0])] if len(batches) == 1 else list(self._map(made, batches))
+        # A single batch runs in the calling thread, since convolutions are prepared anew for each new thread.
+        results = [predict(batches[0])] if len(batches) == 1 else list(self._map(predict, batches))
         return np.concatenate(results)[: len(pitches)]
 
 
 class Generator(keras.Model):
     """Latents and pitches to spectrograms.
 
-    Input: a dict of `code`, float32, shape (batch, latent_dim + labels), normalised, and `label`, int32, shape
+    Input: a dict of `code`, float32, shape (batch, latent_dim + pitch_count), normalised, and `label`, int32, shape
     (batch,), the pitch counted from the lowest. Output: float32, shape (batch, frames, bins, 2), within ±1.
     """
 
@@ -122,7 +124,7 @@ class Generator(keras.Model):
         use_winograd = engine == Engine("float32", "cpu")
         folded = fold(tensors, config.channels[: max(config.shares())], use_winograd=use_winograd)
         self.folded = {name: _constant(self, weight, engine.precision) for name, weight in folded.items()}
-        self.built = True  # Keras would trace `call` once more to find out what it builds
+        self.built = True  # else Keras would trace `call` once more to build it
 
     def call(self, inputs: dict[str, Any]) -> Any:
         """Codes and labels to spectrograms; see `spectrogram`."""
@@ -131,25 +133,28 @@ class Generator(keras.Model):
 
 
 def spectrogram(config: GANSynthConfig, folded: Folded, code: Any, templates: Any) -> Any:
-    """What the whole network gives, within ±1, shape (batch, frames, bins, 2).
+    """The output of the whole network.
 
     Args:
-        config: its sizes.
-        folded: its weights, as `fold` gives them, of all blocks that speak and those below them.
-        code: normalised, shape (batch, latent_dim + labels).
-        templates: of each note's pitch, shape (batch, bins, channels); None where the network has none.
+        config: sizes of the network.
+        folded: weights, as `fold` gives them, of all blocks up to the last with a share in the output.
+        code: normalised latents and labels, shape (batch, latent_dim + pitch_count).
+        templates: those of each note's pitch, shape (batch, bins, channels); None where the network has none.
+
+    Returns:
+        float32, shape (batch, frames, bins, 2), within ±1.
     """
     shares = config.shares()
     x = first_block(folded, code, config.start)
     output: Any = 0.0
     for number in range(1, max(shares) + 1):
-        seen = None
+        block_templates = None
         if config.template_channels(number):
-            seen = average_bins(templates, config.start[1] * 2 ** (number - 1))
+            block_templates = average_bins(templates, config.start[1] * 2 ** (number - 1))
         if number > 1:
-            x = next_block(folded, number, x, seen)
+            x = next_block(folded, number, x, block_templates)
         if number in shares:
-            image = ops.cast(to_rgb(folded, number, x, seen), "float32")
+            image = ops.cast(to_rgb(folded, number, x, block_templates), "float32")
             for axis, size in ((1, config.frames), (2, config.bins)):
                 if size > image.shape[axis]:  # by nearest neighbours
                     image = ops.repeat(image, size // image.shape[axis], axis=axis)
@@ -173,7 +178,7 @@ class Synthesiser(keras.Model):
 
 
 def mel_to_sound(config: GANSynthConfig) -> MelToSound:
-    """What makes a network's spectrograms, denormalised, into waves."""
+    """The decoder of a network's denormalised spectrograms."""
     return MelToSound(
         config.frames,
         config.bins,
@@ -186,7 +191,7 @@ def mel_to_sound(config: GANSynthConfig) -> MelToSound:
 
 
 def _constant(layer: keras.layers.Layer, value: Any, precision: Precision) -> Any:
-    """A weight of a layer, with its value."""
+    """Add a weight that isn't trained to a layer, with the given value."""
     return layer.add_weight(
         shape=value.shape,
         dtype=precision,

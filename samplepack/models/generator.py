@@ -1,6 +1,6 @@
-"""The generator's arithmetic as functions of its weights: what renders notes and what trains networks share it.
+"""The generator's arithmetic as functions of its weights, shared by rendering, fitting and training.
 
-Weights are stored as Magenta stores them, without the runtime scale of equalised learning rates; `fold` puts it in,
+Weights are stored as Magenta stores them, without the runtime scale of equalised learning rates; `fold` applies it,
 together with what the upsampling and the templates allow to compute once. Images are NHWC with H = time and W = mel
 frequency. A block's channels, sizes and templates are read off its weights and inputs. Source: Engel et al., "GANSynth:
 Adversarial Neural Audio Synthesis", ICLR 2019, and Magenta's `networks`.
@@ -20,25 +20,26 @@ from samplepack.models.config import GANSynthConfig
 from samplepack.models.latent import onto_shell
 
 Folded = dict[str, Any]
-"""Name → weight, as the functions below want them."""
+"""Name → weight, as the functions below take them."""
 
 NORM_EPSILON = 1e-8
 
 _TAPS = np.array([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]], "float32")
-"""Of a large image's three neighbouring pixels, which fall on each of two small ones; seen from the second large pixel
-of a small one, and from the first."""
+"""Which of three neighbouring pixels of an upsampled image fall on each of two pixels of the image itself: for the
+second of the two pixels that a pixel becomes, and for the first. Shape (2, 2, 3)."""
 
 _ROWS = np.array([[0, 1, 1], [1, 1, 1], [1, 1, 0]], "float32")
-"""Which of a kernel's rows lie on the image at its first row, at inner ones and at the last."""
+"""Which rows of a 3×3 kernel lie on the image where it is centred on the first row, on an inner one and on the last."""
 
 
 def fold(tensors: Mapping[str, Any], channels: tuple[int, ...], use_winograd: bool = False) -> Folded:
-    """A generator's weights, ready to be applied.
+    """Prepare a generator's weights for the functions below.
 
     Args:
         tensors: `block_{b}/{conv0|conv1|to_rgb}/{kernel|bias}` as stored; kernels (h, w, in, out).
-        channels: of each block that is there, the first one first.
-        use_winograd: whether to convolve by `winograd` where the channels are many. It changes the last bits.
+        channels: how many channels each block has, of the blocks to prepare, block 1 first.
+        use_winograd: whether blocks of `winograd.LEAST_CHANNELS` channels or more are convolved by `winograd`, which
+            changes the last bits.
     """
     folded: Folded = {
         "block_1/kernel0": _dense_of_one_pixel(scaled(tensors["block_1/conv0/kernel"])),
@@ -73,8 +74,15 @@ def fold(tensors: Mapping[str, Any], channels: tuple[int, ...], use_winograd: bo
 
 
 def code_of(latents: Any, one_hot: Any) -> Any:
-    """What block 1 sees: latents, brought onto the shell (their root mean square is 1), with one-hot pitches, both
-    normalised together; shape (batch, latent_dim + pitches)."""
+    """The input of block 1, differentiable: latents on the shell and one-hot pitches, normalised together.
+
+    Args:
+        latents: shape (batch, latent_dim); they are scaled to a root mean square of 1.
+        one_hot: shape (batch, pitch_count).
+
+    Returns:
+        Shape (batch, latent_dim + pitch_count).
+    """
     latents = latents * ops.rsqrt(ops.mean(ops.square(latents), axis=-1, keepdims=True))
     return pixel_norm(ops.concatenate([latents, one_hot], axis=-1))
 
@@ -82,10 +90,12 @@ def code_of(latents: Any, one_hot: Any) -> Any:
 def numpy_codes(
     config: GANSynthConfig, latents: NDArray[np.float32], labels: NDArray[np.integer]
 ) -> NDArray[np.float32]:
-    """What block 1 sees, for rendering: `code_of` in NumPy, which sums a row the same way whatever stands beside it.
+    """The input of block 1 in NumPy, which sums a row in the same order whatever other rows there are.
+
+    `code_of` does the same in Keras, where gradients are needed.
 
     Args:
-        config: says whether latents are brought onto the shell.
+        config: whose `latent_normalisation` is applied.
         latents: float32, shape (n, latent_dim).
         labels: pitches counted from the lowest, shape (n,).
 
@@ -100,7 +110,16 @@ def numpy_codes(
 
 
 def first_block(folded: Folded, code: Any, start: tuple[int, int]) -> Any:
-    """Block 1's features, shape (batch, *start, channels), of normalised codes, shape (batch, latent_dim + labels)."""
+    """The features of block 1.
+
+    Args:
+        folded: weights, as `fold` gives them.
+        code: normalised, shape (batch, latent_dim + pitch_count).
+        start: frames and bins of block 1.
+
+    Returns:
+        Shape (batch, *start, channels).
+    """
     x = ops.reshape(ops.matmul(code, folded["block_1/kernel0"]), (-1, *start, folded["block_1/bias0"].shape[0]))
     return _second_half(folded, "block_1", activate(x + folded["block_1/bias0"]))
 
@@ -148,7 +167,17 @@ def _second_half(folded: Folded, name: str, x: Any) -> Any:
 
 
 def to_rgb(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
-    """The image that a block makes of its features, within ±1, shape (batch, frames, bins, 2)."""
+    """The image of a block's features.
+
+    Args:
+        folded: weights, as `fold` gives them.
+        number: of the block.
+        x: its features, shape (batch, frames, bins, channels).
+        templates: shape (batch, bins, channels), where the block sees any.
+
+    Returns:
+        Shape (batch, frames, bins, 2), within ±1.
+    """
     name = f"block_{number}"
     y = convolve(x, folded[f"{name}/rgb_kernel"], "valid") + folded[f"{name}/rgb_bias"]
     if f"{name}/rgb_template_kernel" in folded:
@@ -157,18 +186,18 @@ def to_rgb(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
 
 
 def average_bins(templates: Any, bins: int) -> Any:
-    """Templates, shape (batch, all bins, channels), averaged to so many bins."""
+    """Average templates, shape (batch, all bins, channels), to `bins` bins."""
     wide, channels = templates.shape[1:]
     return templates if wide == bins else ops.mean(ops.reshape(templates, (-1, bins, wide // bins, channels)), axis=2)
 
 
 def scaled(kernel: Any, gain: float = 2.0) -> Any:
-    """Put in the runtime scale of equalised learning rates, sqrt(gain / fan_in); kernel (…, in, out)."""
+    """Apply the runtime scale of equalised learning rates, sqrt(gain / fan_in), to a kernel, shape (…, in, out)."""
     return kernel * float(np.sqrt(gain / np.prod(kernel.shape[:-1])))
 
 
 def convolve(x: Any, kernel: Any, padding: str) -> Any:
-    """A convolution of an NHWC image, or of (batch, bins, channels), with stride 1; padding `same` or `valid`."""
+    """Convolve an NHWC image, or one of shape (batch, bins, channels), with stride 1; padding is `same` or `valid`."""
     return ops.conv(x, kernel, padding=padding, data_format="channels_last")
 
 
@@ -194,24 +223,24 @@ def _dense_of_one_pixel(kernel: Any) -> Any:
         kernel: shape (h, w, in, out).
 
     Returns:
-        shape (in, h·w·out).
+        Shape (in, h·w·out).
     """
     flipped = ops.transpose(ops.flip(kernel, axis=(0, 1)), (2, 0, 1, 3))
     return ops.reshape(flipped, (kernel.shape[2], -1))
 
 
 def _fold_upsampling(kernel: Any) -> Any:
-    """A 3×3 kernel on an image twice as large, as four 2×2 kernels on the image itself.
+    """A 3×3 kernel on an upsampled image, as four 2×2 kernels on the image itself.
 
     Args:
         kernel: shape (3, 3, in, out).
 
     Returns:
-        shape (2, 2, in, 4·out): for the lower right, lower left, upper right and upper left pixel of each four. Of
-        three neighbouring large pixels two fall on the same small one: their taps are summed.
+        Shape (2, 2, in, 4·out): for the lower right, lower left, upper right and upper left pixel of each four. Of
+        three neighbouring pixels of the upsampled image two fall on the same pixel of the image: their taps are added.
 
-    A product with constants, since TensorFlow adds more than two gradients of one tensor in an order that changes from
-    run to run.
+    It is a product with constants, since TensorFlow adds more than two gradients of one tensor in an order that
+    changes from run to run.
     """
     four = ops.einsum("pai,qbj,ijkl->abkpql", _TAPS, _TAPS, kernel)
     return ops.reshape(four, (2, 2, kernel.shape[2], -1))
@@ -224,18 +253,24 @@ def _convolution_of_equal_rows(kernel: Any) -> Any:
         kernel: shape (3, 3, in, out).
 
     Returns:
-        shape (3, in, 3·out): for the first row (which has zeros above it), the inner rows and the last.
+        Shape (3, in, 3·out): for the first row (which has zeros above it), the inner rows and the last.
     """
     three = ops.einsum("ri,ijkl->jkrl", _ROWS, kernel)
     return ops.reshape(three, (3, kernel.shape[2], -1))
 
 
 def unfold_upsampled(x: Any) -> Any:
-    """The large image of what `fold` makes of a 3×3 kernel: shape (batch, frames + 1, bins + 1, 4·channels) to
-    (batch, 2·frames, 2·bins, channels)."""
+    """The upsampled image whose pixels the four kernels of `_fold_upsampling` gave as channels.
+
+    Args:
+        x: shape (batch, frames + 1, bins + 1, 4·channels).
+
+    Returns:
+        Shape (batch, 2·frames, 2·bins, channels).
+    """
     frames, bins, channels = x.shape[1], x.shape[2], x.shape[3] // 4
-    # Each pixel here lies between four small ones, and holds what becomes of the nearest quarter of each of them.
+    # Each pixel of x lies between four pixels of the image, and holds the nearest quarter of each of them, upsampled.
     x = ops.transpose(ops.reshape(x, (-1, bins, 2, 2 * channels)), (0, 2, 1, 3))
     x = ops.reshape(x, (-1, 2 * frames, 2 * bins, channels))
-    # By `ops.slice`, whose gradient is quick in TensorFlow, as that of x[…] isn't.
+    # With `ops.slice`, since in TensorFlow its gradient is faster than that of indexing.
     return ops.slice(x, (0, 1, 1, 0), (ops.shape(x)[0], 2 * frames - 2, 2 * bins - 2, channels))

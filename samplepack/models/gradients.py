@@ -1,4 +1,4 @@
-"""What Keras leaves to its backends and training needs: gradients and compiled steps, under TensorFlow and JAX."""
+"""Gradients and compiled functions under TensorFlow and JAX, for which Keras has no interface of its own."""
 
 from __future__ import annotations
 
@@ -14,33 +14,36 @@ Function = Callable[..., Any]
 
 
 def value_and_gradients(function: Function, tensors: Tensors) -> tuple[Any, Any, Tensors]:
-    """A function's value and its gradients; may be nested, so that gradients of gradients are had.
+    """A function's value and its gradients. Calls may be nested, for gradients of gradients.
 
     Args:
-        function: takes `tensors`, gives a scalar and whatever else it wants to tell.
+        function: takes `tensors`; gives a scalar and any auxiliary result.
         tensors: float, by name.
 
     Returns:
-        The scalar, what else the function told, and the scalar's gradient by each tensor, zeros where there is none.
+        The scalar, the auxiliary result, and the scalar's gradient by each tensor, zeros where it doesn't depend on it.
     """
     if keras.backend.backend() == "jax":
         import jax
 
-        (value, told), gradients = jax.value_and_grad(function, has_aux=True)(tensors)
-        return value, told, gradients
+        (value, auxiliary), gradients = jax.value_and_grad(function, has_aux=True)(tensors)
+        return value, auxiliary, gradients
     import tensorflow as tf
 
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(tensors)
-        value, told = function(tensors)
+        value, auxiliary = function(tensors)
     gradients = tape.gradient(value, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     # The gradient of a gather is sparse.
-    return value, told, {name: tf.convert_to_tensor(gradient) for name, gradient in gradients.items()}
+    return value, auxiliary, {name: tf.convert_to_tensor(gradient) for name, gradient in gradients.items()}
 
 
 def be_deterministic() -> None:
-    """TensorFlow's operations give the same bits for the same input from now on. (It adds three or more gradients of
-    one tensor in an order that changes from run to run, all the same: `generator.fold` avoids it.)"""
+    """Make TensorFlow's operations give the same bits for the same input from now on.
+
+    Even so it adds three or more gradients of one tensor in an order that changes from run to run; `generator.fold`
+    avoids that.
+    """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -48,7 +51,7 @@ def be_deterministic() -> None:
 
 
 def compiled(function: Function) -> Function:
-    """The function, compiled; takes and gives (nested) dicts and lists of tensors of the same shapes each time."""
+    """Compile a function that takes and gives (nested) dicts and lists of tensors, of the same shapes in each call."""
     if keras.backend.backend() == "jax":
         import jax
 

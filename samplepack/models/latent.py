@@ -1,4 +1,4 @@
-"""Latents from seeds, and paths through latent space. NumPy only."""
+"""Latents from seeds, their shell, and paths through latent space. NumPy only."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _POINTS_PER_SEGMENT = 512
 
 
 def latent_from_seed(seed: int, latent_dim: int) -> Latent:
-    """The latent that a seed stands for, for ever and on every machine.
+    """The latent of a seed: the same for ever and on every machine.
 
-    NumPy keeps the stream of `RandomState` frozen; it is what Magenta draws after `np.random.seed(seed)`.
+    NumPy keeps the stream of `RandomState` frozen. Magenta draws the same latent after `np.random.seed(seed)`.
 
     Args:
         seed: 0 to `LARGEST_SEED`.
-        latent_dim: the checkpoint's own.
+        latent_dim: length of the checkpoint's latents.
 
     Returns:
         float32, shape (latent_dim,).

@@ -1,8 +1,8 @@
 """The mel-IF spectrogram of GANSynth: log mel power and instantaneous frequency, from sound and back.
 
-Time is counted in frames (one every `hop` samples), frequency in linear bins (1…`bins`, DC left out) or in as many
-mel bins. Source: Engel et al., "GANSynth: Adversarial Neural Audio Synthesis", ICLR 2019, and Magenta's
-`spectral_ops` and `specgrams_helper`, whose every quirk is part of the trained models.
+Frames are `hop` samples apart; frequency is in linear bins (1…`bins`, without DC) or as many mel bins. Source: Engel
+et al., "GANSynth: Adversarial Neural Audio Synthesis", ICLR 2019, and Magenta's `spectral_ops` and
+`specgrams_helper`, whose every quirk is part of the trained models.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from samplepack.models.config import Phase
 Array = NDArray[np.float64]
 
 _TURN = 2.0**32
-"""A phase is kept in int32 as a share of a turn, so that it wraps by itself and sums of any length stay exact."""
+"""Units of an int32 phase in a whole turn: such a phase wraps by overflow, and sums of any length are exact."""
 
 _HALF_TURN = -(2**31)
 
 _PEAK_LEAST_MAGNITUDE = 1e-4
+"""Magnitude above which a local maximum of a frame counts as a peak."""
 
 
 def hz_to_mel(frequency_hz: Array | float) -> Array:
@@ -80,10 +81,11 @@ def mel_to_linear_matrix(linear_to_mel: Array) -> Array:
 
 
 class SoundToMel:
-    """Waves to log mel power and instantaneous frequency: what networks are trained on. In NumPy.
+    """Waves to log mel power and instantaneous frequency, which networks are trained on. In NumPy.
 
     Args:
-        frames, bins, rate_hz: as of `MelToSound`.
+        frames, bins: size of the spectrogram, as in `MelToSound`.
+        rate_hz: sample rate of the waves.
     """
 
     def __init__(self, frames: int, bins: int, rate_hz: int) -> None:
@@ -92,11 +94,17 @@ class SoundToMel:
         self._window = _hann(2 * bins).astype("float32")
 
     def __call__(self, waves: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Waves, float32, shape (n, samples), to spectrograms, shape (n, frames, bins, 2): natural log of mel power
-        + 1e-6, and instantaneous frequency in units of π a frame, the first frame's being its phase.
+        """Analyse waves.
+
+        Args:
+            waves: float32, shape (n, samples); silence is put before them to fill the frames.
+
+        Returns:
+            Spectrograms, float32, shape (n, frames, bins, 2): the natural log of mel power + 1e-6, and the
+            instantaneous frequency in units of π per frame; the first frame has its phase instead.
 
         Source: Magenta's `waves_to_melspecgrams`. The mel phase is a sum over linear bins, so that its difference over
-        time is the sum of theirs; nothing is unwrapped that would be differenced again.
+        time is the sum of theirs: phases needn't be unwrapped first.
         """
         padding = (self.frames + 3) * self.hop - waves.shape[-1]
         padded = np.pad(np.asarray(waves, "float32"), [(0, 0), (padding, 0)])
@@ -114,17 +122,17 @@ class SoundToMel:
 class MelToSound(keras.layers.Layer):
     """Log mel power and instantaneous frequency to waves.
 
-    Input: float32, shape (batch, frames, bins, 2): natural log of mel power, instantaneous frequency in units of π a
+    Input: float32, shape (batch, frames, bins, 2): natural log of mel power, instantaneous frequency in units of π per
     frame. Output: float32, shape (batch, samples).
 
     Args:
-        frames, bins: the size of the spectrogram; the Fourier transform has 2·bins points, a hop is a quarter of it.
+        frames, bins: size of the spectrogram; the Fourier transform has 2·bins points, a hop is a quarter of that.
         samples: length of the wave; what the frames span beyond it is cut off in front.
-        rate_hz: of the wave.
+        rate_hz: sample rate of the wave.
         phase: `direct`, as Magenta does: each bin's phase is the sum of its own frequencies. `peak-locked`: phases
             are summed at the peaks of each frame alone, and the bins around a peak follow it with alternating sign, as
             a Hann window's main lobe does. It keeps the level where the frequency of an onset is imperfect.
-        floor_power: mel power to take off before the square root: what was clamped to it in training is silence.
+        floor_power: mel power to subtract before the square root: the power that was silence in training.
 
     Source of the locking: Laroche & Dolson, "Improved phase vocoder time-scale modification of audio", 1999.
     """
@@ -140,16 +148,16 @@ class MelToSound(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.built = True  # Keras would trace `call` once more to find out what it builds
+        self.built = True  # else Keras would trace `call` once more to build it
         self.frames, self.bins, self.samples, self.phase = frames, bins, samples, phase
         self.floor_power = floor_power
         self.hop = bins // 2
         unmel = mel_to_linear_matrix(linear_to_mel_matrix(bins, rate_hz))
-        # Nearly every weight is zero: each linear bin is the weighted sum of the few mel bins that reach it.
+        # Nearly all weights are zero: each linear bin is a weighted sum of the few mel bins that overlap it.
         reach = int(np.count_nonzero(unmel, axis=0).max())
         self.sources = np.argsort(unmel == 0.0, axis=0, kind="stable")[:reach].astype("int32")
         self.source_weights = np.take_along_axis(unmel, self.sources, axis=0).astype("float32")
-        # Hann as the synthesis window; 1.5 is what the squares of the windows over one sample sum to at 75 % overlap.
+        # The synthesis window is Hann's; at 75 % overlap the squares of the windows over one sample add up to 1.5.
         self.window = (_hann(2 * bins) / 1.5).astype("float32")
 
     def call(self, spectrogram: Any) -> Any:
@@ -169,7 +177,7 @@ class MelToSound(keras.layers.Layer):
         return self._overlap_add(frames)
 
     def _unmel(self, mel: Any) -> Any:
-        """Mel bins to linear bins: `mel @ mel_to_linear_matrix(…)`."""
+        """Mel bins to linear bins: `mel @ mel_to_linear_matrix(…)`, without the products with zeros."""
         terms = [
             ops.take(mel, source, axis=-1) * weight
             for source, weight in zip(self.sources, self.source_weights, strict=True)
@@ -177,7 +185,12 @@ class MelToSound(keras.layers.Layer):
         return sum(terms[1:], terms[0])
 
     def _lock_to_peaks(self, magnitude: Any, advance: Any) -> Any:
-        """Phases, int32, shape (batch, frames, bins), that each bin takes from the nearest peak of its frame."""
+        """Phases, int32, shape (batch, frames, bins): each bin follows the nearest peak of its frame.
+
+        Args:
+            magnitude: float32, shape (batch, frames, bins).
+            advance: phase advance per frame, int32, the same shape.
+        """
         bins = ops.arange(self.bins, dtype="int32")
         middle = magnitude[..., 1:-1]
         peak = ops.logical_and(
@@ -187,7 +200,7 @@ class MelToSound(keras.layers.Layer):
         peak = ops.pad(ops.cast(peak, "int32"), [(0, 0), (0, 0), (1, 1)]) > 0
         below, above = ops.where(peak, bins, -1), ops.where(peak, bins, self.bins)
         reach = 1
-        while reach < self.bins:  # each bin learns of twice as far; `ops.associative_scan` takes five times as long
+        while reach < self.bins:  # doubles how far each bin sees; `ops.associative_scan` takes five times as long
             left, right = [(0, 0), (0, 0), (reach, 0)], [(0, 0), (0, 0), (0, reach)]
             below = ops.maximum(below, ops.pad(below[..., :-reach], left, constant_values=-1))
             above = ops.minimum(above, ops.pad(above[..., reach:], right, constant_values=self.bins))
@@ -207,10 +220,10 @@ class MelToSound(keras.layers.Layer):
         return ops.swapaxes(phase, 0, 1)
 
     def _overlap_add(self, frames: Any) -> Any:
-        """Frames, shape (batch, frames, 2·bins), laid over each other every quarter of their length."""
+        """Overlap-add of frames a quarter of their length apart: (batch, frames, 2·bins) to (batch, samples)."""
         quarters = ops.reshape(frames, (-1, self.frames, 4, self.hop))
-        laid = [ops.pad(quarters[:, :, q], [(0, 0), (q, 3 - q), (0, 0)]) for q in range(4)]
-        wave = ops.reshape(laid[0] + laid[1] + laid[2] + laid[3], (-1, (self.frames + 3) * self.hop))
+        padded = [ops.pad(quarters[:, :, q], [(0, 0), (q, 3 - q), (0, 0)]) for q in range(4)]
+        wave = ops.reshape(padded[0] + padded[1] + padded[2] + padded[3], (-1, (self.frames + 3) * self.hop))
         return wave[:, -self.samples :]
 
 
@@ -220,10 +233,10 @@ def _hann(size: int) -> Array:
 
 
 def _wrapped(radians: Any) -> Any:
-    """An angle within ±π."""
+    """Angles wrapped to ±π."""
     return radians - 2.0 * np.pi * np.floor(radians / (2.0 * np.pi) + 0.5)
 
 
 def _to_phase(turns: Any) -> Any:
-    """Turns, float32, to a phase in int32 that wraps at a whole turn."""
+    """Turns, float32, to int32 phases, 2³² units a turn."""
     return ops.cast((turns - ops.floor(turns + 0.5)) * _TURN, "int32")
