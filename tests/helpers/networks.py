@@ -1,0 +1,22 @@
+"""Small networks of random weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from samplepack.models.config import GANSynthConfig
+
+
+def small_config(**changes):
+    """A small network: 16 × 32 at the end, so that the plain formulas take no time."""
+    values = {
+        "family": "gansynth", "latent_dim": 5, "pitches": (60, 62), "sample_rate_hz": 16000, "samples": 100,
+        "frames": 16, "bins": 32, "start": (2, 4), "channels": (6, 5, 4, 3),
+        "normaliser": {"magnitude": (0.1, 0.2), "frequency": (0.8, 0.0)}, "decoder": {"phase": "direct"},
+    }  # fmt: skip
+    return GANSynthConfig.model_validate(values | changes)
+
+
+def random_tensors(sizes, seed=1):
+    random = np.random.RandomState(seed)
+    return {name: random.standard_normal(shape).astype(np.float32) for name, shape in sizes.tensor_shapes().items()}
