@@ -3,99 +3,24 @@
 import json
 import shutil
 import stat
-import struct
 import zipfile
 
 import numpy as np
 import pytest
 
-from samplepack.base.errors import InputError
 from samplepack.checkpoints import library
-from samplepack.models.checkpoint import CONFIG, WEIGHTS, Config, read_checkpoint, write_checkpoint
 from samplepack.models.engine import load_model
+from tests.helpers.magenta import TINY, native, zipped
 from tests.helpers.places import FIXTURES
-
-TINY = FIXTURES / "magenta-tiny"
-
-
-def opened(path, beside=FIXTURES):
-    return library.as_native(library.resolve(str(path), beside))
-
-
-def zipped(folder, path, prefix=""):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(folder.rglob("*")):
-            if file.is_file() and file.name != "golden.npz":
-                archive.write(file, prefix + file.relative_to(folder).as_posix())
-    return path
-
-
-@pytest.fixture
-def tiny(tmp_path):
-    return shutil.copytree(TINY, tmp_path / "tiny", ignore=shutil.ignore_patterns("golden.npz"))
-
-
-def test_a_folder_a_zip_a_zip_with_a_folder_in_it_and_an_import_are_the_same_checkpoint(tmp_path, tiny):
-    digests = {
-        opened(tiny).digest,
-        opened(zipped(tiny, tmp_path / "flat.zip")).digest,
-        opened(zipped(tiny, tmp_path / "deep.zip", prefix="acoustic_only/")).digest,
-        library.import_checkpoint(tmp_path / "flat.zip", "mine").digest,
-        opened("mine").digest,
-    }
-    assert len(digests) == 1
-    copied = shutil.copytree(library.names()["mine"], tmp_path / "ours")
-    assert opened(copied).digest in digests
-    assert library.import_checkpoint(copied, "again").digest in digests
-
-
-def test_a_converted_checkpoint_is_found_without_tensorflow(tiny):
-    assert isinstance(library.resolve(str(tiny), FIXTURES), library.MagentaCheckpoint)
-    opened(tiny)
-    assert library.resolve(str(tiny), FIXTURES).latent_dim == 32
-
-
-@pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
-def test_a_damaged_conversion_is_made_anew(tiny, name):
-    converted = opened(tiny)
-    (converted.folder / name).write_bytes(b"{}")
-    assert isinstance(library.resolve(str(tiny), FIXTURES), library.MagentaCheckpoint)
-    assert opened(tiny).digest == converted.digest
-    assert library.resolve(str(tiny), FIXTURES).digest == converted.digest
-
-
-def test_a_damaged_import_does_not_hide_the_others_in_the_list(tiny, run):
-    for name in ("broken", "whole"):
-        library.import_checkpoint(tiny, name)
-    (library.names()["broken"] / WEIGHTS).unlink()
-    ran = run("checkpoints", "list")
-    assert ran.code == 0
-    starter, broken, whole = ran.out.splitlines()
-    assert broken == "checkpoint 'broken': cannot read weights.safetensors: No such file or directory"
-    assert starter.startswith("starter: gansynth") and whole.startswith("whole: gansynth")
-    listed = {one["name"]: one for one in json.loads(run("checkpoints", "list", "--json").out)}
-    assert "problem" in listed["broken"] and "digest" in listed["whole"]
-
-
-def test_a_latent_file_of_a_wrong_length_is_told_when_the_checkpoint_says_its_own(tmp_path, tiny, run, write_recipe):
-    (tiny / "experiment.json").unlink()
-    np.save(tmp_path / "long.npy", np.ones(33))
-    recipe = write_recipe("checkpoint: ./tiny\n", timbres="{Glass: {latent: long.npy}}", pitches="60")
-    assert run("check", recipe).code == 0
-    ran = run("plan", recipe)
-    assert ran.code == 2
-    assert ran.err == (
-        f"{recipe}: timbres.Glass.latent: 'long.npy': has 33 numbers; a latent of this checkpoint has 32\n"
-    )
 
 
 def test_what_was_read_is_told(tiny):
-    config = opened(tiny).config
+    config = native(tiny).config
     assert config.latent_dim == 32 and config.pitches == (24, 84) and config.sample_rate_hz == 16000
     assert config.provenance == {"imported_from": "Magenta", "stage": 12, "step": 11000000}
     assert config.model_extra["channels"] == [16, 16, 16, 16, 16, 16, 8]
     assert config.model_extra["progress"] == 6.0
-    assert opened(FIXTURES / "magenta-tiny-transition").config.model_extra["progress"] == 5.5
+    assert native(FIXTURES / "magenta-tiny-transition").config.model_extra["progress"] == 5.5
 
 
 @pytest.mark.parametrize("name", ["stage_" + "9" * 5000, "stage_999999999"])
@@ -108,9 +33,9 @@ def test_a_folder_that_counts_beyond_all_stages_is_none(tmp_path, tiny, name):
 
 def test_the_highest_stage_counts_and_an_early_one_has_fewer_blocks(tiny):
     shutil.copytree(tiny / "stage_00012", tiny / "stage_00004")
-    assert opened(tiny).config.provenance["stage"] == 12
+    assert native(tiny).config.provenance["stage"] == 12
     shutil.rmtree(tiny / "stage_00012")
-    early = opened(tiny)
+    early = native(tiny)
     assert early.config.provenance["stage"] == 4
     assert len(early.config.model_extra["channels"]) == 3
     waves = load_model(early).render(np.ones((1, 32), np.float32), np.array([60]))
@@ -120,7 +45,7 @@ def test_the_highest_stage_counts_and_an_early_one_has_fewer_blocks(tiny):
 def test_without_experiment_json_sizes_follow_from_the_weights(tiny):
     (tiny / "experiment.json").unlink()
     assert library.resolve(str(tiny), FIXTURES).latent_dim is None
-    assert opened(tiny).latent_dim == 32
+    assert native(tiny).latent_dim == 32
 
 
 def save(folder, variables):
@@ -325,117 +250,3 @@ def test_a_bad_zip_is_told_and_nothing_leaves_it(tmp_path, run, name, told):
     assert ran.code == 2 and told in ran.err and ran.err.count("\n") == 1
     assert not (tmp_path.parent / "escaped").exists()
     assert "mine" not in library.names()
-
-
-def test_an_empty_folder_and_no_folder_are_told(tmp_path):
-    (tmp_path / "empty").mkdir()
-    for path, told in (("./empty", "no stage_NN folder"), ("./none", "no such file or folder")):
-        with pytest.raises(InputError, match=told):
-            library.resolve(path, tmp_path)
-
-
-def own(tmp_path, damage):
-    """A copy of the starter, damaged."""
-    folder = shutil.copytree(library.STARTER, tmp_path / "own")
-    config = json.loads((folder / CONFIG).read_text())
-    damage(folder, config)
-    return folder
-
-
-def rewritten(**changes):
-    """A config that says something else, with weights and digest to match."""
-
-    def damage(folder, config):
-        from safetensors.numpy import load_file
-
-        tensors = load_file(folder / WEIGHTS)
-        write_checkpoint(folder, Config.model_validate({**config, **changes}), tensors)
-
-    return damage
-
-
-OWN_BAD = {
-    "no weights": (lambda f, c: (f / WEIGHTS).unlink(), "cannot read weights.safetensors: No such file or directory"),
-    "truncated weights": (
-        lambda f, c: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:-1]),
-        "damaged or edited",
-    ),
-    "edited config": (
-        lambda f, c: (f / CONFIG).write_text(json.dumps({**c, "latent_normalisation": "none"})),
-        "damaged or edited",
-    ),
-    "config that isn't JSON": (lambda f, c: (f / CONFIG).write_text("{"), "config.json is not JSON"),
-    "config nested without end": (lambda f, c: (f / CONFIG).write_text("[" * 200000), "config.json is not JSON"),
-    "pitches from high to low": (
-        lambda f, c: (f / CONFIG).write_text(json.dumps({**c, "pitches": [84, 24]})),
-        "config.json: pitches: should be the lowest and the highest pitch, from 0 to 127",
-    ),
-    "pitches beyond MIDI": (
-        lambda f, c: (f / CONFIG).write_text(json.dumps({**c, "pitches": [24, 128]})),
-        "config.json: pitches: should be the lowest and the highest pitch, from 0 to 127",
-    ),
-    "a start of nothing": (rewritten(start=[0, 16]), "config.json: start.0: Input should be greater than 0"),
-    "config without a size": (
-        lambda f, c: (f / CONFIG).write_text(json.dumps({k: v for k, v in c.items() if k != "latent_dim"})),
-        "config.json: latent_dim: Field required",
-    ),
-    "unknown decoder": (rewritten(decoder={"phase": "guessed"}), "config.json: decoder.phase: Input should be"),
-    "other channels": (rewritten(channels=[128, 128, 128, 64, 32, 16, 9]), "block_7/conv0/kernel has shape"),
-    "other start": (rewritten(start=[3, 16]), "doesn't divide 128 x 1024"),
-}
-
-
-@pytest.mark.parametrize("damage", OWN_BAD, ids=str)
-def test_a_damaged_checkpoint_of_our_own_is_told(tmp_path, damage):
-    change, told = OWN_BAD[damage]
-    folder = own(tmp_path, change)
-    with pytest.raises(InputError) as raised:
-        load_model(library.as_native(library.resolve(str(folder), tmp_path)))
-    assert told in str(raised.value)
-
-
-def test_weights_that_are_no_safetensors_file_or_nan_are_told(tmp_path):
-    from samplepack.models import checkpoint
-
-    folder = shutil.copytree(library.STARTER, tmp_path / "own")
-    absurd = b'{"a":{"dtype":"F32","shape":[1099511627776,1048576],"data_offsets":[0,4]}}'
-    for weights, told in (
-        (b"\xff" * 100, "is not a safetensors file"),
-        (struct.pack("<Q", 1 << 60) + b"{}", "is not a safetensors file"),
-        (struct.pack("<Q", len(absurd)) + absurd + bytes(4), "is not a safetensors file"),
-        (nan_weights(), "holds NaN"),
-    ):
-        (folder / WEIGHTS).write_bytes(weights)
-        config = json.loads((folder / CONFIG).read_text())
-        config["digest"] = checkpoint._digest(Config.model_validate(config), weights)
-        (folder / CONFIG).write_text(json.dumps(config))
-        with pytest.raises(InputError, match=told):
-            load_model(read_checkpoint(folder, "own"))
-
-
-def nan_weights():
-    from safetensors.numpy import load_file, save
-
-    tensors = load_file(library.STARTER / WEIGHTS)
-    tensors["templates"][0, 0, 0] = np.nan
-    return save(tensors)
-
-
-def test_a_pinned_digest_must_agree(tmp_path, run, write_recipe, tiny):
-    pinned = "checkpoint: {{path: {}, sha256: {}}}\n"
-    good = write_recipe(pinned.format("starter", library.resolve("starter", tmp_path).digest), name="good.yaml")
-    assert run("check", good).code == 0
-    bad = write_recipe(pinned.format("starter", "a" * 64), name="bad.yaml")
-    ran = run("check", bad)
-    digest = library.resolve("starter", tmp_path).digest
-    assert ran.code == 2 and f"bad.yaml:5:37: checkpoint 'starter' has the digest {digest[:8]}" in ran.err
-    magenta = write_recipe(pinned.format(tiny, "a" * 64), name="magenta.yaml", pitches="60")
-    ran = run("build", magenta, "--output", tmp_path / "output")
-    assert ran.code == 2 and f"has the digest {opened(tiny).digest}, not {'a' * 64}" in ran.err
-    assert not (tmp_path / "output").exists()
-
-
-@pytest.mark.parametrize("name", ["../mine", "a/b", "", "starter", "-x", "x" * 65])
-def test_a_name_that_is_none_or_is_taken_is_refused(tiny, name):
-    with pytest.raises(InputError, match="can't be a checkpoint's name|is called 'starter' already"):
-        library.import_checkpoint(tiny, name)
