@@ -1,4 +1,4 @@
-"""A latent that sounds like given notes: the nearest known one, then a descent through the frozen network."""
+"""Fitting a latent to notes: from the nearest known latent, by gradient descent through the frozen network."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ _LEARNING_RATE = 0.3
 _BETAS = (0.9, 0.99)
 
 _SEEDS = 100
-"""So many are tried where a checkpoint knows no instruments."""
+"""How many seeds' latents are tried where a checkpoint has no instruments."""
 
 _MOST_NOTES = 12
-"""More notes of one instrument tell little more of a latent, and take their time."""
+"""How many notes are fitted at most: more of one instrument improve a latent little, and take longer."""
 
 _NOTES_TO_CHOOSE_BY = 3
 
 _NOTES_TOGETHER = 4
-"""What goes through the network at once at most: gradients through a full-size one take 250 MB a note."""
+"""How many notes go through the network at once at most: gradients through a full-size one take 250 MB a note."""
 
 _SHELL_EPSILON = 1e-12
 
 _BANDS = 64
 
 _RANGE_DB = 60.0
-"""What lies so far below a note's loudest place counts as silence."""
+"""How far below a note's loudest bin a level counts as silence."""
 
 _FREQUENCY_DB = 6.0
-"""What instantaneous frequencies count that are anywhere but at their places; half a turn off, twice that."""
+"""The loss of instantaneous frequencies that are random; those half a turn off cost twice as much."""
 
 _DB_PER_NAT = float(10.0 / np.log(10.0))
 
@@ -52,7 +52,7 @@ Images = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What came of a fit."""
+    """The result of a fit."""
 
     latent: Latent
     """float32, shape (latent_dim,), its root mean square 1."""
@@ -104,7 +104,10 @@ def fit(
 def _descend(
     network: FrozenNetwork, wanted: TargetSpectrograms, start: Latent, on_step: Callable[[int], None]
 ) -> Latent:
-    """The latent of the least loss on the way that Adam goes from `start`, its steps shrinking along half a cosine."""
+    """The latent of the least loss among those that Adam passes from `start`, its rate falling along half a cosine.
+
+    In NumPy and float64, unlike the optimisers of training, since only a latent changes.
+    """
     z = start.astype(np.float64)
     best, least = start, np.inf
     mean, square = np.zeros_like(z), np.zeros_like(z)
@@ -131,7 +134,7 @@ def _known_latents(config: GANSynthConfig, tensors: Tensors) -> dict[str, Latent
 
 
 def _spread_over_pitches(notes: Sequence[OneNote], most: int) -> list[OneNote]:
-    """So many of the notes at most, spread over their pitches."""
+    """At most so many of the notes, spread evenly over their pitches."""
     by_pitch = sorted(notes, key=lambda note: note.pitch)
     most = min(most, len(notes))
     return [by_pitch[(2 * i + 1) * len(notes) // (2 * most)] for i in range(most)]
@@ -141,7 +144,7 @@ class TargetSpectrograms:
     """Notes as the images that a network should give.
 
     Args:
-        config: of the network.
+        config: the network's.
         notes: at least one.
     """
 
@@ -153,7 +156,7 @@ class TargetSpectrograms:
 
 
 class FrozenNetwork:
-    """A generator of which only the latent can change, a few notes at a time."""
+    """A generator with fixed weights, its losses and their gradients by the latent, a few notes at a time."""
 
     def __init__(self, config: GANSynthConfig, tensors: Tensors) -> None:
         self.config = config
@@ -163,11 +166,11 @@ class FrozenNetwork:
         self._gradient = compiled(self._gradient_of_part)
 
     def distance_db(self, latent: Latent, wanted: TargetSpectrograms) -> float:
-        """How far what it makes of a latent is from what is wanted; see `Fitted.nearest_db`."""
+        """How far the network's notes of a latent are from the targets; see `Fitted.nearest_db`."""
         return sum(float(self._distance(latent, *part)) for part in self._parts(wanted))
 
     def loss_and_gradient(self, latent: Latent, wanted: TargetSpectrograms) -> tuple[float, NDArray[np.float64]]:
-        """What the fit makes small, and its gradient by the latent."""
+        """The loss of a latent, and its gradient by the latent, float64, shape (latent_dim,)."""
         loss, gradient = 0.0, np.zeros(latent.shape)
         for part in self._parts(wanted):
             loss_, gradient_ = self._gradient(latent, *part)
@@ -203,7 +206,7 @@ class FrozenNetwork:
         return gansynth.spectrogram(self.config, folded, code_of(latents, labels), templates)
 
     def _losses(self, made: Any, wanted: Any) -> Any:
-        """What is to be small for each note: the distance, and how wrong the frequencies of loud places are."""
+        """The loss of each note: the distance, and the error of the frequencies of loud bins."""
         (a, _), (half_turn, _) = self.config.normaliser.magnitude, self.config.normaliser.frequency
         below = (wanted[..., 0] - ops.max(wanted[..., 0], axis=(1, 2), keepdims=True)) * (_DB_PER_NAT / a)
         counts = ops.square(ops.clip(1.0 + below / _RANGE_DB, 0.0, 1.0))

@@ -1,7 +1,7 @@
 """Adversarial training: a generator and a discriminator that learn from each other, growing block by block.
 
-Two ways, one trainer: from nothing, as GANSynth was trained, and as a finish of a generator that was trained by
-reconstruction, where noise, attacks and vibrato can come back that an average of all likely notes has lost. Source:
+One trainer does both: training from nothing, as GANSynth was trained, and fine-tuning a generator that was trained by
+reconstruction, which brings back noise, attacks and vibrato that an average of all likely notes has lost. Source:
 Engel et al., "GANSynth: Adversarial Neural Audio Synthesis", ICLR 2019, and Magenta's `model` and `train_util`;
 Karras et al., "Progressive Growing of GANs", 2018; Gulrajani et al., "Improved Training of Wasserstein GANs", 2017.
 """
@@ -34,10 +34,10 @@ class AdversarialTrainer:
 
     Args:
         config: the generator's sizes.
-        settings: from nothing, or a finish.
+        settings: for training from nothing, or for fine-tuning.
         spectrograms: real images, within ±1, shape (n, frames, bins, 2), of any float type; may lie on disk.
         labels: their pitches, counted from the lowest, shape (n,).
-        seed: of all that is left to chance.
+        seed: of all random numbers.
     """
 
     terms: tuple[str, ...] = (
@@ -66,8 +66,8 @@ class AdversarialTrainer:
         self._program: tuple[tuple[int, bool], Callable[..., Any]] | None = None
 
     def start(self, tensors: Mapping[str, NDArray[np.float32]] | None) -> State:
-        """The state before the first step; weights that `tensors` lacks are drawn."""
-        random = np.random.default_rng([self.seed, self.steps])  # a step that never comes
+        """The state before the first step; weights that `tensors` lacks are drawn at random."""
+        random = np.random.default_rng([self.seed, self.steps])  # a step beyond the last
         given = tensors or {}
         state: State = {}
         for name, shape in self.config.tensor_shapes().items():
@@ -75,13 +75,13 @@ class AdversarialTrainer:
                 fixed = given[name] if name in given else harmonic_templates(self.config)
                 state[f"fixed/{name}"] = np.asarray(fixed, np.float32)
                 continue
-            weight = np.asarray(given[name], np.float32) if name in given else _drawn(random, name, shape)
+            weight = np.asarray(given[name], np.float32) if name in given else _draw_weight(random, name, shape)
             state |= {f"{part}/{name}": weight for part in ("generator", "average")}
             state[f"generator_squares/{name}"] = np.zeros(shape, np.float32)
             if isinstance(self.settings, FineTuneSettings):
                 state[f"anchor/{name}"] = weight
         for name, shape in discriminator.tensor_shapes(self.config).items():
-            state[f"discriminator/{name}"] = _drawn(random, name, shape)
+            state[f"discriminator/{name}"] = _draw_weight(random, name, shape)
             state[f"discriminator_squares/{name}"] = np.zeros(shape, np.float32)
         return state
 
@@ -91,8 +91,8 @@ class AdversarialTrainer:
         stage = settings.stage(images, len(self.config.channels))
         random = np.random.default_rng([self.seed, step])
         batch = {
-            "to_learn": self._notes(random, state),
-            "to_judge": self._notes(random, state),
+            "generator_notes": self._notes(random, state),
+            "discriminator_notes": self._notes(random, state),
             **self._real(random),
             "share": np.array(1.0 if stage.share is None else stage.share, np.float32),
         }
@@ -110,26 +110,26 @@ class AdversarialTrainer:
         key = (stage.block, stage.share is not None)
         if self._program is None or self._program[0] != key:
             self._program = (key, compiled(self._update(*key)))
-        updated, told = self._program[1](used, batch, rates)
+        updated, terms = self._program[1](used, batch, rates)
         new = {f"{part}/{name}": tensor for part, tensors in updated.items() for name, tensor in tensors.items()}
-        return state | new, told
+        return state | new, terms
 
     def tensors(self, state: State) -> dict[str, NDArray[np.float32]]:
-        """What a checkpoint holds: the moving average of the generator, and its templates and instruments."""
+        """The tensors of a checkpoint: the moving average of the generator, its templates and instruments."""
         return {
             name: ops.convert_to_numpy(state[f"{'average' if name.startswith('block_') else 'fixed'}/{name}"])
             for name in self.config.tensor_shapes()
         }
 
     def config_after(self, steps: int) -> GANSynthConfig:
-        """The config of a checkpoint made after so many steps: it says how far growing has come."""
+        """The config of a checkpoint after so many steps: its `progress` is how far growing has come."""
         last = max(steps - 1, 0) * self.images_per_step
         stage = self.settings.stage(last, len(self.config.channels))
         finished = stage.progress == len(self.config.channels) - 1
         return self.config.model_copy(update={"progress": None if finished else stage.progress})
 
     def _update(self, block: int, fades: bool) -> Callable[..., Any]:
-        """One step as a pure function, for networks that have grown to a block."""
+        """One step as a pure function, for networks that have grown to a block, which may be fading in."""
         config, settings = self.config, self.settings
         pull = settings.anchor if isinstance(settings, FineTuneSettings) else 0.0
 
@@ -139,28 +139,29 @@ class AdversarialTrainer:
 
             def generator_loss(weights: Tensors) -> Any:
                 return losses.generator_loss(
-                    weights, state["discriminator"], batch["to_learn"], state.get("anchor"), pull
+                    weights, state["discriminator"], batch["generator_notes"], state.get("anchor"), pull
                 )
 
-            _, of_generator, gradients = value_and_gradients(generator_loss, state["generator"])
+            _, generator_terms, gradients = value_and_gradients(generator_loss, state["generator"])
             updated = adam_without_momentum(state, "generator", gradients, rates)
             keep, generator = settings.average, updated["generator"]
             updated["average"] = {n: keep * old + (1.0 - keep) * generator[n] for n, old in state["average"].items()}
 
-            real, fake = losses.real(batch["real"]), losses.generated(generator, batch["to_judge"])
+            real, fake = losses.real(batch["real"]), losses.generated(generator, batch["discriminator_notes"])
 
             def discriminator_loss(weights: Tensors) -> Any:
                 return losses.discriminator_loss(weights, real, batch["real_label"], fake, batch["mixing"])
 
-            _, of_discriminator, gradients = value_and_gradients(discriminator_loss, state["discriminator"])
+            _, discriminator_terms, gradients = value_and_gradients(discriminator_loss, state["discriminator"])
             updated |= adam_without_momentum(state, "discriminator", gradients, rates)
-            told = {f"generator_{name}": value for name, value in of_generator.items()}
-            return updated, told | {f"discriminator_{name}": value for name, value in of_discriminator.items()}
+            terms = {f"generator_{name}": value for name, value in generator_terms.items()}
+            return updated, terms | {f"discriminator_{name}": value for name, value in discriminator_terms.items()}
 
         return update
 
     def _notes(self, random: np.random.Generator, state: State) -> dict[str, NDArray[Any]]:
-        """Latents and pitches of a batch to be made: normalised codes, and labels as common as in the data."""
+        """A batch of notes for the generator: `code`, normalised latents and pitches, and `label`, as common as in the
+        data."""
         config, settings, size = self.config, self.settings, self.images_per_step
         label = self.labels[random.integers(len(self.labels), size=size)].astype(np.int32)
         latents = random.standard_normal((size, config.latent_dim), np.float32)
@@ -170,7 +171,7 @@ class AdversarialTrainer:
         return {"code": numpy_codes(config, latents, label), "label": label}
 
     def _real(self, random: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """A batch of real images, and where between real and made ones the gradient penalty looks."""
+        """A batch of real images with labels, and the places between real and generated ones where slopes are taken."""
         rows = random.integers(len(self.labels), size=self.images_per_step)
         return {
             "real": np.asarray(self.spectrograms[rows], np.float32),
@@ -179,19 +180,19 @@ class AdversarialTrainer:
         }
 
 
-def _drawn(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:
-    """A weight to start with: kernels from a standard normal distribution, biases zero."""
+def _draw_weight(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:
+    """An initial weight: kernels from a standard normal distribution, biases zero."""
     return random.standard_normal(shape, np.float32) if name.endswith("kernel") else np.zeros(shape, np.float32)
 
 
 def _block_of(name: str) -> int:
-    """The block that a state's tensor belongs to, 0 where it belongs to none."""
+    """The block that a tensor of the state belongs to, 0 for none."""
     _, found, rest = name.partition("/block_")
     return int(rest.split("/")[0]) if found else 0
 
 
 def _by_part(state: State) -> dict[str, Tensors]:
-    """`part/name` → tensor as part → name → tensor."""
+    """`part/name` → tensor, as part → name → tensor."""
     parts: dict[str, Tensors] = {}
     for path, tensor in state.items():
         part, _, name = path.partition("/")

@@ -110,7 +110,9 @@ ADAM_EPSILON = 1e-8
 def adam_without_momentum(
     state: dict[str, Tensors], part: str, gradients: Tensors, rates: Tensors
 ) -> dict[str, Tensors]:
-    """One step of Adam without a first moment.
+    """One step of Adam without a first moment, as in Magenta.
+
+    `Adam` gives other bits: it adds epsilon after the bias of the squares is corrected, this function before.
 
     Args:
         state: holds the weights, under `part`, and the running means of their squared gradients, under

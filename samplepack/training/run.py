@@ -136,16 +136,16 @@ def _new_config(network: Network, rate_hz: int, samples: int, instruments: list[
 
 
 def _digest(loaded: LoadedTraining) -> str:
-    """All that decides the weights."""
+    """SHA-256 of all that determines the weights."""
     training = loaded.training.model_dump(mode="json", exclude={"name", "license", "notices", "data"})
-    said = {
+    inputs = {
         "training": training,
         "data": loaded.dataset.digest,
         "from": loaded.begin_with and loaded.begin_with.digest,
         "version": __version__,
         "backend": backend(),
     }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def _begin(folder: Path, digest: str, loaded: LoadedTraining) -> None:
@@ -261,18 +261,18 @@ class _Run:
     def _train(self, trainer: Trainer, number: int, step: int, state: State) -> State:
         """One method from a step to its end."""
         method, last = self.loaded.training.method[number], trainer.steps
-        told: list[Mapping[str, Any]] = []
+        terms_of_steps: list[Mapping[str, Any]] = []
         log = TrainingLog(self.folder / f"{method}.csv", trainer.terms, step * trainer.images_per_step)
         saved = logged = time.monotonic()
         while step < last:
             state, terms = trainer.step(state, step)
-            told.append(terms)
+            terms_of_steps.append(terms)
             step += 1
             self.steps += 1
             if step % _LOGGED_STEPS == 0 or step == last:
-                means = _means(told, trainer.terms)
+                means = _means(terms_of_steps, trainer.terms)
                 now = time.monotonic()
-                rate = len(told) * trainer.images_per_step / max(now - logged, 1e-9)
+                rate = len(terms_of_steps) * trainer.images_per_step / max(now - logged, 1e-9)
                 self.seconds += now - logged
                 images = step * trainer.images_per_step
                 if not all(np.isfinite(mean) for mean in means.values()):
@@ -282,7 +282,7 @@ class _Run:
                 log.add(images, self.seconds, rate, means)
                 loss = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in means.items())
                 self.progress(method, images, last * trainer.images_per_step, f"{rate:.0f} images/s; {loss}")
-                told, logged = [], time.monotonic()
+                terms_of_steps, logged = [], time.monotonic()
             if time.monotonic() - saved > self.save_every_s and step < last:
                 self._save(number, step, state)
                 self._show(trainer, state, step, log)
@@ -378,7 +378,9 @@ class _Run:
         return calibrated(config, self.loaded.dataset, notes, images)
 
 
-def _means(told: list[Mapping[str, Any]], names: tuple[str, ...]) -> dict[str, float]:
-    """Term → its mean over the steps that told it."""
-    by_name = {name: [float(ops.convert_to_numpy(terms[name])) for terms in told if name in terms] for name in names}
+def _means(terms_of_steps: list[Mapping[str, Any]], names: tuple[str, ...]) -> dict[str, float]:
+    """Term → its mean over the steps that have it."""
+    by_name = {
+        name: [float(ops.convert_to_numpy(terms[name])) for terms in terms_of_steps if name in terms] for name in names
+    }
     return {name: float(np.mean(values)) for name, values in by_name.items() if values}

@@ -94,9 +94,9 @@ def analyse(
     coarse = np.zeros((notes, config.frames // times, config.bins // times, 2), np.float16)
     loudest = np.zeros(notes, np.float32)
     for batch in _batches(notes):
-        made = analysed(config, np.stack([dataset.wave(i) for i in range(batch.start, batch.stop)]))
-        images[batch], coarse[batch] = made, shrunk(config, made, times)
-        loudest[batch] = made[..., 0].max(axis=(1, 2))
+        analysed_images = analysed(config, np.stack([dataset.wave(i) for i in range(batch.start, batch.stop)]))
+        images[batch], coarse[batch] = analysed_images, shrunk(config, analysed_images, times)
+        loudest[batch] = analysed_images[..., 0].max(axis=(1, 2))
         tell(batch.stop)
     images.flush()
     return Spectrograms(np.load(path, mmap_mode="r"), coarse, loudest)

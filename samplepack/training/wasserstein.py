@@ -1,4 +1,4 @@
-"""What generator and discriminator learn from each other, as functions of their weights.
+"""The losses of generator and discriminator, as functions of their weights.
 
 Source: Gulrajani et al., "Improved Training of Wasserstein GANs", 2017; Odena et al., "Conditional Image Synthesis with
 Auxiliary Classifier GANs", 2017; weighted as in Engel et al., "GANSynth", ICLR 2019, and Magenta's `model`.
@@ -21,17 +21,17 @@ from samplepack.training.settings import LossWeights
 SLOPE_EPSILON = 1e-10
 
 ANCHOR_CELL = 8
-"""Frames and bins over which the anchor compares: a quarter of a second, so that noise, attacks and vibrato are
-within a cell and free to change."""
+"""Frames and bins of the cells whose mean levels the anchor compares. A cell lasts a quarter of a second, so that
+noise, attacks and vibrato within it are free to change."""
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Both networks, grown to a block: what each of them is to make small.
+    """The losses of both networks, grown to a block.
 
     Weights are dicts by the names of `GANSynthConfig.tensor_shapes` and `discriminator.tensor_shapes`; those of blocks
-    above `block` aren't asked for. Notes are dicts of `code`, normalised latents and labels, shape (batch, latent_dim +
-    labels), and `label`, pitches counted from the lowest, shape (batch,).
+    above `block` aren't needed. Notes are dicts of `code`, normalised latents and labels, shape (batch, latent_dim +
+    pitch_count), and `label`, pitches counted from the lowest, shape (batch,).
     """
 
     config: GANSynthConfig
@@ -44,34 +44,38 @@ class Losses:
     """While it fades in, its share in the output, 0…1, else None."""
 
     templates: Any = None
-    """Shape (pitches, channels, bins), where the generator sees any."""
+    """Templates, shape (pitches, channels, bins), where the generator sees any."""
 
     @property
     def scales(self) -> tuple[int, int]:
-        """How many frames and bins of full size make one of the block's."""
+        """How many frames and bins at full size make one at the block's size."""
         times = 2 ** (self.block - 1)
         return self.config.frames // (self.config.start[0] * times), self.config.bins // (self.config.start[1] * times)
 
     def generated(self, generator: Tensors, notes: Tensors) -> Any:
-        """The images that the generator makes of notes, of the block's size."""
+        """The generator's images of notes, at the block's size."""
         config, block = self.config, self.block
         folded = fold(generator, config.channels[:block])
         rows: Any = None
         if self.templates is not None:
             rows = ops.transpose(ops.take(self.templates, notes["label"], axis=0), (0, 2, 1))
 
-        def seen(number: int) -> Any:
-            sees = config.template_channels(number)
-            return average_bins(rows, config.start[1] * 2 ** (number - 1)) if sees else None
+        def block_templates(number: int) -> Any:
+            has_templates = config.template_channels(number) > 0
+            return average_bins(rows, config.start[1] * 2 ** (number - 1)) if has_templates else None
 
         x = below = first_block(folded, notes["code"], config.start)
         for number in range(2, block + 1):
-            below, x = x, next_block(folded, number, x, seen(number))
-        images = to_rgb(folded, block, x, seen(block))
-        return images if self.share is None else self._mixed(images, to_rgb(folded, block - 1, below, seen(block - 1)))
+            below, x = x, next_block(folded, number, x, block_templates(number))
+        images = to_rgb(folded, block, x, block_templates(block))
+        return (
+            images
+            if self.share is None
+            else self._mixed(images, to_rgb(folded, block - 1, below, block_templates(block - 1)))
+        )
 
     def real(self, spectrograms: Any) -> Any:
-        """Real images as they look when the networks have grown so far; `spectrograms` are of full size."""
+        """Real images at the block's size; `spectrograms` are of full size, shape (batch, frames, bins, 2)."""
         images = downscaled(spectrograms, *self.scales)
         return images if self.share is None else self._mixed(images, downscaled(images, 2, 2))
 
@@ -82,9 +86,9 @@ class Losses:
 
         Args:
             generator, discriminator: weights.
-            notes: what it is to make images of.
-            anchor: weights of a generator that it is held to, or None.
-            pull: how strongly.
+            notes: a batch.
+            anchor: weights of a generator whose images it is held to, or None.
+            pull: weight of the distance to them.
         """
         images = self.generated(generator, notes)
         score, logits = judge(discriminator, images, self.block, self.share)
@@ -105,7 +109,7 @@ class Losses:
             discriminator: weights.
             real, fake: images, shape (batch, frames, bins, 2).
             real_label: pitches of the real ones, counted from the lowest.
-            mixing: where between each two of them the slope is measured, 0…1, shape (batch, 1, 1, 1).
+            mixing: where between a real and a fake one the slope is measured, 0…1, shape (batch, 1, 1, 1).
         """
         real_score, logits = judge(discriminator, real, self.block, self.share)
         fake_score, _ = judge(discriminator, fake, self.block, self.share)
@@ -122,10 +126,10 @@ class Losses:
         ], terms
 
     def slopes(self, discriminator: Tensors, images: Any) -> Any:
-        """How steep the score is at each image, shape (batch,): the norm of its gradient.
+        """The norm of the score's gradient at each image, shape (batch,).
 
-        As in Magenta, by spectrograms of full size before they are normalised: by the natural log of mel power and by
-        the frequency in units of π.
+        As in Magenta, the gradient is by spectrograms of full size before they are normalised: by the natural log of
+        mel power and by the frequency in units of π.
         """
 
         def total(at: Tensors) -> tuple[Any, Tensors]:
@@ -138,24 +142,24 @@ class Losses:
         return ops.sqrt(ops.sum(ops.square(gradients), axis=(1, 2, 3)) + SLOPE_EPSILON)
 
     def _mixed(self, images: Any, below: Any) -> Any:
-        """Images of the block and, doubled by nearest neighbours, of the one below it, each with its share."""
+        """The sum of images of the block and, doubled by nearest neighbours, of the one below, each with its share."""
         return self.share * images + (1.0 - self.share) * ops.repeat(ops.repeat(below, 2, axis=1), 2, axis=2)
 
 
 def cross_entropy(logits: Any, label: Any) -> Any:
-    """How little the logits, shape (batch, pitches), say of the labels, shape (batch,); nats, the batch's mean."""
+    """The batch's mean cross-entropy of logits, shape (batch, pitches), and labels, shape (batch,), nats."""
     return ops.mean(ops.sparse_categorical_crossentropy(label, logits, from_logits=True))
 
 
 def distance(images: Any, others: Any, magnitude_unit: float) -> Any:
-    """How far two batches' levels lie apart where details are left out.
+    """The distance of two batches of images by their coarse levels.
 
-    The mean square difference of log mel power between cells of `ANCHOR_CELL` frames and bins, halved, times the root
-    of the number of values: its gradient then has the norm of the root mean square difference, whatever the size.
+    Half the mean square difference of log mel power between cells of `ANCHOR_CELL` frames and bins, times the root of
+    the number of values: its gradient then has the norm of the root mean square difference, whatever the size.
 
     Args:
         images, others: shape (batch, frames, bins, 2).
-        magnitude_unit: what log mel power was multiplied by.
+        magnitude_unit: the factor that log mel power was multiplied by.
     """
     cell = (min(ANCHOR_CELL, images.shape[1]), min(ANCHOR_CELL, images.shape[2]))
     apart = downscaled(images[..., :1] - others[..., :1], *cell) / magnitude_unit
