@@ -6,19 +6,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from samplepack.base.errors import InputError
 from samplepack.base.parallel import Map
 from samplepack.base.progress import Task, silent
 from samplepack.clips.clip import PlannedClip, key_notes, play
 from samplepack.models.checkpoint import Checkpoint
-from samplepack.models.engine import DEFAULT_ENGINE, Engine, Model
+from samplepack.models.engine import DEFAULT_ENGINE, Engine
 from samplepack.models.latent import LARGEST_SEED, Latent
 from samplepack.recipe import Recipe
 from samplepack.rendering.cache import Cache
 from samplepack.rendering.plan import Note
 from samplepack.rendering.render import render
 from samplepack.sound.audio import Audio
+
+if TYPE_CHECKING:
+    from samplepack.models.gansynth import GANSynth
 
 MOST_NOTES = 1000
 """The most notes of a walk or a preview; all of them are kept in memory."""
@@ -42,7 +46,7 @@ class Studio:
     engine: Engine = DEFAULT_ENGINE
     """What notes are rendered on."""
 
-    load: Callable[[], Model] | None = None
+    load: Callable[[], GANSynth] | None = None
     """Gives the network where the caller keeps it loaded; None loads it anew for each clip, walk or preview."""
 
     def key(self, z: Latent, pitch: int) -> tuple[Note, ...]:

@@ -29,7 +29,7 @@ def render(
     cache: Cache,
     engine: Engine,
     task: Task,
-    load: Callable[[], Model] | None = None,
+    load: Callable[[], GANSynth] | None = None,
 ) -> Generator[tuple[Note, Audio], None, None]:
     """Every note as the network makes it, in order; it works ahead of who asks. Close it, if not all are wanted.
 

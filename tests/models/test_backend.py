@@ -11,7 +11,7 @@ def test_what_keras_need_not_import_is_hidden_from_it_and_found_afterwards():
     with _as_if_not_installed("xmlrpc", "json"), pytest.raises(ImportError):
         import json  # imported already, so not hidden
         import xmlrpc
-    import xmlrpc  # noqa: F811
+    import xmlrpc
 
     assert json.dumps(xmlrpc.__name__) == '"xmlrpc"'
 

@@ -15,7 +15,7 @@ def test_growing_keeps_to_magentas_schedule():
             stage = settings.stage(g, blocks_)
             assert stage.progress == pytest.approx(progress)
             assert settings.stage(stage.since, blocks_).block == stage.block
-            assert (stage.share is None) == (g % 150 < 100 or stage.block == blocks_ and progress == blocks_ - 1)
+            assert (stage.share is None) == (g % 150 < 100 or (stage.block == blocks_ and progress == blocks_ - 1))
 
 
 @pytest.mark.parametrize(
