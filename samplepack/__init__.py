@@ -1,34 +1,39 @@
-"""samplepack: sampler instruments from recipes in git."""
+"""samplepack: sampler instruments from recipes in git.
+
+samplepack.check("recipes/bell.yaml")      every problem of a recipe
+samplepack.build("recipes/bell.yaml")      make its pack
+samplepack.verify("output/bell")           measure the pack
+samplepack.diff("a.yaml", "b.yaml")        what changed, in a musician's words
+samplepack.load("starter")                 a checkpoint to play notes and clips with
+"""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from samplepack.base.version import __version__ as __version__
+from samplepack.base.version import __version__
 
 if TYPE_CHECKING:
-    from samplepack.api import Player
+    from samplepack.api import load
+    from samplepack.pack.build import build
+    from samplepack.pack.diff import diff
+    from samplepack.pack.recipes import check
+    from samplepack.pack.verify import verify
+
+__all__ = ["__version__", "build", "check", "diff", "load", "verify"]
+
+_MODULES = {
+    "build": "samplepack.pack.build",
+    "check": "samplepack.pack.recipes",
+    "diff": "samplepack.pack.diff",
+    "load": "samplepack.api",
+    "verify": "samplepack.pack.verify",
+}
+"""Function → the module that has it, imported when it is asked for: the command line starts without them."""
 
 
-def load(checkpoint: str | os.PathLike[str] = "starter") -> Player:
-    """Load a checkpoint, to play it from Python.
-
-        >>> import samplepack
-        >>> samplepack.load("starter").render(7, pitch=60)
-        <Rendered 'seed 7, pitch 60': 4.00 s, 16000 Hz, mono>
-
-    Args:
-        checkpoint: a name that `samplepack checkpoints list` shows; or a folder or zip, as a `Path`, or as a string
-            that has a slash in it or ends in .zip.
-
-    Raises:
-        InputError: there is no such checkpoint, or it is damaged.
-    """
-    from pathlib import Path
-
-    from samplepack.api import Player
-    from samplepack.checkpoints import library
-
-    reference = checkpoint if isinstance(checkpoint, str) else os.path.join(".", checkpoint)
-    return Player(library.as_native(library.resolve(reference, Path())))
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'samplepack' has no attribute '{name}'")
+    return getattr(import_module(_MODULES[name]), name)

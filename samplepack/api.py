@@ -44,6 +44,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from samplepack.base import parallel
 from samplepack.base.errors import InputError
 from samplepack.base.files import user_folder, write_aside
+from samplepack.checkpoints import library
 from samplepack.checkpoints.instruments import find_instrument
 from samplepack.clips import pictures
 from samplepack.clips.clip import key_notes, plan_clip
@@ -179,6 +180,24 @@ class Rendered:
             f'<div><p>{title}</p><audio controls src="data:audio/flac;base64,{sound}"></audio><br>'
             f'<img alt="{title}" style="max-width: 100%" src="data:image/png;base64,{image}"></div>'
         )
+
+
+def load(checkpoint: str | os.PathLike[str] = "starter") -> Player:
+    """Load a checkpoint, to play it from Python.
+
+        >>> import samplepack
+        >>> samplepack.load("starter").render(7, pitch=60)
+        <Rendered 'seed 7, pitch 60': 4.00 s, 16000 Hz, mono>
+
+    Args:
+        checkpoint: a name that `samplepack checkpoints list` shows; or a folder or zip, as a `Path`, or as a string
+            that has a slash in it or ends in .zip.
+
+    Raises:
+        InputError: there is no such checkpoint, or it is damaged.
+    """
+    reference = checkpoint if isinstance(checkpoint, str) else os.path.join(".", checkpoint)
+    return Player(library.as_native(library.resolve(reference, Path())))
 
 
 class Player:

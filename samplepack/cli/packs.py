@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +14,10 @@ from samplepack.cli.terminal import print_json, print_line, print_problems, prog
 from samplepack.clips.score import left_out
 
 if TYPE_CHECKING:
-    from samplepack.pack.lock import Lock
+    pass
+
+if TYPE_CHECKING:
+    from samplepack.pack.build import Built
 
 
 @click.command()
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     help="Of the network; bfloat16 is for drafts, which leave the lock file alone.",
 )
 @click.option("--locked", is_flag=True, help="Build nothing but what the lock files say, and compare every byte.")
+@click.option("--update-lock", is_flag=True, help="Write lock files anew that were written on another kind of machine.")
 @ALLOW_PLUGINS
 @QUIET
 @click.option("--json", "as_json", is_flag=True, help="Print what was built as JSON.")
@@ -47,6 +50,7 @@ def build(
     device: Literal["auto", "cpu", "gpu"],
     precision: Literal["float32", "bfloat16"],
     locked: bool,
+    update_lock: bool,
     allow_plugins: bool,
     quiet: bool,
     as_json: bool,
@@ -57,7 +61,9 @@ def build(
     versions, is left as it is; notes that were rendered before come from a cache.
 
     Beside each recipe its lock file is written, which says by digests what went in and what came out. Commit it:
-    with --locked, a build elsewhere refuses other inputs and says whether every byte agrees.
+    with --locked, a build elsewhere refuses other inputs and says whether every byte agrees. A lock file of the same
+    inputs that was written with other versions or on another kind of machine stays as it is, unless --update-lock is
+    given.
 
     \b
     Examples:
@@ -66,73 +72,69 @@ def build(
       samplepack build recipes/first-light.yaml --locked
       samplepack build recipes/first-light.yaml --precision bfloat16 --output drafts
     """
-    from samplepack.base import parallel
-    from samplepack.base.files import user_folder
-    from samplepack.models.backend import device_of
-    from samplepack.models.engine import Engine
-    from samplepack.pack import build as building
-    from samplepack.pack import lock
-    from samplepack.pack.write import summary
-    from samplepack.rendering.cache import Cache
+    from samplepack.pack.build import build as build_packs
 
     if locked and precision != "float32":
         raise click.UsageError("--locked judges packs in float32; leave --precision out")
-    from samplepack.pack.recipes import check_recipes
 
-    loaded = check_recipes(recipes, allow_plugins)
-    engine = Engine(precision, device_of(device))
-    planned = [lock.outline(one, engine) for one in loaded]
-    locks = lock.required(loaded, planned) if locked else []
-    map_ = parallel.threads(workers or os.cpu_count() or 1)
-    cache = Cache(user_folder("notes"))
-    results: list[dict[str, Any]] = []
-    disagreeing: list[str] = []
-    for i, one in enumerate(loaded):
-        with progress_bars("notes", quiet) as progress:
-            built = building.build(one, output, cache, map_, progress, engine)
-        made = lock.completed(planned[i], built.manifest)
-        judgement = lock.judge(made, locks[i]) if locked else None
-        if judgement is None and precision == "float32":
-            _write_lock(lock.lock_file(one.path), made)
-        instruments = built.manifest.says["instruments"]
-        notes = sum(len(instrument["notes"]) for instrument in instruments)
-        results.append(
-            {
-                "recipe": str(one.path),
-                "pack": str(built.folder),
-                "instruments": len(instruments),
-                "notes": notes,
-                "unchanged": built.unchanged,
-                **({} if judgement is None else {"agrees": judgement.good, "differing": judgement.differing}),
-            }
-        )
-        if judgement and not judgement.good:
-            disagreeing += [f"{one.path}: {line}" for line in judgement.lines()]
+    def report(built: Built) -> None:
         if not quiet and not as_json:
-            unchanged = "unchanged: " if built.unchanged else ""
-            print_line(f"{built.folder}: {unchanged}{len(instruments)} instruments, {notes} notes")
-            for instrument in instruments:
-                print_line(f"  {instrument['name']}: {summary(instrument['notes'])}")
-            for played in built.manifest.says["clips"]:
-                about = f"{played['notes']} notes, {played['length_s']:.0f} s{left_out(played['dropped'])}"
-                print_line(f"  {played['name']}: {about}")
-            for line in judgement.lines() if judgement and judgement.good else ():
-                print_line(f"  {line}")
-    if cache.trouble:
-        print_problems(f"samplepack: built without keeping all notes in the cache: {cache.trouble}")
+            _print_built(built)
+        for remark in built.lock.remarks if built.lock else ():
+            print_problems(f"samplepack: {remark}")
+
+    with progress_bars("notes", quiet) as progress:
+        results = build_packs(
+            recipes,
+            output,
+            locked=locked,
+            update_lock=update_lock,
+            allow_plugins=allow_plugins,
+            precision=precision,
+            device=device,
+            workers=workers,
+            progress=progress,
+            on_built=report,
+        )
+    if trouble := [built.cache_trouble for built in results if built.cache_trouble]:
+        print_problems(f"samplepack: built without keeping all notes in the cache: {trouble[0]}")
     if as_json:
-        print_json(results)
+        print_json([_as_plain_data(built) for built in results])
+    disagreeing = [
+        f"{built.recipe}: {line}"
+        for built in results
+        if built.comparison and not built.comparison.good
+        for line in built.comparison.lines()
+    ]
     if disagreeing:
         raise SamplepackError("\n".join(disagreeing))
 
 
-def _write_lock(path: Path, made: Lock) -> None:
-    from samplepack.pack.lock import write_lock
+def _print_built(built: Built) -> None:
+    from samplepack.pack.readme import clip_summary, counted, summary
 
-    try:
-        write_lock(path, made)
-    except OSError as error:  # the pack is there, and counts
-        print_problems(f"samplepack: {path} can't be written: {error.strerror}")
+    instruments = built.manifest.instruments
+    unchanged = "unchanged: " if built.unchanged else ""
+    notes = sum(len(instrument.notes) for instrument in instruments)
+    print_line(f"{built.folder}: {unchanged}{counted(len(instruments), 'instrument')}, {counted(notes, 'note')}")
+    for instrument in instruments:
+        print_line(f"  {instrument.name}: {summary(instrument.notes)}")
+    for clip in built.manifest.clips:
+        print_line(f"  {clip.name}: {clip_summary(clip)}")
+    for line in built.comparison.lines() if built.comparison and built.comparison.good else ():
+        print_line(f"  {line}")
+
+
+def _as_plain_data(built: Built) -> dict[str, Any]:
+    judged = built.comparison
+    return {
+        "recipe": str(built.recipe),
+        "pack": str(built.folder),
+        "instruments": len(built.manifest.instruments),
+        "notes": sum(len(instrument.notes) for instrument in built.manifest.instruments),
+        "unchanged": built.unchanged,
+        **({"agrees": judged.good, "differing": judged.differing} if judged else {}),
+    }
 
 
 @click.command()
@@ -149,8 +151,8 @@ def check(recipes: tuple[Path, ...], allow_plugins: bool) -> None:
     """
     from samplepack.pack.recipes import check_recipes
 
-    for recipe in check_recipes(recipes, allow_plugins):
-        print_line(f"{recipe.path}: good")
+    for checked in check_recipes(recipes, allow_plugins):
+        print_line(f"{checked.loaded.path}: good")
 
 
 @click.command()
@@ -164,24 +166,27 @@ def plan(recipe: Path, allow_plugins: bool, as_json: bool) -> None:
     Example:
       samplepack plan recipes/first-light.yaml
     """
+    from dataclasses import asdict
+
     from samplepack.base.files import user_folder
-    from samplepack.pack.build import describe_plan
-    from samplepack.recipe import load_recipe
+    from samplepack.models.engine import DEFAULT_ENGINE
+    from samplepack.pack.plan import plan_pack, summarise
+    from samplepack.pack.readme import counted
+    from samplepack.pack.recipes import check_recipe
     from samplepack.rendering.cache import Cache
 
-    loaded = load_recipe(recipe, allow_plugins)
-    described = describe_plan(loaded, Cache(user_folder("notes")))
+    planned = summarise(plan_pack(check_recipe(recipe, allow_plugins), DEFAULT_ENGINE), Cache(user_folder("notes")))
     if as_json:
-        print_json(described)
+        print_json(asdict(planned))
         return
-    print_line(f"{described['name']}: {len(described['instruments'])} instruments from {described['checkpoint']}")
-    for instrument in described["instruments"]:
-        notes, cached = instrument["notes"], instrument["cached"]
-        print_line(f"  {instrument['name']}: {notes} notes, {cached} of them in the cache ({instrument['origin']})")
-    for played in described["clips"]:
-        about = f"{played['notes']} notes, {played['cached']} of them in the cache{left_out(played['dropped'])}"
-        print_line(f"  {played['name']}: {about}")
-    print_line(f"to render: {described['to_render']} notes")
+    print_line(f"{planned.name}: {counted(len(planned.instruments), 'instrument')} from {planned.checkpoint}")
+    for instrument in planned.instruments:
+        held = f"{counted(instrument.notes, 'note')}, {instrument.cached} of them in the cache"
+        print_line(f"  {instrument.name}: {held} ({instrument.origin})")
+    for clip in planned.clips:
+        held = f"{counted(clip.notes, 'note')}, {clip.cached} of them in the cache"
+        print_line(f"  {clip.name}: {held}{left_out(clip.dropped)}")
+    print_line(f"to render: {counted(planned.to_render, 'note')}")
 
 
 @click.command()
@@ -200,9 +205,9 @@ def diff(one: str, two: str, allow_plugins: bool, as_json: bool) -> None:
       samplepack diff HEAD~1:recipes/first-light.yaml recipes/first-light.yaml
       samplepack diff recipes/first-light.lock output/first-light
     """
-    from samplepack.pack.diff import changes, read
+    from samplepack.pack.diff import diff as changes_between
 
-    found = changes(read(one, allow_plugins), read(two, allow_plugins))
+    found = changes_between(one, two, allow_plugins)
     if as_json:
         print_json(vars(found))
         return
@@ -255,19 +260,23 @@ def verify(pack: Path, player: bool, as_json: bool) -> None:
       samplepack verify output/first-light
       samplepack verify output/first-light --player
     """
-    from samplepack.base import parallel
-    from samplepack.pack import verify
-    from samplepack.pack.write import summary
+    from samplepack.pack.readme import counted, summary
+    from samplepack.pack.verify import verify as measure
 
-    reports = verify.verify(pack, parallel.threads(os.cpu_count() or 1), player)
+    reports = measure(pack, player)
     problems = [f"{report.name}: {problem}" for report in reports for problem in report.problems]
     if as_json:
-        print_json([{"name": r.name, "notes": r.notes, "problems": r.problems} for r in reports])
+        print_json(
+            [
+                {"name": r.name, "notes": [n.model_dump(mode="json") for n in r.notes], "problems": r.problems}
+                for r in reports
+            ]
+        )
     else:
         for report in reports:
             if report.notes:
                 print_line(f"{report.name}: {summary(report.notes)}")
-        print_line("nothing falls short" if not problems else f"{len(problems)} problems")
+        print_line("nothing falls short" if not problems else counted(len(problems), "problem"))
     if problems:
         raise SamplepackError("\n".join(problems))
 

@@ -63,13 +63,15 @@ def clip(
     """
     from samplepack.clips.clip import plan_clips, recipe_with_clip
     from samplepack.clips.output import prepare_output, write_clip
+    from samplepack.clips.score import read_score
     from samplepack.recipe import load_recipe
 
     prepare_output(output, ".png")
     loaded = load_recipe(recipe, allow_plugins)
     with _studio(loaded, output.name, device, quiet) as studio:
         of_clip = recipe_with_clip(studio.recipe, midi, output.stem, **how)
-        (planned,) = plan_clips(of_clip, studio.checkpoint, studio.engine)
+        scores = {name: read_score(one, studio.checkpoint) for name, one in of_clip.clips.items()}
+        (planned,) = plan_clips(of_clip, studio.checkpoint, scores, studio.engine)
         audio = write_clip(studio, planned, output)
     if not quiet:
         print_line(f"{output}: {len(planned.notes)} notes, {audio.duration_s:.1f} s")

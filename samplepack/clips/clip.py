@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -16,7 +16,7 @@ from samplepack.base.parallel import Map
 from samplepack.base.progress import Task
 from samplepack.clips.mix import mix
 from samplepack.clips.path import TimbrePath, random_path
-from samplepack.clips.score import PlayedNote, Score, read_score
+from samplepack.clips.score import PlayedNote, Score
 from samplepack.documents.problems import validation_message
 from samplepack.finishing import process
 from samplepack.finishing.finish import in_tune
@@ -73,16 +73,21 @@ def key_notes(z: Latent, pitch: int, sound: Sound, digest: str, engine: Engine) 
     return tuple(Note(pitch, side, note_key(str(engine), digest, side, pitch)) for side in latents)
 
 
-def plan_clips(recipe: Recipe, checkpoint: Checkpoint, engine: Engine = DEFAULT_ENGINE) -> tuple[PlannedClip, ...]:
-    """Plan all clips of a recipe; reads their MIDI files.
+def plan_clips(
+    recipe: Recipe, checkpoint: Checkpoint, scores: Mapping[str, Score], engine: Engine
+) -> tuple[PlannedClip, ...]:
+    """Plan all clips of a recipe.
 
-    Raises:
-        InputError: a clip can't be played.
+    Args:
+        recipe: has the clips and their timbres.
+        checkpoint: renders the notes.
+        scores: clip → what of its MIDI file is played, as `read_score` gives it.
+        engine: what the notes are rendered on.
     """
     latents = timbre_latents(recipe, checkpoint.latent_dim)
     planned = []
     for name, clip in recipe.clips.items():
-        score = read_score(clip, checkpoint)
+        score = scores[name]
         if clip.seconds_per_instrument:
             path = random_path(score.length_s, clip.seconds_per_instrument, clip.seed, checkpoint.latent_dim)
         else:

@@ -1,30 +1,51 @@
-"""From a recipe to a pack: the stages in order."""
+"""From recipes to packs: the stages of a build, in order."""
 
 from __future__ import annotations
 
-import shutil
+import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from samplepack.base.files import aside_of, locked, settle
-from samplepack.base.parallel import Map
+from samplepack.base.errors import InputError
+from samplepack.base.files import aside_of, locked, settle, sha256_of_file, user_folder
+from samplepack.base.parallel import Map, threads
 from samplepack.base.progress import Progress, Task, silent
-from samplepack.clips.clip import plan_clips, play
+from samplepack.clips.clip import play
 from samplepack.finishing import process
 from samplepack.finishing.finish import Finishing, finish_key
-from samplepack.models.checkpoint import Checkpoint
-from samplepack.models.engine import DEFAULT_ENGINE, Engine
-from samplepack.pack import pictures as picture
-from samplepack.pack import write as pack
-from samplepack.pack.manifest import Manifest
-from samplepack.recipe import LoadedRecipe, Recipe
+from samplepack.models.backend import device_of
+from samplepack.models.engine import Engine, Precision
+from samplepack.pack.identity import inputs_digest
+from samplepack.pack.lock import (
+    KeptLock,
+    LockComparison,
+    compare_to_lock,
+    keep_lock,
+    lock_after_build,
+    lock_before_build,
+    lock_file,
+    read_required_locks,
+)
+from samplepack.pack.manifest import Manifest, listed_files, read_manifest
+from samplepack.pack.pictures import Column, Drawing, keyboard_image, spectrogram
+from samplepack.pack.plan import PackPlan, plan_pack
+from samplepack.pack.recipes import check_recipes, paths_of
+from samplepack.pack.write import (
+    SpooledKey,
+    SpooledNote,
+    pack_gains_db,
+    write_clip,
+    write_instrument,
+    write_metadata,
+)
+from samplepack.recipe import Recipe
 from samplepack.rendering.cache import Cache
-from samplepack.rendering.plan import Note, PlannedInstrument, make_plan
+from samplepack.rendering.plan import Note
 from samplepack.rendering.render import render
 from samplepack.sound.audio import Audio
 from samplepack.sound.fingerprint import fingerprint
@@ -32,8 +53,9 @@ from samplepack.sound.fingerprint import fingerprint
 
 @dataclass(frozen=True)
 class Built:
-    """What came of a build."""
+    """What came of the build of one recipe."""
 
+    recipe: Path
     folder: Path
     """The pack."""
 
@@ -43,99 +65,198 @@ class Built:
     unchanged: bool
     """The pack was there already, whole, from the same inputs."""
 
+    comparison: LockComparison | None
+    """How it agrees with its lock file, where that was asked for."""
+
+    lock: KeptLock | None
+    """What became of the lock file beside the recipe; None where the build was held to one, or is a draft."""
+
+    cache_trouble: str | None
+    """Why notes couldn't be kept in the cache, if they couldn't."""
+
 
 def build(
-    loaded: LoadedRecipe,
-    output: Path,
-    cache: Cache,
-    map_: Map,
+    recipes: str | Path | Sequence[str | Path],
+    output: str | Path = "output",
+    *,
+    locked: bool = False,
+    update_lock: bool = False,
+    allow_plugins: bool = False,
+    precision: Precision = "float32",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
+    workers: int | None = None,
     progress: Progress = silent,
-    engine: Engine = DEFAULT_ENGINE,
-) -> Built:
-    """Make a recipe's pack, in a folder of its own in `output`.
+    on_built: Callable[[Built], None] = lambda built: None,
+) -> list[Built]:
+    """Make the packs of recipes, and write or compare their lock files.
+
+    Every recipe is checked before the first one is built. A pack that is there already, from the same inputs, is left
+    as it is; notes that were rendered before come from the user's cache.
+
+    Args:
+        recipes: paths of recipes, or one path.
+        output: the folder that packs go into, each in a folder of its own.
+        locked: build nothing but what the lock files beside the recipes say, and compare every byte with them.
+        update_lock: write lock files of the same inputs anew, too, that were written with other versions or on another
+            kind of machine.
+        allow_plugins: whether effects may be programs from elsewhere.
+        precision: of the network; a build in bfloat16 is a draft and leaves lock files alone.
+        device: what the network runs on; `auto` is a GPU, where the backend finds one.
+        workers: how many notes are processed side by side; all cores, where left out.
+        progress: receives how many notes of each pack are done.
+        on_built: receives each result as soon as its pack is there.
+
+    Returns:
+        The results, in the order of the recipes.
+
+    Raises:
+        InputError: every problem of every recipe and of its lock file, before anything renders; or a checkpoint is
+            damaged.
+        SamplepackError: a note couldn't be rendered.
+        OSError: a pack can't be written.
+    """
+    if locked and precision != "float32":
+        raise InputError("a lock file judges packs in float32; a draft has nothing to be compared with")
+    paths = paths_of(recipes)
+    checked = check_recipes(paths, allow_plugins)
+    engine = Engine(precision, device_of(device))
+    plans = [plan_pack(recipe, engine) for recipe in checked]
+    before = [lock_before_build(plan.loaded, plan.checkpoint, plan.instruments, engine) for plan in plans]
+    required = read_required_locks(paths, before) if locked else [None] * len(plans)
+    cache = Cache(user_folder("notes"))
+    map_ = threads(workers or os.cpu_count() or 1)
+    results: list[Built] = []
+    for plan, lock, wanted in zip(plans, before, required, strict=True):
+        folder, manifest, unchanged = build_pack(plan, Path(output), cache, map_, progress)
+        made = lock_after_build(lock, folder, manifest)
+        keeps = not locked and precision == "float32"
+        built = Built(
+            recipe=plan.loaded.path,
+            folder=folder,
+            manifest=manifest,
+            unchanged=unchanged,
+            comparison=compare_to_lock(made, wanted) if wanted else None,
+            lock=keep_lock(lock_file(plan.loaded.path), made, update_lock) if keeps else None,
+            cache_trouble=cache.trouble,
+        )
+        results.append(built)
+        on_built(built)
+    return results
+
+
+def build_pack(
+    plan: PackPlan, output: Path, cache: Cache, map_: Map, progress: Progress = silent
+) -> tuple[Path, Manifest, bool]:
+    """Make a planned pack, in a folder of its own in `output`.
 
     The pack is built aside and takes its place whole; an earlier one stays until then. The result depends on nothing
     but the recipe, the files that it names and the versions of what makes it: not on the cache, the map, the number of
     cores, or what stood there before.
 
+    Returns:
+        The pack's folder, its manifest, and whether it was there already.
+
     Raises:
-        InputError: the checkpoint is damaged.
-        SamplepackError: a note couldn't be made.
+        InputError: the checkpoint is damaged, or something else stands in the pack's place.
+        SamplepackError: a note couldn't be rendered.
     """
-    checkpoint = loaded.native_checkpoint()
-    plan = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, str(engine))
-    folder = output / loaded.recipe.slug
-    inputs = pack.inputs_digest(loaded, checkpoint, str(engine))
-    task = Task(loaded.recipe.name, progress)
+    folder = output / plan.loaded.recipe.slug
+    inputs = inputs_digest(plan.loaded, plan.checkpoint, plan.engine)
+    task = Task(plan.loaded.recipe.name, progress)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder, lambda: task.remark("another build of it is under way")):
         settle(folder)
-        if (there := pack.read_built(folder, inputs, map_)) is not None:
-            return Built(folder, there, unchanged=True)
-        manifest = _build(loaded, checkpoint, plan, folder, inputs, cache, map_, task, engine)
+        if (there := _built_before(folder, inputs, map_)) is not None:
+            return folder, there, True
+        with aside_of(folder, _is_replaceable) as aside:
+            manifest = _write_pack(plan, aside, inputs, cache, map_, task)
     cache.trim()
-    return Built(folder, manifest, unchanged=False)
+    return folder, manifest, False
 
 
-def _build(
-    loaded: LoadedRecipe,
-    checkpoint: Checkpoint,
-    plan: Sequence[PlannedInstrument],
-    folder: Path,
-    inputs: str,
-    cache: Cache,
-    map_: Map,
-    task: Task,
-    engine: Engine,
-) -> Manifest:
-    clips = plan_clips(loaded.recipe, checkpoint, engine)
-    keys = [key for planned in plan for key in planned.keys]
-    task.begin(sum(len(key) for key in keys) + sum(len(clip.notes) for clip in clips))
-    notes = chain(chain.from_iterable(keys), *(chain.from_iterable(clip.notes) for clip in clips))
-    with (
-        closing(render(notes, checkpoint, cache, engine, task)) as rendered,
-        aside_of(folder, pack.is_replaceable) as aside,
-        tempfile.TemporaryDirectory(dir=aside, prefix=".spool") as spool,
-        closing(
-            map_(
-                _finisher(loaded.recipe, checkpoint, Path(spool)),
-                enumerate([next(rendered) for _ in key] for key in keys),
-            )
-        ) as finished,
-    ):
-        instruments, images = [], {}
-        for planned in plan:
-            done = []
-            for key in islice(finished, len(planned.keys)):
-                done.append(key)
-                task.advance(len(planned.keys[0]))
-            instruments.append((planned, [key.spooled for key in done]))
-            images[planned.name] = picture.keyboard_image([key.column for key in done])
-        written = pack.write_instruments(aside, instruments, loaded.recipe, map_)
-        pitches = [key[0].pitch for key in plan[0].keys]
-        about = picture.draw(aside, loaded.recipe.name, pitches, written, images)
-        shutil.rmtree(spool)
+def _write_pack(plan: PackPlan, folder: Path, inputs: str, cache: Cache, map_: Map, task: Task) -> Manifest:
+    """Render, finish and write everything of a pack into an empty folder."""
+    recipe = plan.loaded.recipe
+    task.begin(
+        sum(len(key) for instrument in plan.instruments for key in instrument.keys)
+        + sum(len(clip.notes) for clip in plan.clips)
+    )
+    notes = chain.from_iterable(plan.key_notes())
+    with closing(render(notes, plan.checkpoint, cache, plan.engine, task)) as rendered:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".spool") as spool:
+            finished = _finish_keys(plan, rendered, Path(spool), map_, task)
+            spooled = [[result.spooled for result in of_instrument] for of_instrument in finished]
+            gains_db = pack_gains_db(spooled, recipe.sound)
+            images = {
+                planned.name: keyboard_image([result.column for result in of_instrument])
+                for planned, of_instrument in zip(plan.instruments, finished, strict=True)
+            }
+            (folder / "Instruments").mkdir()
+            instruments = []
+            with Drawing(folder, recipe.pitches, images) as drawing:
+                drawing.overview(recipe.name)
+                for planned, of_instrument, gains in zip(plan.instruments, spooled, gains_db, strict=True):
+                    packed = write_instrument(folder, planned, of_instrument, gains, recipe, map_)
+                    drawing.instrument(packed)
+                    instruments.append(packed)
+        clips = []
         raws = (audio for _, audio in rendered)
-        about_clips = [
-            pack.write_clip(aside, planned, play(planned, raws, checkpoint.rate_hz, loaded.recipe, map_, task), loaded)
-            for planned in clips
-        ]
-        return pack.write_about(aside, loaded, checkpoint, inputs, engine, about, about_clips)
+        for clip in plan.clips:
+            audio = play(clip, raws, plan.checkpoint.rate_hz, recipe, map_, task)
+            clips.append(write_clip(folder, clip, audio, plan.loaded))
+    return write_metadata(folder, plan, inputs, instruments, clips)
 
 
 @dataclass(frozen=True)
-class _Finished:
-    spooled: pack.SpooledKey
-    column: picture.Column
+class _KeyResult:
+    """A finished key: its notes wait on disk until all levels are known."""
+
+    spooled: SpooledKey
+    column: Column
     """How the last layer looks."""
 
 
-def _finisher(
-    recipe: Recipe, checkpoint: Checkpoint, spool: Path
-) -> Callable[[tuple[int, list[tuple[Note, Audio]]]], _Finished]:
-    """What finishes a numbered key, puts its layers aside until all levels are known, and looks at it."""
-    rate_hz = recipe.sound.rate_for(checkpoint.rate_hz)
-    how = Finishing(
+def _finish_keys(
+    plan: PackPlan, rendered: Iterator[tuple[Note, Audio]], spool: Path, map_: Map, task: Task
+) -> list[list[_KeyResult]]:
+    """Finish the keys of all instruments as they are rendered.
+
+    Returns:
+        For each instrument its keys, from the lowest.
+    """
+    settings = finishing_settings(plan.loaded.recipe, plan.checkpoint.rate_hz)
+
+    def finish(numbered: tuple[int, list[tuple[Note, Audio]]]) -> _KeyResult:
+        number, notes = numbered
+        layers = []
+        finished = finish_key([raw for _, raw in notes], notes[0][0].pitch, settings)
+        for note in finished:
+            file = spool / f"{number}-{note.layer}"
+            file.write_bytes(note.looped.audio.samples.astype("<f4").tobytes())
+            layers.append(SpooledNote(note.without_samples(), file))
+        fingerprints = " ".join(fingerprint(raw.samples[0]) for _, raw in notes)
+        return _KeyResult(SpooledKey(tuple(layers), fingerprints), spectrogram(finished[-1].looped.audio))
+
+    keys = [key for planned in plan.instruments for key in planned.keys]
+    results: list[list[_KeyResult]] = []
+    with closing(map_(finish, enumerate([next(rendered) for _ in key] for key in keys))) as finished_keys:
+        for planned in plan.instruments:
+            results.append([])
+            for result in islice(finished_keys, len(planned.keys)):
+                results[-1].append(result)
+                task.advance(len(planned.keys[0]))
+    return results
+
+
+def finishing_settings(recipe: Recipe, native_hz: int) -> Finishing:
+    """How a recipe wants its notes finished.
+
+    Args:
+        recipe: the recipe.
+        native_hz: samples per second of the checkpoint's notes.
+    """
+    rate_hz = recipe.sound.rate_for(native_hz)
+    return Finishing(
         recipe.effects,
         rate_hz,
         process.tail_s(recipe.effects, rate_hz),
@@ -145,55 +266,29 @@ def _finisher(
         2 if recipe.sound.channels == "stereo" else 1,
     )
 
-    def finish_and_spool(numbered: tuple[int, list[tuple[Note, Audio]]]) -> _Finished:
-        number, rendered = numbered
-        done = finish_key([raw for _, raw in rendered], rendered[0][0].pitch, how)
-        layers = []
-        for note in done:
-            file = spool / f"{number}-{note.layer}"
-            file.write_bytes(note.looped.audio.samples.astype("<f4").tobytes())
-            layers.append(pack.SpooledNote(note.without_samples(), file))
-        prints = [fingerprint(raw.samples[0]) for _, raw in rendered]
-        return _Finished(pack.SpooledKey(tuple(layers), " ".join(prints)), picture.spectrogram(done[-1].looped.audio))
 
-    return finish_and_spool
+def _built_before(folder: Path, inputs: str, map_: Map) -> Manifest | None:
+    """The manifest of a pack that a folder holds, whole and untouched, if it was made from these inputs; all its files
+    are read."""
+    try:
+        manifest = read_manifest(folder)
+    except InputError:
+        return None
+    if manifest.inputs != inputs:
+        return None
+    with closing(map_(lambda file: sha256_of_file(folder / file), manifest.files)) as digests:
+        try:
+            whole = all(digest == stated for digest, stated in zip(digests, manifest.files.values(), strict=True))
+        except OSError:
+            return None
+    return manifest if whole else None
 
 
-def describe_plan(loaded: LoadedRecipe, cache: Cache, engine: Engine = DEFAULT_ENGINE) -> dict[str, Any]:
-    """What a build would make and what the cache holds of it, as plain data. Only a Magenta checkpoint that was never
-    used before makes this import TensorFlow.
-
-    Raises:
-        InputError: the checkpoint is damaged, or a MIDI file can't be played.
-    """
-    checkpoint = loaded.native_checkpoint()
-    plan = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, str(engine))
-    clips = plan_clips(loaded.recipe, checkpoint, engine)
-    groups = [key for planned in plan for key in planned.keys] + [key for clip in clips for key in clip.notes]
-    notes = {note.key for key in groups for note in key}
-    cached = {key for key in notes if key in cache}
-    return {
-        "name": loaded.recipe.name,
-        "checkpoint": checkpoint.name,
-        "digest": checkpoint.digest,
-        "instruments": [
-            {
-                "name": planned.name,
-                "origin": planned.origin,
-                "pitches": [key[0].pitch for key in planned.keys],
-                "notes": sum(len(key) for key in planned.keys),
-                "cached": sum(note.key in cached for key in planned.keys for note in key),
-            }
-            for planned in plan
-        ],
-        "clips": [
-            {
-                "name": clip.name,
-                "notes": len(clip.notes),
-                "cached": sum(all(note.key in cached for note in key) for key in clip.notes),
-                "dropped": list(clip.score.dropped),
-            }
-            for clip in clips
-        ],
-        "to_render": len(notes - cached),
-    }
+def _is_replaceable(folder: Path) -> bool:
+    """Whether a folder is a pack with nothing in it but what a build made, and files that a system hides."""
+    listed = listed_files(folder)
+    if listed is None:
+        return False
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    hidden = {file for file in there if file.rpartition("/")[2].startswith(".")}
+    return there - hidden <= listed

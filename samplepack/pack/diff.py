@@ -14,9 +14,12 @@ from typing import Any
 import numpy as np
 
 from samplepack.base.errors import InputError, Problem, SamplepackError
+from samplepack.models.engine import DEFAULT_ENGINE
 from samplepack.models.latent import Latent
-from samplepack.pack.lock import Lock, LockedInstrument, lock_of_pack, outline, read_lock
+from samplepack.pack.lock import Lock, LockedInstrument, lock_before_build, lock_of_pack, read_lock
 from samplepack.recipe import load_recipe
+from samplepack.recipe.model import Velocity
+from samplepack.rendering.plan import make_plan
 
 _STILL_DEGREES = 0.05
 """A latent that moved by less stayed where it was."""
@@ -47,6 +50,20 @@ class Changes:
     """Of them, those that the first one doesn't have: another latent or pitch, or another network."""
 
 
+def diff(one: str | Path, two: str | Path, allow_plugins: bool = False) -> Changes:
+    """What changed from one recipe, lock file, pack or revision of them to another.
+
+    Args:
+        one, two: paths, or revisions of git as text: see `read`.
+        allow_plugins: whether effects may be programs from elsewhere.
+
+    Raises:
+        InputError: one of them isn't there, or something is wrong with it.
+        SamplepackError: git can't be run.
+    """
+    return compare(read(str(one), allow_plugins), read(str(two), allow_plugins))
+
+
 def read(what: str, allow_plugins: bool = False) -> Lock:
     """What a path or a revision of git says.
 
@@ -69,12 +86,12 @@ def read(what: str, allow_plugins: bool = False) -> Lock:
         try:
             return _read(Path(scratch, prefix, path), allow_plugins)
         except InputError as error:
-            told = (Problem(str(problem).replace(f"{scratch}/", f"{revision}:")) for problem in error.problems)
-            raise InputError(*told) from None
+            problems = (Problem(str(problem).replace(f"{scratch}/", f"{revision}:")) for problem in error.problems)
+            raise InputError(*problems) from None
 
 
-def changes(one: Lock, two: Lock) -> Changes:
-    """What differs from one to the other."""
+def compare(one: Lock, two: Lock) -> Changes:
+    """What differs from one lock to the other."""
     had = _sounds(one)
     same_network = one.checkpoint.digest == two.checkpoint.digest and _engine(one) == _engine(two)
     has = _sounds(two)
@@ -92,7 +109,12 @@ def changes(one: Lock, two: Lock) -> Changes:
 def _read(path: Path, allow_plugins: bool) -> Lock:
     if path.is_dir():
         return lock_of_pack(path)
-    return read_lock(path) if path.suffix == ".lock" else outline(load_recipe(path, allow_plugins))
+    if path.suffix == ".lock":
+        return read_lock(path)
+    loaded = load_recipe(path, allow_plugins)
+    checkpoint = loaded.native_checkpoint()
+    instruments = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, str(DEFAULT_ENGINE))
+    return lock_before_build(loaded, checkpoint, instruments, DEFAULT_ENGINE)
 
 
 def _git(*arguments: str, folder: str | None = None) -> bytes:
@@ -128,18 +150,18 @@ def _sounds(lock: Lock) -> set[tuple[bytes, int, str]]:
         for instrument in lock.instruments.values()
         for z in instrument.values()
         for pitch in lock.pitches
-        for side in (("left", "right") if lock.sound.get("channels") == "stereo" else ("",))
+        for side in (("left", "right") if lock.sound.channels == "stereo" else ("",))
     }
 
 
 def _instruments(one: Lock, two: Lock) -> list[str]:
-    told = [f"{name} is gone ({i.origin})" for name, i in one.instruments.items() if name not in two.instruments]
+    lines = [f"{name} is gone ({i.origin})" for name, i in one.instruments.items() if name not in two.instruments]
     for name, instrument in two.instruments.items():
         if name not in one.instruments:
-            told.append(f"{name} is new ({instrument.origin})")
+            lines.append(f"{name} is new ({instrument.origin})")
         elif moved := _moved(one.instruments[name], instrument):
-            told.append(f"{name} {moved}")
-    return told
+            lines.append(f"{name} {moved}")
+    return lines
 
 
 def _moved(one: LockedInstrument, two: LockedInstrument) -> str:
@@ -164,10 +186,10 @@ def _degrees(a: Latent, b: Latent) -> float:
 
 
 def _clips(one: Mapping[str, Mapping[str, Any]], two: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    told = [f"{name} is gone" for name in one if name not in two] + [
+    lines = [f"{name} is gone" for name in one if name not in two] + [
         f"{name} is new" for name in two if name not in one
     ]
-    return told + [f"{name}: {line}" for name in two if name in one for line in _values(one[name], two[name])]
+    return lines + [f"{name}: {line}" for name in two if name in one for line in _values(one[name], two[name])]
 
 
 def _inputs(one: Mapping[str, str], two: Mapping[str, str]) -> list[str]:
@@ -183,31 +205,35 @@ def _effects(one: Sequence[Mapping[str, Any]], two: Sequence[Mapping[str, Any]])
     from difflib import SequenceMatcher
 
     names, others = [next(iter(step)) for step in one], [next(iter(step)) for step in two]
-    told = []
+    lines = []
     for what, i1, i2, j1, j2 in SequenceMatcher(a=names, b=others, autojunk=False).get_opcodes():
         if what == "equal":
             for i, j in zip(range(i1, i2), range(j1, j2), strict=True):
-                told += [f"{names[i]}: {line}" for line in _values(one[i][names[i]], two[j][others[j]])]
+                lines += [f"{names[i]}: {line}" for line in _values(one[i][names[i]], two[j][others[j]])]
             continue
-        told += [f"{name} is gone" for name in names[i1:i2]]
+        lines += [f"{name} is gone" for name in names[i1:i2]]
         for j in range(j1, j2):
             where = f"after {others[j - 1]}" if j else "first"
-            told.append(f"{others[j]} is new, {where}")
-    return told
+            lines.append(f"{others[j]} is new, {where}")
+    return lines
 
 
 def _settings(one: Lock, two: Lock) -> list[str]:
-    told = [] if one.name == two.name else [f"name: {one.name} → {two.name}"]
+    lines = [] if one.name == two.name else [f"name: {one.name} → {two.name}"]
     if one.checkpoint.digest != two.checkpoint.digest:
         a, b = (f"{lock.checkpoint.name} ({lock.checkpoint.digest[:12]})" for lock in (one, two))
-        told.append(f"checkpoint: {a} → {b}")
-    told += _values(one.about, two.about)
-    told += [f"sound.{line}" for line in _values(one.sound, two.sound)]
-    told += [f"velocity.{line}" for line in _values(one.velocity or {}, two.velocity or {})]
-    told += [f"formats: {', '.join(one.formats)} → {', '.join(two.formats)}"] * (one.formats != two.formats)
-    told += [f"pitches: {_range(one.pitches)} → {_range(two.pitches)}"] * (one.pitches != two.pitches)
+        lines.append(f"checkpoint: {a} → {b}")
+    lines += _values(one.about, two.about)
+    lines += [f"sound.{line}" for line in _values(one.sound.model_dump(), two.sound.model_dump())]
+    lines += [f"velocity.{line}" for line in _values(_plain(one.velocity), _plain(two.velocity))]
+    lines += [f"formats: {', '.join(one.formats)} → {', '.join(two.formats)}"] * (one.formats != two.formats)
+    lines += [f"pitches: {_range(one.pitches)} → {_range(two.pitches)}"] * (one.pitches != two.pitches)
     shared = one.made_by.keys() & two.made_by.keys()
-    return told + _values({k: one.made_by[k] for k in shared}, {k: two.made_by[k] for k in shared})
+    return lines + _values({k: one.made_by[k] for k in shared}, {k: two.made_by[k] for k in shared})
+
+
+def _plain(velocity: Velocity | None) -> dict[str, Any]:
+    return velocity.model_dump() if velocity else {}
 
 
 def _range(pitches: Sequence[int]) -> str:

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +22,23 @@ from samplepack.base.errors import InputError, Problem
 from samplepack.base.files import sha256_of_file, write_aside
 from samplepack.checkpoints import library
 from samplepack.documents.json_files import read_json
-from samplepack.models.engine import DEFAULT_ENGINE, Engine
+from samplepack.models.checkpoint import Checkpoint
+from samplepack.models.engine import Engine
 from samplepack.models.latent import Latent
-from samplepack.pack import write as pack
-from samplepack.pack.manifest import MANIFEST, Fingerprints, Manifest, Sha256, Steps, read_manifest
-from samplepack.recipe import LoadedRecipe
+from samplepack.pack.identity import plain_clips, plain_effects, versions
+from samplepack.pack.manifest import (
+    MANIFEST,
+    EffectList,
+    Fingerprints,
+    Manifest,
+    Parameters,
+    Sha256,
+    read_manifest,
+)
+from samplepack.recipe import LoadedRecipe, Sound
 from samplepack.recipe.fits import fits_file
-from samplepack.rendering.plan import Axis, make_plan
+from samplepack.recipe.model import Velocity
+from samplepack.rendering.plan import Axis, PlannedInstrument
 from samplepack.sound.fingerprint import difference_snr_db, split
 
 AGREEMENT_DB, LEAST_AGREEMENT_DB = 60.0, 40.0
@@ -99,12 +109,12 @@ class Lock(_Model):
     """Description, author and licence."""
 
     pitches: list[int]
-    velocity: dict[str, Any] | None
-    process: Steps
-    sound: dict[str, Any]
+    velocity: Velocity | None
+    process: EffectList
+    sound: Sound
     formats: list[str]
     instruments: dict[str, LockedInstrument]
-    clips: dict[str, dict[str, Any]] = {}
+    clips: dict[str, Parameters] = {}
     """How each is played, as the recipe says it."""
 
     files: dict[str, Sha256] = {}
@@ -112,7 +122,7 @@ class Lock(_Model):
 
 
 @dataclass(frozen=True)
-class Judgement:
+class LockComparison:
     """How a pack agrees with a lock file."""
 
     files: int
@@ -124,20 +134,21 @@ class Judgement:
     foreign: list[str]
     """What rendered or processed otherwise than when the lock was written: then bytes needn't agree."""
 
-    agreements_db: list[float]
-    """Of each note as the network made it, from that which agrees least; infinite where it is the same."""
+    snrs_db: list[float]
+    """How far below each note of the network its difference from the locked one lies, from the least; infinite where
+    the note is the same."""
 
     @property
     def good(self) -> bool:
         """Whether the pack is what it should be on this machine."""
         if not self.differing:
             return True
-        share = self._agreeing / max(len(self.agreements_db), 1)
-        return bool(self.foreign) and share >= _AGREEING_SHARE and self.agreements_db[0] >= LEAST_AGREEMENT_DB
+        share = self._agreeing / max(len(self.snrs_db), 1)
+        return bool(self.foreign) and share >= _AGREEING_SHARE and self.snrs_db[0] >= LEAST_AGREEMENT_DB
 
     @property
     def _agreeing(self) -> int:
-        return sum(agreement >= AGREEMENT_DB for agreement in self.agreements_db)
+        return sum(snr_db >= AGREEMENT_DB for snr_db in self.snrs_db)
 
     def lines(self) -> list[str]:
         """What was found, in words."""
@@ -147,7 +158,7 @@ class Judgement:
         some = ", ".join(self.differing[:3]) + (", …" if len(self.differing) > 3 else "")
         if not self.foreign:
             return [f"{count}, though the same versions made them on the same kind of machine: {some}"]
-        least_db, of = self.agreements_db[0], len(self.agreements_db)
+        least_db, of = self.snrs_db[0], len(self.snrs_db)
         notes = "the network's notes are the same"
         if least_db < np.inf:
             verdict = "rounding" if self.good else "more than rounding"
@@ -164,45 +175,58 @@ def lock_file(recipe: Path) -> Path:
     return recipe.with_suffix(".lock")
 
 
-def outline(loaded: LoadedRecipe, engine: Engine = DEFAULT_ENGINE) -> Lock:
-    """What a lock file would say of a recipe before it is built on an engine.
+def lock_before_build(
+    loaded: LoadedRecipe, checkpoint: Checkpoint, instruments: Sequence[PlannedInstrument], engine: Engine
+) -> Lock:
+    """What a lock file would say of a recipe before it is built.
+
+    Args:
+        loaded: the recipe.
+        checkpoint: the recipe's.
+        instruments: what was planned of it.
+        engine: what the notes are rendered on.
 
     Raises:
-        InputError: the checkpoint is damaged, or an input file can't be read.
+        InputError: an input file can't be read.
     """
-    checkpoint, recipe = loaded.native_checkpoint(), loaded.recipe
-    plan = make_plan(recipe, checkpoint.latent_dim, checkpoint.digest, str(engine))
+    recipe = loaded.recipe
     return Lock(
         name=recipe.name,
         checkpoint=LockedCheckpoint(
             name=recipe.checkpoint.path, digest=checkpoint.digest, source=library.source(checkpoint)
         ),
-        made_by={**pack.versions(str(engine), recipe), "machine": _machine()},
+        made_by={**versions(engine, recipe), "machine": _machine()},
         inputs=_inputs(loaded),
         about={"description": recipe.description, "author": recipe.author, "license": recipe.license},
         pitches=list(recipe.pitches),
-        velocity=recipe.velocity and recipe.velocity.model_dump(mode="json"),
-        process=pack.described_effects(recipe, loaded.path.parent),
-        sound=recipe.sound.model_dump(mode="json"),
+        velocity=recipe.velocity,
+        process=plain_effects(loaded),
+        sound=recipe.sound,
         formats=list(recipe.formats),
         instruments={
             planned.name: LockedInstrument(
                 origin=planned.origin, axis=planned.axis, latents=tuple(map(_encoded, planned.layers))
             )
-            for planned in plan
+            for planned in instruments
         },
-        clips=pack.described_clips(loaded),
+        clips=plain_clips(loaded),
     )
 
 
-def completed(planned: Lock, manifest: Manifest) -> Lock:
-    """The lock of what was planned (see `outline`) and of the pack that was built from it."""
-    built = _lock_of_manifest(manifest)
+def lock_after_build(before: Lock, folder: Path, manifest: Manifest) -> Lock:
+    """The lock of a pack that was built.
+
+    Args:
+        before: as of `lock_before_build`.
+        folder: of the pack.
+        manifest: the pack's.
+    """
+    built = _lock_of_manifest(folder, manifest)
     instruments = {
         name: instrument.model_copy(update={"rendered": built.instruments[name].rendered})
-        for name, instrument in planned.instruments.items()
+        for name, instrument in before.instruments.items()
     }
-    return planned.model_copy(update={"instruments": instruments, "files": built.files})
+    return before.model_copy(update={"instruments": instruments, "files": built.files})
 
 
 def lock_of_pack(folder: Path) -> Lock:
@@ -211,38 +235,32 @@ def lock_of_pack(folder: Path) -> Lock:
     Raises:
         InputError: the folder holds no pack.
     """
-    found = read_manifest(folder)
-    if found is None:
-        raise InputError(f"{folder} is no pack of this version: it has no {MANIFEST} that can be read")
-    return _lock_of_manifest(found)
+    return _lock_of_manifest(folder, read_manifest(folder))
 
 
-def _lock_of_manifest(found: Manifest) -> Lock:
-    manifest = found.says
-    about = manifest["checkpoint"]
-    first = manifest["instruments"][0]
+def _lock_of_manifest(folder: Path, manifest: Manifest) -> Lock:
     return Lock(
-        name=manifest["name"],
-        checkpoint=LockedCheckpoint(name=about["name"], digest=about["digest"], source=""),
-        made_by=manifest["versions"],
+        name=manifest.name,
+        checkpoint=LockedCheckpoint(name=manifest.checkpoint.name, digest=manifest.checkpoint.digest, source=""),
+        made_by=manifest.versions,
         inputs={},
-        about={key: manifest[key] for key in ("description", "author", "license")},
-        pitches=[int(pitch) for pitch in first["rendered"]],
-        velocity=manifest["velocity"],
-        process=manifest["process"],
-        sound=manifest["sound"],
-        formats=manifest["formats"],
+        about={"description": manifest.description, "author": manifest.author, "license": manifest.license},
+        pitches=[int(pitch) for pitch in manifest.instruments[0].rendered],
+        velocity=manifest.velocity,
+        process=manifest.process,
+        sound=manifest.sound,
+        formats=list(manifest.formats),
         instruments={
-            one["name"]: LockedInstrument(
-                origin=one["origin"],
-                axis=one["axis"],
-                latents=tuple(_encoded(np.array(z, np.float32)) for z in one["latents"]),
-                rendered=one["rendered"],
+            packed.name: LockedInstrument(
+                origin=packed.origin,
+                axis=packed.axis,
+                latents=tuple(_encoded(np.array(z, np.float32)) for z in packed.latents),
+                rendered=packed.rendered,
             )
-            for one in manifest["instruments"]
+            for packed in manifest.instruments
         },
-        clips={one["name"]: one["how"] for one in manifest["clips"]},
-        files={**manifest["files"], MANIFEST: found.sha256},
+        clips={clip.name: clip.how for clip in manifest.clips},
+        files={**manifest.files, MANIFEST: sha256_of_file(folder / MANIFEST)},
     )
 
 
@@ -270,23 +288,70 @@ def write_lock(path: Path, lock: Lock) -> None:
         write_aside(path, content)
 
 
-def required(loaded: Sequence[LoadedRecipe], planned: Sequence[Lock]) -> list[Lock]:
-    """The lock files of recipes that may be built from nothing else; `planned` is what `outline` says of each.
+@dataclass(frozen=True)
+class KeptLock:
+    """What became of the lock file beside a recipe after a build."""
+
+    written: bool
+    """Whether it was written or says the same already."""
+
+    remarks: list[str]
+    """Why it wasn't written, and how it may be; nothing where it was."""
+
+
+def keep_lock(path: Path, lock: Lock, update: bool) -> KeptLock:
+    """Write the lock file of a build beside its recipe.
+
+    One of the same inputs that was written with other versions or on another kind of machine stays as it is, unless
+    it is to be updated: bytes may differ there by rounding, and which ones are kept is its owner's decision.
+
+    Args:
+        path: of the lock file.
+        lock: of the pack that was built.
+        update: write it in any case.
+    """
+    earlier = _readable_lock(path)
+    if earlier and not update and not _refusals(lock, earlier):
+        comparison = compare_to_lock(lock, earlier)
+        if comparison.differing and comparison.foreign:
+            remarks = [f"{path.name} stays as it is: {line}" for line in comparison.lines()[:1]]
+            remarks += [*comparison.lines()[1:], f"to write {path.name} for this machine: build with --update-lock"]
+            return KeptLock(False, remarks)
+    try:
+        write_lock(path, lock)
+    except OSError as error:  # the pack is there, and counts
+        return KeptLock(False, [f"{path} can't be written: {error.strerror}"])
+    return KeptLock(True, [])
+
+
+def _readable_lock(path: Path) -> Lock | None:
+    """The lock file that stands there; None where there is none, or one that says nothing of use."""
+    try:
+        return read_lock(path)
+    except InputError:
+        return None
+
+
+def read_required_locks(paths: Sequence[Path], planned: Sequence[Lock]) -> list[Lock]:
+    """Read the lock files of recipes that may be built from nothing else.
+
+    Args:
+        paths: of the recipes.
+        planned: what `lock_before_build` says of each.
 
     Raises:
         InputError: one isn't there, or was written for something else than its recipe and files are now.
     """
     locks, problems = [], list[Problem]()
-    for one, now in zip(loaded, planned, strict=True):
-        path = lock_file(one.path)
+    for recipe, now in zip(paths, planned, strict=True):
+        path = lock_file(recipe)
         try:
             locks.append(read_lock(path))
         except InputError as error:
             problems += error.problems
         else:
-            told = _refusals(now, locks[-1])
-            compare = f"; compare them: samplepack diff {shlex.quote(str(path))} {shlex.quote(str(one.path))}"
-            problems += [Problem(message + compare, str(path)) for message in told]
+            compare = f"; compare them: samplepack diff {shlex.quote(str(path))} {shlex.quote(str(recipe))}"
+            problems += [Problem(message + compare, str(path)) for message in _refusals(now, locks[-1])]
     if problems:
         raise InputError(*problems)
     return locks
@@ -294,40 +359,45 @@ def required(loaded: Sequence[LoadedRecipe], planned: Sequence[Lock]) -> list[Lo
 
 def _refusals(planned: Lock, lock: Lock) -> list[str]:
     """Why a recipe isn't the one that was locked: nothing where it is."""
-    told = []
+    refusals = []
     for name in sorted({*planned.inputs, *lock.inputs}):
         if name not in lock.inputs:
-            told.append(f"the lock knows no {name}")
+            refusals.append(f"the lock knows no {name}")
         elif name not in planned.inputs:
-            told.append(f"{name} is no longer used")
+            refusals.append(f"{name} is no longer used")
         elif planned.inputs[name] != lock.inputs[name]:
-            told.append(f"{name} has changed")
+            refusals.append(f"{name} has changed")
     if planned.checkpoint.digest != lock.checkpoint.digest:
         locked, found = lock.checkpoint, planned.checkpoint
-        told.append(f"checkpoint '{found.name}' has the digest {found.digest}, the locked one {locked.digest}")
-    return told
+        refusals.append(f"checkpoint '{found.name}' has the digest {found.digest}, the locked one {locked.digest}")
+    return refusals
 
 
-def judge(made: Lock, lock: Lock) -> Judgement:
-    """How what was made agrees with what is locked."""
+def compare_to_lock(made: Lock, lock: Lock) -> LockComparison:
+    """How a pack that was built agrees with a lock file.
+
+    Args:
+        made: the lock of the pack.
+        lock: what the lock file says.
+    """
     differing = [name for name in sorted({*made.files, *lock.files}) if made.files.get(name) != lock.files.get(name)]
     foreign = [
         f"{what}: {made.made_by.get(what, 'none')} here, {lock.made_by.get(what, 'none')} in the lock"
         for what in sorted({*made.made_by, *lock.made_by})
         if made.made_by.get(what) != lock.made_by.get(what)
     ]
-    return Judgement(len(lock.files), differing, foreign, _agreements_db(made, lock))
+    return LockComparison(len(lock.files), differing, foreign, _snrs_db(made, lock))
 
 
-def _agreements_db(made: Lock, lock: Lock) -> list[float]:
-    agreements = []
+def _snrs_db(made: Lock, lock: Lock) -> list[float]:
+    snrs_db = []
     for name, locked in lock.instruments.items():
         rendered = made.instruments[name].rendered if name in made.instruments else {}
         for pitch, line in locked.rendered.items():
             one, two = split(line), split(rendered.get(pitch, ""))
             same = len(one) == len(two)
-            agreements += [difference_snr_db(a, b) for a, b in zip(one, two, strict=True)] if same else [-np.inf]
-    return sorted(agreements) or [-np.inf]
+            snrs_db += [difference_snr_db(a, b) for a, b in zip(one, two, strict=True)] if same else [-np.inf]
+    return sorted(snrs_db) or [-np.inf]
 
 
 def _encoded(latent: NDArray[np.float32]) -> str:

@@ -1,24 +1,29 @@
-"""`pack.json`: what a pack says of itself, read back from a folder that anyone may have edited."""
+"""`pack.json`: what a pack says of itself, as builds write it and as it is read back from a folder of any origin."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from statistics import median
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
+from samplepack.base.errors import InputError
 from samplepack.base.files import read_regular
-from samplepack.recipe import Sound
+from samplepack.documents.json_files import read_json
+from samplepack.finishing.tune import State
+from samplepack.models.engine import Precision
+from samplepack.recipe.model import Sound, Velocity
 from samplepack.rendering.plan import Axis
 from samplepack.sound.fingerprint import is_fingerprint, split
+from samplepack.sound.riff import Loop
 
 MANIFEST = "pack.json"
 
-VERSION = 3
-"""Of the layout of `pack.json`."""
+VERSION: Literal[3] = 3
+"""Version of the layout of `pack.json`."""
 
 _MOST_BYTES = 512 << 20
 
@@ -30,7 +35,7 @@ def _relative(path: str) -> str:
     return path
 
 
-def _printed(text: str) -> str:
+def _fingerprints(text: str) -> str:
     prints = split(text)
     if not prints or " ".join(prints) != text or not all(map(is_fingerprint, prints)):
         raise ValueError("should be fingerprints of notes")
@@ -39,121 +44,175 @@ def _printed(text: str) -> str:
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 RelativePath = Annotated[str, AfterValidator(_relative)]
-Fingerprints = Annotated[str, AfterValidator(_printed)]
-"""Of the notes that a key was made from, one after another."""
+Fingerprints = Annotated[str, AfterValidator(_fingerprints)]
+"""The fingerprints of the notes that a key was made from, one after another."""
 
-Steps = list[Annotated[dict[str, dict[str, Any]], Field(min_length=1, max_length=1)]]
-"""Effects: each its name and its parameters."""
+Parameters = dict[str, JsonValue]
+"""Names and plain values, as JSON holds them."""
+
+EffectList = list[Annotated[dict[str, Parameters], Field(min_length=1, max_length=1)]]
+"""Effects in order: each its name and all of its parameters."""
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class _Tuning(BaseModel):
-    state: str
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True)
 
 
-class _Loop(BaseModel):
+class PackedTuning(_Model):
+    """What tuning found in a note."""
+
+    state: State
+    was_off_cents: _Number | None
+    """How far the rendered note was off; None where it has no pitch."""
+
+
+class PackedLoop(_Model):
+    """The loop in a note's sound file, and how well it closes: see `finishing.loop.Seam`."""
+
     frames: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
+    """The first and the last frame, both included."""
+
     step: _Number | None
     flux: _Number
     swing_db: _Number
 
+    @property
+    def loop(self) -> Loop:
+        """The frames as a loop."""
+        return Loop(*self.frames)
 
-class _Note(BaseModel):
+
+class PackedNote(_Model):
+    """One sound file of an instrument, and what was measured of it."""
+
     pitch: Annotated[int, Field(ge=0, le=127)]
-    layer: Annotated[int, Field(ge=0)]
+    """The key at which it plays at its own pitch, MIDI."""
+
     file: RelativePath
     sha256: Sha256
-    tuning: _Tuning | None
+    frames: Annotated[int, Field(ge=0)]
+    tuning: PackedTuning | None
+    """None where the recipe doesn't ask for tuning."""
+
     cents: _Number | None
-    loop: _Loop | None
+    """How far the note is off in the pack; None where it has no pitch."""
+
+    loop: PackedLoop | None
     why_no_loop: str | None
+    gain_db: _Number
+    """The gain that matches it with other notes and instruments."""
+
+    layer: Annotated[int, Field(ge=0)]
+    """0 is the softest, or the mod wheel's lower end."""
+
     true_peak_db: _Number
     loudness_lufs: _Number | None
+    """None where the note is silent."""
 
 
-class _Instrument(BaseModel):
+class PackedInstrument(_Model):
+    """One instrument of a pack."""
+
     name: RelativePath
     origin: str
+    """Where its timbre lies, as the recipe says it."""
+
     axis: Axis
-    latents: Annotated[list[list[_Number]], Field(min_length=1)]
+    latents: Annotated[tuple[tuple[_Number, ...], ...], Field(min_length=1)]
+    """One for each layer."""
+
     rendered: dict[Annotated[str, Field(pattern=r"^\d{1,3}$")], Fingerprints]
-    notes: Annotated[list[_Note], Field(min_length=1)]
+    """Pitch → fingerprints of its notes as the network made them."""
+
+    notes: Annotated[tuple[PackedNote, ...], Field(min_length=1)]
 
 
-class _Clip(BaseModel):
+class PackedClip(_Model):
+    """One clip of a pack."""
+
     name: RelativePath
     file: RelativePath
-    how: dict[str, Any]
+    how: Parameters
+    """How it is played, as the recipe says it."""
+
     notes: Annotated[int, Field(ge=1)]
+    dropped: tuple[str, ...]
+    """What of the MIDI file isn't played, and why."""
+
+    length_s: _Number
 
 
-class _Checkpoint(BaseModel):
+class PackedCheckpoint(_Model):
+    """The checkpoint that rendered a pack."""
+
     name: str
+    family: str
     digest: Sha256
 
 
-class _Form(BaseModel):
+class Manifest(_Model):
+    """Everything that `pack.json` says. The order of the fields is their order in the file."""
+
     pack: Literal[3]
     name: str
-    versions: dict[str, str]
-    checkpoint: _Checkpoint
-    inputs: Sha256
     description: str
     author: str
     license: str
-    velocity: dict[str, Any] | None
-    process: Steps
+    versions: dict[str, str]
+    precision: Precision
+    checkpoint: PackedCheckpoint
+    inputs: Sha256
+    """A hash of all that the pack was made from."""
+
+    rate_hz: Annotated[int, Field(gt=0)]
+    velocity: Velocity | None
+    process: EffectList
     sound: Sound
-    formats: list[str]
-    instruments: Annotated[list[_Instrument], Field(min_length=1)]
-    clips: list[_Clip]
+    formats: tuple[str, ...]
+    instruments: Annotated[tuple[PackedInstrument, ...], Field(min_length=1)]
+    clips: tuple[PackedClip, ...]
     files: dict[RelativePath, Sha256]
+    """Every file of the pack but `pack.json`."""
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """A `pack.json`, known to have its form."""
+def read_manifest(folder: Path) -> Manifest:
+    """Read a pack's `pack.json`.
 
-    says: dict[str, Any]
-    sha256: str
-    """Of the file."""
-
-
-def read_manifest(folder: Path) -> Manifest | None:
-    """What a pack's `pack.json` says, as plain data; None where there is none of this version, or a damaged one."""
-    content = _content(folder)
-    says = _json(content)
-    try:
-        _Form.model_validate(says)
-    except ValidationError:
-        return None
-    return Manifest(says, hashlib.sha256(content).hexdigest())
+    Raises:
+        InputError: the folder isn't there or is no pack, or its `pack.json` is damaged or of another version.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    if not (folder / MANIFEST).exists():
+        raise InputError(f"{folder} is no pack: it has no {MANIFEST}")
+    return read_json(folder / MANIFEST, Manifest, "manifest of a pack", _MOST_BYTES)
 
 
-def write_manifest(folder: Path, says: dict[str, Any]) -> Manifest:
+def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write a pack's `pack.json`."""
-    content = (json.dumps(says, indent=1, ensure_ascii=False) + "\n").encode()
-    (folder / MANIFEST).write_bytes(content)
-    return Manifest(says, hashlib.sha256(content).hexdigest())
+    text = json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+    (folder / MANIFEST).write_bytes(text.encode())
 
 
 def listed_files(folder: Path) -> set[str] | None:
     """The files that a pack of any version says are its own; None where a folder is no pack."""
-    manifest = _json(_content(folder))
+    try:
+        manifest: Any = json.loads(read_regular(folder / MANIFEST, _MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return None
     files = manifest.get("files") if isinstance(manifest, dict) else None
     return {*files, MANIFEST} if isinstance(files, dict) else None
 
 
-def _content(folder: Path) -> bytes:
-    try:
-        return read_regular(folder / MANIFEST, _MOST_BYTES)
-    except OSError:
-        return b""
+def last_layer(notes: Sequence[PackedNote]) -> list[PackedNote]:
+    """An instrument's notes of the hardest layer, or of the mod wheel's upper end."""
+    last = max((note.layer for note in notes), default=0)
+    return [note for note in notes if note.layer == last]
 
 
-def _json(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
+def middle_loudness(notes: Sequence[PackedNote]) -> float | None:
+    """The loudness of an instrument, LUFS: the median over its last layer; None where all notes are silent."""
+    loudness = [note.loudness_lufs for note in last_layer(notes) if note.loudness_lufs is not None]
+    return median(loudness) if loudness else None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.base import plotting
-from samplepack.base.parallel import threads
+from samplepack.pack.manifest import PackedInstrument, PackedNote, last_layer
 from samplepack.sound.audio import Audio, read
 from samplepack.sound.spectra import hann, stft
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+    from typing_extensions import Self
 
 Image = NDArray[np.uint8]
 Column = NDArray[np.float32]
@@ -71,43 +72,49 @@ def spectrogram(audio: Audio) -> Column:
     return np.ascontiguousarray(np.maximum.reduceat(np.pad(power, [(0, 0), (0, 1)]), bands, axis=1)[:, ::2].T)
 
 
-def draw(
-    folder: Path,
-    title: str,
-    pitches: Sequence[int],
-    instruments: Iterable[dict[str, Any]],
-    images: Mapping[str, Image],
-) -> list[dict[str, Any]]:
-    """Write a pack's pictures: one of all instruments, then one of each, PNG.
+class Drawing:
+    """Draws a pack's pictures, one after the other, in a thread of its own, so that sound files are written meanwhile.
+
+    A context: when it ends, all pictures are there; what went wrong in drawing one of them is raised.
 
     Args:
         folder: of the pack.
-        title: of the pack.
         pitches: MIDI, of the keys of each instrument, from the lowest.
-        instruments: what `pack.json` says of each, as soon as its sound files are there. While they are written,
-            pictures are drawn.
         images: instrument → its `keyboard_image`.
-
-    Returns:
-        The instruments.
     """
-    (folder / "Pictures").mkdir()
-    sheet = cache(partial(_Sheet, pitches))
 
-    def draw_next(about: dict[str, Any] | None) -> dict[str, Any] | None:
+    def __init__(self, folder: Path, pitches: Sequence[int], images: Mapping[str, Image]) -> None:
+        self._folder, self._pitches, self._images = folder, pitches, images
+        self._sheet = cache(partial(_Sheet, pitches))
+        self._thread = ThreadPoolExecutor(1)
+        self._drawn: list[Future[None]] = []
+
+    def __enter__(self) -> Self:
+        (self._folder / "Pictures").mkdir()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._thread.shutdown(cancel_futures=exception[0] is not None)
+        if exception[0] is None:
+            for picture in self._drawn:
+                picture.result()
+
+    def overview(self, title: str) -> None:
+        """Draw all instruments in one picture, under the pack's title."""
+        path = self._folder / "Pictures" / OVERVIEW
+        self._drawn.append(self._thread.submit(_draw_overview, path, title, self._pitches, self._images))
+
+    def instrument(self, packed: PackedInstrument) -> None:
+        """Draw an instrument whose sound files are there."""
+        self._drawn.append(self._thread.submit(self._draw_instrument, packed))
+
+    def _draw_instrument(self, packed: PackedInstrument) -> None:
+        notes = last_layer(packed.notes)
+        middle = read(self._folder / notes[len(notes) // 2].file)
         with plotting.own_style():
-            if about is None:
-                _draw_overview(folder / "Pictures" / OVERVIEW, title, pitches, images)
-            else:
-                last = max(note["layer"] for note in about["notes"])
-                notes = [note for note in about["notes"] if note["layer"] == last]
-                middle = read(folder / notes[len(notes) // 2]["file"])
-                image = sheet(math.ceil(middle.duration_s)).draw(about["name"], images[about["name"]], notes, middle)
-                image.save(folder / "Pictures" / f"{about['name']}.png", dpi=(_DPI, _DPI))
-        return about
-
-    with closing(threads(1)(draw_next, chain([None], instruments))) as drawn:
-        return [about for about in drawn if about is not None]
+            sheet = self._sheet(math.ceil(middle.duration_s))
+            image = sheet.draw(packed.name, self._images[packed.name], notes, middle)
+            image.save(self._folder / "Pictures" / f"{packed.name}.png", dpi=(_DPI, _DPI))
 
 
 class _Sheet:
@@ -161,13 +168,13 @@ class _Sheet:
         canvas.draw()
         self._canvas, self._frames = canvas, canvas.copy_from_bbox(figure.bbox)
 
-    def draw(self, name: str, image: Image, notes: Sequence[dict[str, Any]], middle: Audio) -> Any:
+    def draw(self, name: str, image: Image, notes: Sequence[PackedNote], middle: Audio) -> Any:
         """The picture of an instrument, for Pillow to save.
 
         Args:
             name: of the instrument.
             image: its `keyboard_image`.
-            notes: what `pack.json` says of those of the last layer.
+            notes: those of the last layer, from the lowest key.
             middle: the sound of the middle one.
         """
         from PIL.Image import fromarray
@@ -175,18 +182,18 @@ class _Sheet:
         self._name.set_text(name)
         self._image.set_data(image)
         self._show_wave(notes[len(notes) // 2], middle)
-        _set(self._as_rendered, [(note["pitch"], (note["tuning"] or {}).get("was_off_cents")) for note in notes])
-        _set(self._as_built, [(note["pitch"], note["cents"]) for note in notes])
-        heard = [note["loudness_lufs"] for note in notes if note["loudness_lufs"] is not None]
+        _set(self._as_rendered, [(note.pitch, note.tuning.was_off_cents if note.tuning else None) for note in notes])
+        _set(self._as_built, [(note.pitch, note.cents) for note in notes])
+        heard = [note.loudness_lufs for note in notes if note.loudness_lufs is not None]
         loudness = float(np.median(heard)) if heard else None
         self._level_title.set_text("silent" if loudness is None else f"loudness, dB from {loudness:.1f} LUFS")
-        _set(self._loudness, [(note["pitch"], note["loudness_lufs"]) for note in notes], loudness or 0.0)
+        _set(self._loudness, [(note.pitch, note.loudness_lufs) for note in notes], loudness or 0.0)
         self._canvas.restore_region(self._frames)
         for artist in self._own:
             self._canvas.figure.draw_artist(artist)
         return fromarray(np.asarray(self._canvas.buffer_rgba())[:, :, :3])
 
-    def _show_wave(self, note: dict[str, Any], audio: Audio) -> None:
+    def _show_wave(self, note: PackedNote, audio: Audio) -> None:
         """The waveform of a key, with its loop."""
         columns = np.array_split(audio.samples.mean(axis=0), 800)
         time_s = np.linspace(0.0, audio.duration_s, len(columns))
@@ -194,12 +201,12 @@ class _Sheet:
         outline = np.concatenate([np.stack([time_s, lowest], axis=1), np.stack([time_s, highest], axis=1)[::-1]])
         self._wave.set_verts([outline])
         for artist in (self._loop, self._loop_legend):
-            artist.set_visible(note["loop"] is not None)
-        if note["loop"]:
-            start_s, end_s = (frame / audio.rate_hz for frame in note["loop"]["frames"])
+            artist.set_visible(note.loop is not None)
+        if note.loop:
+            start_s, end_s = (frame / audio.rate_hz for frame in note.loop.frames)
             self._loop.set(x=start_s, width=end_s - start_s)
-        ending = "" if note["loop"] else f", unlooped ({note['why_no_loop']})" if note["why_no_loop"] else ", unlooped"
-        self._wave_title.set_text(f"key {note['pitch']}{ending}")
+        ending = "" if note.loop else f", unlooped ({note.why_no_loop})" if note.why_no_loop else ", unlooped"
+        self._wave_title.set_text(f"key {note.pitch}{ending}")
 
 
 def _set(line: Line2D, points: Sequence[tuple[float, float | None]], middle: float = 0.0) -> None:
@@ -208,6 +215,7 @@ def _set(line: Line2D, points: Sequence[tuple[float, float | None]], middle: flo
     line.set_data([x for x, _ in known], [y for _, y in known])
 
 
+@plotting.own_style()
 def _draw_overview(path: Path, title: str, pitches: Sequence[int], images: Mapping[str, Image]) -> None:
     shown = dict(islice(images.items(), _MOST_IN_OVERVIEW))
     if len(shown) < len(images):

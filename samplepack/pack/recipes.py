@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from samplepack.base.errors import InputError, Problem
-from samplepack.clips.score import read_score
-from samplepack.recipe import LoadedRecipe, load_recipe
+from samplepack.checkpoints.library import MagentaCheckpoint
+from samplepack.clips.score import Score, read_score
+from samplepack.models.checkpoint import Checkpoint
+from samplepack.recipe import Clip, LoadedRecipe, load_recipe
 
 
-def check_recipes(paths: Iterable[Path], allow_plugins: bool = False) -> list[LoadedRecipe]:
-    """Read recipes and check all of each, the MIDI files of its clips included.
+@dataclass(frozen=True, eq=False)
+class CheckedRecipe:
+    """A recipe that is known to make sense, with the scores of its clips."""
+
+    loaded: LoadedRecipe
+    scores: Mapping[str, Score]
+    """Clip → what of its MIDI file is played."""
+
+
+def check_recipe(path: Path, allow_plugins: bool = False) -> CheckedRecipe:
+    """Read a recipe and check all of it, the MIDI files of its clips included; each of these is read once.
 
     Args:
-        paths: of the recipes.
+        path: of the recipe.
         allow_plugins: whether effects may be programs from elsewhere.
+
+    Raises:
+        InputError: every problem of the recipe, in the order of its lines.
+    """
+    scores: dict[str, Score] = {}
+
+    def read_clip(name: str, clip: Clip, checkpoint: Checkpoint | MagentaCheckpoint) -> None:
+        scores[name] = read_score(clip, checkpoint)
+
+    return CheckedRecipe(load_recipe(path, allow_plugins, check_clip=read_clip), scores)
+
+
+def check_recipes(paths: Iterable[Path], allow_plugins: bool = False) -> list[CheckedRecipe]:
+    """Read recipes that are built together and check all of each; see `check_recipe`.
 
     Returns:
         The recipes, in the order of their paths.
@@ -24,17 +50,17 @@ def check_recipes(paths: Iterable[Path], allow_plugins: bool = False) -> list[Lo
         InputError: every problem of every recipe, in the order of the files and of their lines; also packs that would
             take each other's place.
     """
-    recipes: list[LoadedRecipe] = []
+    recipes: list[CheckedRecipe] = []
     problems: list[Problem] = []
     first_of: dict[str, Path] = {}
     for path in paths:
         try:
-            recipe = load_recipe(path, allow_plugins, check_clip=read_score)
+            checked = check_recipe(path, allow_plugins)
         except InputError as error:
             problems += error.problems
             continue
-        recipes.append(recipe)
-        slug = recipe.recipe.slug
+        recipes.append(checked)
+        slug = checked.loaded.recipe.slug
         if slug in first_of:
             message = f"its pack would take the place of that of {first_of[slug]}: both are {slug}"
             problems.append(Problem(message, str(path)))
@@ -42,3 +68,22 @@ def check_recipes(paths: Iterable[Path], allow_plugins: bool = False) -> list[Lo
     if problems:
         raise InputError(*problems)
     return recipes
+
+
+def check(recipes: str | Path | Sequence[str | Path], allow_plugins: bool = False) -> list[Problem]:
+    """Every problem of recipes, each with its file, line and column; none where all are good. Renders nothing.
+
+    Args:
+        recipes: paths of recipes, or one path.
+        allow_plugins: whether effects may be programs from elsewhere.
+    """
+    try:
+        check_recipes(paths_of(recipes), allow_plugins)
+    except InputError as error:
+        return list(error.problems)
+    return []
+
+
+def paths_of(recipes: str | Path | Sequence[str | Path]) -> list[Path]:
+    """One path, or several, as a list."""
+    return [Path(recipes)] if isinstance(recipes, str | Path) else [Path(recipe) for recipe in recipes]

@@ -11,25 +11,32 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 
-from samplepack.base.errors import InputError, SamplepackError
+from samplepack.base.errors import SamplepackError
 from samplepack.base.files import sha256_of_file
-from samplepack.base.parallel import Map
+from samplepack.base.parallel import threads
 from samplepack.finishing.levels import NEIGHBOURS_DB
 from samplepack.finishing.loop import FLUX_GATE, STEP_GATE, SWING_GATE_DB, Seam, measure_played_seam, measure_seam
 from samplepack.finishing.tune import STEADY_CENTS, measure_cents
-from samplepack.pack import write as pack
-from samplepack.pack.manifest import MANIFEST, read_manifest
+from samplepack.pack.manifest import (
+    PackedInstrument,
+    PackedLoop,
+    PackedNote,
+    last_layer,
+    middle_loudness,
+    read_manifest,
+)
+from samplepack.pack.readme import IN_TUNE_CENTS
+from samplepack.recipe import Sound
 from samplepack.sound.audio import Audio, read
 from samplepack.sound.loudness import loudness_lufs, true_peak_db
 from samplepack.sound.partials import measure_partials
-from samplepack.sound.riff import Loop, SamplerNote, read_sampler_note
+from samplepack.sound.riff import SamplerNote, read_sampler_note
 
 IN_TUNE_SHARE = 0.98
-"""Of the keys that have a pitch, as many lie within `pack.IN_TUNE_CENTS`."""
+"""Of the keys that have a pitch, as many lie within `IN_TUNE_CENTS`."""
 
 MATCHED_DB = 1.5
 """No instrument's loudness lies further from the middle of its pack."""
@@ -44,88 +51,90 @@ class Report:
     """What was measured of one instrument."""
 
     name: str
-    notes: list[dict[str, Any]]
+    notes: list[PackedNote]
     """As in `pack.json`, but measured anew; notes whose file can't be read are left out."""
 
     problems: list[str]
     """What falls short, each with its key where it has one."""
 
 
-def verify(folder: Path, map_: Map, with_player: bool = False) -> list[Report]:
-    """Measure a pack.
+def verify(pack: str | Path, with_player: bool = False, workers: int | None = None) -> list[Report]:
+    """Measure a built pack, from its files alone, and say what falls short.
 
     Args:
-        folder: of the pack.
-        map_: what to measure notes with.
+        pack: the folder of the pack.
         with_player: also play every key of every SFZ map in sfizz.
+        workers: how many notes are measured side by side; all cores, where left out.
+
+    Returns:
+        A report for each instrument, and one more, without notes, where other files of the pack aren't as they were
+        built. Nothing falls short where no report has problems.
 
     Raises:
         InputError: the folder is no pack.
         SamplepackError: sfizz is asked for and not installed.
     """
-    found = read_manifest(folder)
-    if found is None:
-        raise InputError(f"{folder} is no pack of this version: it has no {MANIFEST} that can be read")
-    manifest, reports = found.says, []
-    for instrument in manifest["instruments"]:
-        measured = list(map_(partial(_measure_note, folder, manifest["sound"]), instrument["notes"]))
+    folder = Path(pack)
+    manifest = read_manifest(folder)
+    map_ = threads(workers or os.cpu_count() or 1)
+    reports = []
+    for instrument in manifest.instruments:
+        measured = list(map_(partial(_measure_note, folder, manifest.sound), instrument.notes))
         notes = [note for note, _ in measured if note]
-        problems = [problem for _, found in measured for problem in found]
-        problems += _shortfalls(notes, manifest["sound"]) + _map_problems(folder, instrument)
+        problems = [problem for _, of_note in measured for problem in of_note]
+        problems += _shortfalls(notes, manifest.sound) + _map_problems(folder, instrument)
         if with_player:
-            problems += _played_problems(folder, instrument["name"], notes)
-        reports.append(Report(instrument["name"], notes, problems))
+            problems += _played_problems(folder, instrument.name, notes)
+        reports.append(Report(instrument.name, notes, problems))
     _compare(reports)
-    others = manifest["files"].keys() - {n["file"] for i in manifest["instruments"] for n in i["notes"]}
-    changed = [file for file in sorted(others) if _changed(folder, file, manifest["files"][file])]
+    others = manifest.files.keys() - {note.file for instrument in manifest.instruments for note in instrument.notes}
+    changed = [file for file in sorted(others) if _changed(folder, file, manifest.files[file])]
     if changed:
-        reports.append(Report(manifest["name"], [], [f"{file}: missing, or not as it was built" for file in changed]))
+        reports.append(Report(manifest.name, [], [f"{file}: missing, or not as it was built" for file in changed]))
     return reports
 
 
-def _measure_note(
-    folder: Path, sound: dict[str, Any], stated: dict[str, Any]
-) -> tuple[dict[str, Any] | None, list[str]]:
+def _measure_note(folder: Path, sound: Sound, stated: PackedNote) -> tuple[PackedNote | None, list[str]]:
     """A note as its file has it, and what falls short of the promises or of what `pack.json` states."""
-    key, file = f"key {stated['pitch']}", folder / stated["file"]
+    key, file = f"key {stated.pitch}", folder / stated.file
     problems = []
     try:
         audio = read(file)
     except (OSError, RuntimeError) as error:
-        return None, [f"{key}: {stated['file']} cannot be read: {error}"]
-    if _changed(folder, stated["file"], stated["sha256"]):
-        problems.append(f"{key}: {stated['file']} is not as it was built")
-    found = measure_cents(measure_partials(audio, stated["pitch"]))
+        return None, [f"{key}: {stated.file} cannot be read: {error}"]
+    if _changed(folder, stated.file, stated.sha256):
+        problems.append(f"{key}: {stated.file} is not as it was built")
+    found = measure_cents(measure_partials(audio, stated.pitch))
     # A note that the build found to have no steady pitch is not held to one.
-    has_pitch = found.state == "corrected" and (stated["tuning"] or {"state": "corrected"})["state"] == "corrected"
-    peak_db = true_peak_db(audio)
-    note = stated | {
-        "cents": found.cents if has_pitch else None,
-        "true_peak_db": peak_db,
-        "loudness_lufs": loudness_lufs(audio),
-    }
-    if sound["tune"] and has_pitch and found.cents is not None and abs(found.cents) > STEADY_CENTS:
+    has_pitch = found.state == "corrected" and (stated.tuning is None or stated.tuning.state == "corrected")
+    peak_db, loudness, loop = true_peak_db(audio), loudness_lufs(audio), stated.loop
+    if sound.tune and has_pitch and found.cents is not None and abs(found.cents) > STEADY_CENTS:
         problems.append(f"{key}: {found.cents:+.1f} cents off, more than {STEADY_CENTS:.0f}")
-    if peak_db > sound["peak_db"] + _PEAK_TOLERANCE_DB:
-        problems.append(f"{key}: true peak {peak_db:.2f} dB, above {sound['peak_db']:.2f}")
-    if note["loudness_lufs"] is None:
+    if peak_db > sound.peak_db + _PEAK_TOLERANCE_DB:
+        problems.append(f"{key}: true peak {peak_db:.2f} dB, above {sound.peak_db:.2f}")
+    if loudness is None:
         problems.append(f"{key}: silent")
-    loop = stated["loop"]
-    if loop and loop["frames"][1] >= audio.samples.shape[1]:
+    if loop and loop.frames[1] >= audio.samples.shape[1]:
         problems.append(f"{key}: its loop lies beyond its end")
     elif loop:
-        start, end = loop["frames"]
+        start, end = loop.frames
         seam = measure_seam(audio.samples[:, start : end + 1], audio.rate_hz)
-        note["loop"] = loop | {"step": seam.step, "flux": seam.flux, "swing_db": seam.swing_db}
+        loop = PackedLoop(frames=loop.frames, step=seam.step, flux=seam.flux, swing_db=seam.swing_db)
         if not seam.is_good:
             problems.append(f"{key}: its loop is heard: {_described(seam)}")
     if file.suffix == ".wav":
-        wanted = SamplerNote(stated["pitch"], Loop(*loop["frames"]) if loop else None)
+        wanted = SamplerNote(stated.pitch, loop.loop if loop else None)
         with file.open("rb") as wav:
             stated_in_file = read_sampler_note(wav)
         if stated_in_file != wanted:
             problems.append(f"{key}: the file itself states {stated_in_file or 'no root key'}; should be {wanted}")
-    return note, problems
+    measured = {
+        "cents": found.cents if has_pitch else None,
+        "true_peak_db": peak_db,
+        "loudness_lufs": loudness,
+        "loop": loop,
+    }
+    return stated.model_copy(update=measured), problems
 
 
 def _described(seam: Seam) -> str:
@@ -135,36 +144,35 @@ def _described(seam: Seam) -> str:
     )
 
 
-def _shortfalls(notes: Sequence[dict[str, Any]], sound: dict[str, Any]) -> list[str]:
+def _shortfalls(notes: Sequence[PackedNote], sound: Sound) -> list[str]:
     """What an instrument falls short of as a whole."""
     problems = []
-    off = [abs(note["cents"]) for note in notes if note["cents"] is not None]
-    share = float(np.mean(np.array(off) <= pack.IN_TUNE_CENTS)) if off else 1.0
-    if sound["tune"] and share < IN_TUNE_SHARE:
-        problems.append(f"only {share:.0%} of its keys are within {pack.IN_TUNE_CENTS:.0f} cents")
-    if sound["level"] == "even":
-        last = max((note["layer"] for note in notes), default=0)
-        for low, high in pairwise(n for n in notes if n["layer"] == last and n["loudness_lufs"] is not None):
-            step = high["loudness_lufs"] - low["loudness_lufs"]
-            if abs(step) > NEIGHBOURS_DB:
+    off = [abs(note.cents) for note in notes if note.cents is not None]
+    share = float(np.mean(np.array(off) <= IN_TUNE_CENTS)) if off else 1.0
+    if sound.tune and share < IN_TUNE_SHARE:
+        problems.append(f"only {share:.0%} of its keys are within {IN_TUNE_CENTS:.0f} cents")
+    if sound.level == "even":
+        loudness = [(n.pitch, n.loudness_lufs) for n in last_layer(notes) if n.loudness_lufs is not None]
+        for (lower, lower_lufs), (pitch, lufs) in pairwise(loudness):
+            if abs(lufs - lower_lufs) > NEIGHBOURS_DB:
                 problems.append(
-                    f"key {high['pitch']}: {step:+.1f} dB from key {low['pitch']}, more than {NEIGHBOURS_DB:.0f}"
+                    f"key {pitch}: {lufs - lower_lufs:+.1f} dB from key {lower}, more than {NEIGHBOURS_DB:.0f}"
                 )
     return problems
 
 
 def _compare(reports: Sequence[Report]) -> None:
     """Add to each report how far its instrument lies from the others in loudness."""
-    loudness = [pack.middle_loudness(report.notes) for report in reports]
+    loudness = [middle_loudness(report.notes) for report in reports]
     heard = [value for value in loudness if value is not None]
     for report, value in zip(reports, loudness, strict=True):
         if value is not None and abs(value - median(heard)) > MATCHED_DB:
             report.problems.append(f"{value - median(heard):+.1f} dB from the middle of the pack in loudness")
 
 
-def _map_problems(folder: Path, instrument: dict[str, Any]) -> list[str]:
+def _map_problems(folder: Path, instrument: PackedInstrument) -> list[str]:
     """Regions of an SFZ map that don't play the note that they should."""
-    path = folder / "Instruments" / f"{instrument['name']}.sfz"
+    path = folder / "Instruments" / f"{instrument.name}.sfz"
     if not path.is_file():
         return []
     regions = re.findall(
@@ -172,15 +180,15 @@ def _map_problems(folder: Path, instrument: dict[str, Any]) -> list[str]:
     )
     roots = {file: int(root) for root, file in regions}
     problems = []
-    for note in instrument["notes"]:
-        root = roots.get(note["file"])
-        if root != note["pitch"]:
+    for note in instrument.notes:
+        root = roots.get(note.file)
+        if root != note.pitch:
             said = "leaves it out" if root is None else f"has root {root}"
-            problems.append(f"key {note['pitch']}: the SFZ map {said}")
+            problems.append(f"key {note.pitch}: the SFZ map {said}")
     return problems
 
 
-def _played_problems(folder: Path, name: str, notes: Sequence[dict[str, Any]]) -> list[str]:
+def _played_problems(folder: Path, name: str, notes: Sequence[PackedNote]) -> list[str]:
     """What goes wrong when sfizz plays every sampled key, as hard as it can be struck and with the wheel up: then it is
     the last layer that sounds."""
     path = folder / "Instruments" / f"{name}.sfz"
@@ -190,7 +198,7 @@ def _played_problems(folder: Path, name: str, notes: Sequence[dict[str, Any]]) -
         import pysfizz
     except ImportError as error:
         raise SamplepackError("playing needs pysfizz: pip install pysfizz") from error
-    rate_hz = read(folder / notes[0]["file"]).rate_hz if notes else 48000
+    rate_hz = read(folder / notes[0].file).rate_hz if notes else 48000
     problems = []
     # The copy keeps samples in memory, so that no note is cut where streaming lags behind. It lies beside the map, for
     # the sample paths, under a name that nobody can foresee, since a pack may hold links.
@@ -202,21 +210,21 @@ def _played_problems(folder: Path, name: str, notes: Sequence[dict[str, Any]]) -
         if not synth.load_sfz_file(twin):
             return ["sfizz cannot load its SFZ map"]
         synth._synth.cc(0, 1, 127)
-        for note in {note["pitch"]: note for note in notes}.values():
-            held_s = _HELD_S if note["loop"] else 3.0
-            played = Audio(np.asarray(synth.render_note(note["pitch"], 127, held_s, held_s), np.float32), rate_hz)
+        for note in {note.pitch: note for note in notes}.values():
+            held_s = _HELD_S if note.loop else 3.0
+            played = Audio(np.asarray(synth.render_note(note.pitch, 127, held_s, held_s), np.float32), rate_hz)
             synth._synth.all_sound_off()
             if played.peak < 1e-3:
-                problems.append(f"key {note['pitch']}: silent in sfizz")
+                problems.append(f"key {note.pitch}: silent in sfizz")
                 continue
-            cents, own = measure_cents(measure_partials(played, note["pitch"])).cents, note["cents"]
+            cents, own = measure_cents(measure_partials(played, note.pitch)).cents, note.cents
             if cents is not None and own is not None and abs(cents - own) > _PLAYED_TOLERANCE_CENTS:
-                problems.append(f"key {note['pitch']}: {cents:+.1f} cents off in sfizz, {own:+.1f} in its file")
-            if note["loop"]:
-                start, end = note["loop"]["frames"]
+                problems.append(f"key {note.pitch}: {cents:+.1f} cents off in sfizz, {own:+.1f} in its file")
+            if note.loop:
+                start, end = note.loop.frames
                 seam = measure_played_seam(played.samples[:, end + 1 :], rate_hz, end + 1 - start)
                 if not seam.is_good:
-                    problems.append(f"key {note['pitch']}: its loop is heard in sfizz: {_described(seam)}")
+                    problems.append(f"key {note.pitch}: its loop is heard in sfizz: {_described(seam)}")
     finally:
         os.unlink(twin)
     return problems

@@ -17,7 +17,7 @@ from samplepack.recipe.fields import Context
 from samplepack.recipe.model import Recipe, point_names
 from samplepack.recipe.timbres import Bank
 
-ClipCheck = Callable[[Clip, Checkpoint | MagentaCheckpoint], object]
+ClipCheck = Callable[[str, Clip, Checkpoint | MagentaCheckpoint], None]
 """Reads the MIDI file of a clip for a checkpoint; raises `InputError` where it can't be played."""
 
 _PICTURE = "overview"
@@ -116,7 +116,7 @@ def clip_problems(
     problems, clips = [], document.data.get("clips")
     for name, data in clips.items() if isinstance(clips, dict) else ():
         try:
-            check_clip(Clip.model_validate(data, context=context), checkpoint)
+            check_clip(name, Clip.model_validate(data, context=context), checkpoint)
         except ValidationError:
             continue
         except InputError as error:

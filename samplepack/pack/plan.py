@@ -1,0 +1,118 @@
+"""What a build of a recipe will make, known before anything renders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from samplepack.clips.clip import PlannedClip, plan_clips
+from samplepack.models.checkpoint import Checkpoint
+from samplepack.models.engine import Engine
+from samplepack.pack.recipes import CheckedRecipe
+from samplepack.recipe import LoadedRecipe
+from samplepack.rendering.cache import Cache
+from samplepack.rendering.plan import Note, PlannedInstrument, make_plan
+
+
+@dataclass(frozen=True, eq=False)
+class PackPlan:
+    """A recipe's pack, planned."""
+
+    loaded: LoadedRecipe
+    checkpoint: Checkpoint
+    engine: Engine
+    """What the notes are rendered on."""
+
+    instruments: tuple[PlannedInstrument, ...]
+    clips: tuple[PlannedClip, ...]
+
+    def key_notes(self) -> list[tuple[Note, ...]]:
+        """The notes to render: those of each key of the instruments, then those of each note of the clips."""
+        of_instruments = [key for instrument in self.instruments for key in instrument.keys]
+        return of_instruments + [key for clip in self.clips for key in clip.notes]
+
+
+def plan_pack(checked: CheckedRecipe, engine: Engine) -> PackPlan:
+    """Plan the pack of a recipe. A Magenta checkpoint that was never used before is converted, which imports
+    TensorFlow.
+
+    Raises:
+        InputError: the checkpoint is damaged.
+    """
+    loaded = checked.loaded
+    checkpoint = loaded.native_checkpoint()
+    instruments = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, str(engine))
+    clips = plan_clips(loaded.recipe, checkpoint, checked.scores, engine)
+    return PackPlan(loaded, checkpoint, engine, instruments, clips)
+
+
+@dataclass(frozen=True)
+class InstrumentSummary:
+    """A planned instrument, and how much of it the cache holds."""
+
+    name: str
+    origin: str
+    """Where its timbre lies, as the recipe says it."""
+
+    pitches: list[int]
+    notes: int
+    """How many notes the network makes for it."""
+
+    cached: int
+    """How many of these notes the cache holds."""
+
+
+@dataclass(frozen=True)
+class ClipSummary:
+    """A planned clip, and how much of it the cache holds."""
+
+    name: str
+    notes: int
+    """How many notes it plays."""
+
+    cached: int
+    """How many of these notes the cache holds."""
+
+    dropped: list[str]
+    """What of the MIDI file isn't played, and why."""
+
+
+@dataclass(frozen=True)
+class PlanSummary:
+    """A plan in numbers."""
+
+    name: str
+    checkpoint: str
+    digest: str
+    """The checkpoint's."""
+
+    instruments: list[InstrumentSummary]
+    clips: list[ClipSummary]
+    to_render: int
+    """How many different notes the cache doesn't hold yet."""
+
+
+def summarise(plan: PackPlan, cache: Cache) -> PlanSummary:
+    """What a build of a plan would make, and what the cache holds of it."""
+    notes = {note.key for key in plan.key_notes() for note in key}
+    cached = {key for key in notes if key in cache}
+    instruments = [
+        InstrumentSummary(
+            name=planned.name,
+            origin=planned.origin,
+            pitches=[key[0].pitch for key in planned.keys],
+            notes=sum(len(key) for key in planned.keys),
+            cached=sum(note.key in cached for key in planned.keys for note in key),
+        )
+        for planned in plan.instruments
+    ]
+    clips = [
+        ClipSummary(
+            name=clip.name,
+            notes=len(clip.notes),
+            cached=sum(all(note.key in cached for note in key) for key in clip.notes),
+            dropped=list(clip.score.dropped),
+        )
+        for clip in plan.clips
+    ]
+    digest = plan.checkpoint.digest
+    return PlanSummary(plan.loaded.recipe.name, plan.checkpoint.name, digest, instruments, clips, len(notes - cached))

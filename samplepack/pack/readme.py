@@ -1,0 +1,80 @@
+"""What a pack tells people: its README, its licence, and a line for each instrument and clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from samplepack.base.version import __version__
+from samplepack.clips.score import left_out
+from samplepack.models.checkpoint import Checkpoint
+from samplepack.pack.manifest import MANIFEST, PackedClip, PackedInstrument, PackedNote, middle_loudness
+from samplepack.recipe import Recipe
+
+IN_TUNE_CENTS = 3.0
+"""A key within this of its pitch is in tune."""
+
+
+def summary(notes: Sequence[PackedNote]) -> str:
+    """What the notes of an instrument measure, in a line."""
+    off = [abs(note.cents) for note in notes if note.cents is not None]
+    loops = [note.loop for note in notes if note.loop]
+    reasons = [note.why_no_loop for note in notes if note.why_no_loop]
+    keys, layers = len({note.pitch for note in notes}), 1 + max((note.layer for note in notes), default=0)
+    parts = [counted(keys, "key") + (f" in {layers} layers" if layers > 1 else "")]
+    if off:
+        parts.append(f"{sum(c <= IN_TUNE_CENTS for c in off)} of {len(off)} in tune (worst {max(off):.1f} cents)")
+    if loops:
+        parts.append(f"{counted(len(loops), 'loop')} (worst flux {max(loop.flux for loop in loops):.2f})")
+    parts += [f"{reasons.count(reason)} unlooped ({reason})" for reason in sorted(set(reasons))]
+    if (loudness := middle_loudness(notes)) is not None:
+        parts.append(f"{loudness:.1f} LUFS")
+    return ", ".join([*parts, f"peak {max((note.true_peak_db for note in notes), default=-200.0):.1f} dBTP"])
+
+
+def clip_summary(clip: PackedClip) -> str:
+    """How long a clip is and what of its MIDI file was left out, in a line."""
+    return f"{counted(clip.notes, 'note')}, {clip.length_s:.0f} s{left_out(clip.dropped)}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun, in the plural where there isn't one of it."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def readme(recipe: Recipe, instruments: Sequence[PackedInstrument], clips: Sequence[PackedClip]) -> str:
+    """The README of a pack."""
+    lines = [f"# {recipe.name}", ""]
+    if recipe.description:
+        lines += [recipe.description, ""]
+    lines += [
+        "![How the instruments sound over the keyboard](Pictures/overview.png)",
+        "",
+        f"{counted(len(instruments), 'sampler instrument')}, in `Instruments/`: an .sfz loads into sforzando, sfizz, "
+        "Bitwig,",
+        "Ardour, Reaper (with sfizz or sforzando) and others, a .multisample into Bitwig and Studio One, a .dspreset",
+        "into DecentSampler. Keep the folders together, since the maps look for their sounds in `Samples/`.",
+        "",
+        "| instrument | what was measured |",
+        "|---|---|",
+    ]
+    lines += [f"| {instrument.name} | {summary(instrument.notes)} |" for instrument in instruments]
+    if clips:
+        lines += ["", "Played along a path of timbres, in `Clips/`:", ""]
+        lines += [f"- {clip.name}: {clip_summary(clip)}" for clip in clips]
+    lines += [
+        "",
+        f"Made by samplepack {__version__} from `recipe.yaml`. What was measured stands in `{MANIFEST}`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def license_text(recipe: Recipe, checkpoint: Checkpoint) -> str:
+    """The licence of a pack: the recipe's own, and the terms of its checkpoint."""
+    owner = f"by {recipe.author}" if recipe.author else "in this pack"
+    lines = [f"The sounds {owner}: {recipe.license or 'no licence is stated; ask their author'}.", ""]
+    lines += ["They were rendered by samplepack, which claims no rights in what its users make with it.", ""]
+    if checkpoint.config.license:
+        lines += [f"Checkpoint '{Path(checkpoint.name).name}': {checkpoint.config.license}", ""]
+    return "\n".join(lines)
