@@ -10,6 +10,16 @@ import yaml
 
 from docs import generate
 from samplepack.cli.app import main
+from samplepack.pack.lock import Lock, LockedCheckpoint, LockedInstrument
+from samplepack.pack.manifest import (
+    Manifest,
+    PackedCheckpoint,
+    PackedClip,
+    PackedInstrument,
+    PackedLoop,
+    PackedNote,
+    PackedTuning,
+)
 from samplepack.recipe import json_schema, load_recipe
 from tests.helpers.places import REPOSITORY
 
@@ -104,6 +114,20 @@ def test_the_schema_takes_every_recipe_in_the_documents():
     for path in [README, *DOCS]:
         for block in blocks(path.read_text(encoding="utf-8"), "yaml"):
             assert [error.json_path for error in validator.iter_errors(yaml.safe_load(block))] == [], named(path)
+
+
+@pytest.mark.parametrize(
+    ("page", "models"),
+    [
+        ("pack.md", [Manifest, PackedCheckpoint, PackedInstrument, PackedNote, PackedTuning, PackedLoop, PackedClip]),
+        ("lock-file.md", [Lock, LockedCheckpoint, LockedInstrument]),
+    ],
+    ids=["pack.json", "lock file"],
+)
+def test_every_key_is_in_the_reference(page, models):
+    text = (REPOSITORY / "docs" / "reference" / page).read_text(encoding="utf-8")
+    missing = [f"{model.__name__}.{key}" for model in models for key in model.model_fields if f"`{key}`" not in text]
+    assert missing == []
 
 
 def test_the_recipe_in_the_readme_loads(tmp_path):
