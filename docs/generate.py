@@ -32,9 +32,17 @@ _COMMANDS = f"""\
 
 # Commands
 
-Each command prints the text below with `--help`. Results go to standard output; problems and progress go to standard
-error, progress only to a terminal. What the exit codes mean stands in
-[Environment variables, exit codes and files](environment.md).
+Each command prints the text below with `--help`. Results go to standard output, problems and progress to standard
+error; progress bars are shown in a terminal only. [Environment variables, exit codes and
+files](environment.md) lists the exit codes.
+
+The shell completes commands and options after one of these lines in its start-up file:
+
+```
+eval "$(_SAMPLEPACK_COMPLETE=bash_source samplepack)"      # ~/.bashrc
+eval "$(_SAMPLEPACK_COMPLETE=zsh_source samplepack)"       # ~/.zshrc
+_SAMPLEPACK_COMPLETE=fish_source samplepack | source       # ~/.config/fish/config.fish
+```
 """
 
 _RECIPE = f"""\
