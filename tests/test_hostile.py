@@ -11,16 +11,16 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from samplepack.base import parallel
 from samplepack.base.errors import InputError
 from samplepack.checkpoints import library
 from samplepack.models import checkpoint
-from samplepack.pack import build as building
-from samplepack.pack import diff as compare
-from samplepack.pack import lock, verify
+from samplepack.pack import lock
+from samplepack.pack.diff import compare
+from samplepack.pack.diff import read as lock_of
+from samplepack.pack.verify import verify
 from samplepack.recipe import load_recipe
-from samplepack.rendering.cache import Cache
 from samplepack.training.config import load_training
+from tests.helpers.packs import build
 
 OFTEN = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -220,9 +220,9 @@ def built(tmp_path_factory):
     (folder / "small.yaml").write_text(
         "recipe: 1\nname: Small\npitches: 60\ntimbres: {Glass: 7}\nprocess: [Reverb]\nvelocity: 2\n"
     )
-    loaded = load_recipe(folder / "small.yaml")
-    pack = building.build(loaded, folder, Cache(folder / "cache"), parallel.threads(1))
-    lock.write_lock(folder / "small.lock", lock.completed(lock.outline(loaded), pack.manifest))
+    recipe = folder / "small.yaml"
+    pack = build(recipe, folder, folder / "cache")
+    lock.write_lock(folder / "small.lock", lock.lock_after_build(lock_of(str(recipe)), pack.folder, pack.manifest))
     return pack.folder
 
 
@@ -237,11 +237,11 @@ def edits(data, path=()):
 @given(st.data())
 def test_an_edited_pack_or_lock_is_read_or_told(built, data):
     manifest, locked = built / "pack.json", built.parent / "small.lock"
-    for path, read in (
-        (manifest, lambda: verify.verify(built, parallel.threads(1), with_player=False)),
+    for path, use in (
+        (manifest, lambda: verify(built, workers=1)),
         (manifest, lambda: lock.lock_of_pack(built)),
-        (locked, lambda: lock.judge(lock.read_lock(locked), lock.lock_of_pack(built)).lines()),
-        (locked, lambda: compare.changes(lock.read_lock(locked), lock.lock_of_pack(built))),
+        (locked, lambda: lock.compare_to_lock(lock.read_lock(locked), lock.lock_of_pack(built)).lines()),
+        (locked, lambda: compare(lock.read_lock(locked), lock.lock_of_pack(built))),
     ):
         whole = path.read_bytes()
         says = json.loads(whole)
@@ -254,7 +254,7 @@ def test_an_edited_pack_or_lock_is_read_or_told(built, data):
         )
         path.write_text(json.dumps(says))
         try:
-            read()
+            use()
         except InputError as error:
             assert error.problems
         finally:

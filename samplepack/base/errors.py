@@ -54,3 +54,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     by_lower_case = {k.lower(): k for k in known}
     near = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=_LEAST_SIMILARITY)
     return f"; did you mean '{by_lower_case[near[0]]}'?" if near else ""
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun, in the plural where there isn't one of it."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from samplepack.base.errors import printable
+from samplepack.base.errors import counted, printable
 from samplepack.cli.options import ALLOW_PLUGINS, QUIET, WORKERS
 from samplepack.cli.terminal import print_json, print_line, progress_bars, progress_bars_or_lines
 
@@ -58,7 +58,7 @@ def fit(sources: tuple[Path, ...], checkpoint: str, output: Path | None, allow_p
     for report in reports:
         print_line(
             f"{report.name}: nearest is {report.nearest}, {report.nearest_db:.1f} dB away; "
-            f"fitted to {report.notes} notes: {report.fitted_db:.1f} dB"
+            f"fitted to {counted(report.notes, 'note')}: {report.fitted_db:.1f} dB"
         )
     if not reports:
         click.echo("everything is fitted already")
@@ -108,7 +108,7 @@ def _print_contents(folder: Path, contents: Contents) -> None:
     from samplepack.datasets.report import dropped_by_reason, rows
 
     instruments = rows(contents)
-    print_line(f"{folder}: {len(contents.notes)} notes of {len(instruments)} instruments")
+    print_line(f"{folder}: {counted(len(contents.notes), 'note')} of {counted(len(instruments), 'instrument')}")
     table = Table("instrument", box=None, pad_edge=True)
     for heading in ("notes", "pitches", "missing"):
         table.add_column(heading, justify="right")

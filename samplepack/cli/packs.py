@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from samplepack.base.errors import SamplepackError
+from samplepack.base.errors import SamplepackError, counted
 from samplepack.cli.options import ALLOW_PLUGINS, DEVICE, QUIET, RECIPES, WORKERS
 from samplepack.cli.terminal import print_json, print_line, print_problems, progress_bars
 from samplepack.clips.score import left_out
@@ -111,7 +111,7 @@ def build(
 
 
 def _print_built(built: Built) -> None:
-    from samplepack.pack.readme import clip_summary, counted, summary
+    from samplepack.pack.readme import clip_summary, summary
 
     instruments = built.manifest.instruments
     unchanged = "unchanged: " if built.unchanged else ""
@@ -171,7 +171,6 @@ def plan(recipe: Path, allow_plugins: bool, as_json: bool) -> None:
     from samplepack.base.files import user_folder
     from samplepack.models.engine import DEFAULT_ENGINE
     from samplepack.pack.plan import plan_pack, summarise
-    from samplepack.pack.readme import counted
     from samplepack.pack.recipes import check_recipe
     from samplepack.rendering.cache import Cache
 
@@ -260,7 +259,7 @@ def verify(pack: Path, player: bool, as_json: bool) -> None:
       samplepack verify output/first-light
       samplepack verify output/first-light --player
     """
-    from samplepack.pack.readme import counted, summary
+    from samplepack.pack.readme import summary
     from samplepack.pack.verify import verify as measure
 
     reports = measure(pack, player)

@@ -49,7 +49,8 @@ _AGREEING_SHARE = 0.99
 
 _MOST_BYTES = 256 << 20
 
-_BEGINNING = b'{\n "lock": '
+_MARK = b'"lock": '
+"""Stands at the beginning of every lock file, damaged ones too."""
 
 
 def _latent(text: str) -> str:
@@ -282,7 +283,7 @@ def write_lock(path: Path, lock: Lock) -> None:
     text = json.dumps(lock.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
     content = text.encode("utf-8", "surrogatepass")
     there = path.read_bytes() if path.exists() else None
-    if there is not None and not there.startswith(_BEGINNING):
+    if there and _MARK not in there[:1000]:
         raise OSError(errno.EEXIST, "something else is called so, which is left alone", str(path))
     if there != content:
         write_aside(path, content)

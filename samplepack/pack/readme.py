@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from samplepack.base.errors import counted
 from samplepack.base.version import __version__
 from samplepack.clips.score import left_out
 from samplepack.models.checkpoint import Checkpoint
@@ -35,11 +36,6 @@ def summary(notes: Sequence[PackedNote]) -> str:
 def clip_summary(clip: PackedClip) -> str:
     """How long a clip is and what of its MIDI file was left out, in a line."""
     return f"{counted(clip.notes, 'note')}, {clip.length_s:.0f} s{left_out(clip.dropped)}"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number and its noun, in the plural where there isn't one of it."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def readme(recipe: Recipe, instruments: Sequence[PackedInstrument], clips: Sequence[PackedClip]) -> str:

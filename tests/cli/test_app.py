@@ -40,10 +40,10 @@ def test_version_and_help_exit_with_0_and_nonsense_with_2(run):
 def test_build_says_what_it_made_and_that_it_was_there(run, write_recipe, tmp_path):
     recipe, output = write_recipe(pitches="60"), tmp_path / "output"
     first, glass = run("build", recipe, "--output", output).out.splitlines()
-    assert first == f"{output / 'small'}: 1 instruments, 1 notes"
+    assert first == f"{output / 'small'}: 1 instrument, 1 note"
     assert glass.startswith("  Glass: 1 keys, 1 of 1 in tune") and glass.endswith("peak -1.0 dBTP")
     again = run("build", recipe, "--output", output).out.splitlines()
-    assert again == [f"{output / 'small'}: unchanged: 1 instruments, 1 notes", glass]
+    assert again == [f"{output / 'small'}: unchanged: 1 instrument, 1 note", glass]
     assert run("build", recipe, "--output", output, "--quiet").out == ""
     (built,) = json.loads(run("build", recipe, "--output", output, "--json", "--workers", "1").out)
     assert built["pack"] == str(output / "small") and built["unchanged"] and built["notes"] == 1

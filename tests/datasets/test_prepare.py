@@ -205,7 +205,7 @@ def test_the_command_says_what_was_taken_dropped_and_why(folder, run, tmp_path):
     ran = run("dataset", folder, "-o", tmp_path / "set", "--seconds", SECONDS, "--title", "Harps", "--license", "CC0")
     assert ran.code == 0 and ran.err == ""
     lines = [" ".join(line.split()) for line in ran.out.splitlines()]
-    assert lines[0] == f"{tmp_path / 'set'}: 3 notes of 1 instruments"
+    assert lines[0] == f"{tmp_path / 'set'}: 3 notes of 1 instrument"
     assert lines[1:3] == ["instrument notes pitches missing", "harp 3 60-63 1"]
     assert lines[3].startswith("dropped: 1, ") and lines[4:] == [
         "outside 24-84: 1",

@@ -63,7 +63,7 @@ def test_a_recipe_is_fitted_once_and_then_good(mine, run, at_once):
     ran = run("fit", mine)
     assert ran.code == 0 and ran.err == ""
     assert ran.out.splitlines() == [
-        "Mine: nearest is Viola, 9.0 dB away; fitted to 1 notes: 6.0 dB",
+        "Mine: nearest is Viola, 9.0 dB away; fitted to 1 note: 6.0 dB",
         "Both: nearest is Viola, 9.0 dB away; fitted to 2 notes: 6.0 dB",
     ]
     assert at_once == [[60], [60, 64]]

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import NamedTuple
+
 import numpy as np
 import pysfizz
 
 from samplepack.base import parallel
-from samplepack.pack import build as building
-from samplepack.recipe import load_recipe
+from samplepack.models.engine import DEFAULT_ENGINE
+from samplepack.pack.build import build_pack
+from samplepack.pack.manifest import Manifest
+from samplepack.pack.plan import plan_pack
+from samplepack.pack.recipes import check_recipe
 from samplepack.rendering.cache import Cache
 from samplepack.sound.audio import Audio
 
 
+class Pack(NamedTuple):
+    """What `build_pack` gives."""
+
+    folder: Path
+    manifest: Manifest
+    unchanged: bool
+
+
 def build(recipe, output, cache, workers=2):
-    return building.build(load_recipe(recipe), output, Cache(cache), parallel.threads(workers))
+    """Build a recipe's pack with a cache of the test's own."""
+    plan = plan_pack(check_recipe(recipe), DEFAULT_ENGINE)
+    return Pack(*build_pack(plan, output, Cache(cache), parallel.threads(workers)))
 
 
 def files(folder):

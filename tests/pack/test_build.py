@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import samplepack
 from samplepack.base.errors import InputError, SamplepackError
 from samplepack.finishing import process
 from samplepack.pack import pictures as picture
@@ -33,10 +34,23 @@ def recipe(write_recipe):
     return write_recipe(RECIPE, timbres="{Glass: 7, Choir: {seed: 1312}}", pitches="[36, 60, 84]")
 
 
+def test_the_library_builds_the_pack_that_the_command_builds(recipe, run, tmp_path):
+    assert run("build", recipe, "--output", tmp_path / "command").code == 0
+    reports, packs = [], []
+    (built,) = samplepack.build(
+        recipe, tmp_path / "library", progress=lambda *report: reports.append(report), on_built=packs.append
+    )
+    assert contents(built.folder) == contents(tmp_path / "command" / "small") and packs == [built]
+    assert reports[-1] == ("Small", 15, 15) and built.lock.written
+    assert samplepack.build([recipe], tmp_path / "library", locked=True)[0].comparison.differing == []
+    assert samplepack.check(recipe) == [] and not any(r.problems for r in samplepack.verify(built.folder))
+    assert samplepack.diff(recipe, built.folder).to_render == 0
+
+
 def test_a_build_makes_exactly_these_files(recipe, tmp_path):
     built = build(recipe, tmp_path / "output", tmp_path / "cache")
     names = ["Glass", "Choir", "Way 1", "Way 2", "Way 3"]
-    assert built.folder == tmp_path / "output" / "small" and len(built.manifest.says["instruments"]) == 5
+    assert built.folder == tmp_path / "output" / "small" and len(built.manifest.instruments) == 5
     assert files(built.folder) == sorted(
         [f"Instruments/{name}.sfz" for name in names]
         + [f"Samples/{name}/{name}_{pitch:03d}.wav" for name in names for pitch in (36, 60, 84)]
@@ -161,15 +175,18 @@ def test_a_second_build_imports_no_tensorflow(write_recipe, tmp_path):
     script = f"""
 import sys
 from pathlib import Path
-from samplepack.pack import build
-from samplepack.base import parallel
+from samplepack.base.parallel import threads
+from samplepack.models.engine import DEFAULT_ENGINE
+from samplepack.pack.build import build_pack
+from samplepack.pack.plan import plan_pack, summarise
+from samplepack.pack.recipes import check_recipe
 from samplepack.rendering.cache import Cache
-from samplepack.recipe import load_recipe
-loaded = load_recipe(Path({str(recipe)!r}))
+plan = plan_pack(check_recipe(Path({str(recipe)!r})), DEFAULT_ENGINE)
+cache = Cache(Path({str(tmp_path / "cache")!r}))
 for output, unchanged in (("output", True), ("elsewhere", False)):
-    built = build.build(loaded, Path({str(tmp_path)!r}) / output, Cache(Path({str(tmp_path / "cache")!r})), parallel.threads(1))
-    assert built.unchanged == unchanged
-build.describe_plan(loaded, Cache(Path({str(tmp_path / "cache")!r})))
+    _, _, was_there = build_pack(plan, Path({str(tmp_path)!r}) / output, cache, threads(1))
+    assert was_there == unchanged
+summarise(plan, cache)
 assert not {{"tensorflow", "keras", "jax"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", script], check=True)
@@ -243,13 +260,17 @@ def test_the_packs_licence_names_the_author_and_the_checkpoints_notice(first_lig
 
 def test_a_picture_does_not_depend_on_what_was_drawn_before(recipe, tmp_path):
     built = build(recipe, tmp_path / "output", tmp_path / "cache")
-    instruments, images = built.manifest.says["instruments"], {}
+    instruments, images = built.manifest.instruments, {}
     for instrument in instruments:
-        columns = [picture.spectrogram(read(built.folder / note["file"])) for note in instrument["notes"]]
-        images[instrument["name"]] = picture.keyboard_image(columns)
-    last = instruments[-1] | {"notes": [note | {"loop": None, "cents": None} for note in instruments[-1]["notes"]]}
+        columns = [picture.spectrogram(read(built.folder / note.file)) for note in instrument.notes]
+        images[instrument.name] = picture.keyboard_image(columns)
+    unlooped = tuple(note.model_copy(update={"loop": None, "cents": None}) for note in instruments[-1].notes)
+    last = instruments[-1].model_copy(update={"notes": unlooped})
     for name, order in {"a": [*instruments[:-1], last], "b": [last, *instruments[-2::-1]]}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "Samples").symlink_to(built.folder / "Samples")
-        picture.draw(tmp_path / name, "Small", [36, 60, 84], order, images)
+        with picture.Drawing(tmp_path / name, [36, 60, 84], images) as drawing:
+            drawing.overview("Small")
+            for instrument in order:
+                drawing.instrument(instrument)
     assert contents(tmp_path / "a" / "Pictures") == contents(tmp_path / "b" / "Pictures")

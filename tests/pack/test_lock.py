@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from samplepack.base import parallel
 from samplepack.pack import build as building
 from samplepack.pack import lock
+from samplepack.pack.diff import read
 from samplepack.pack.lock import read_lock
-from samplepack.recipe import load_recipe
-from samplepack.rendering.cache import Cache
+from tests.helpers.packs import build
 
 RECIPE = "velocity: {layers: 2, toward: Choir}\nprocess: [{Reverb: {room_size: 0.3}}]\n"
 
@@ -24,10 +23,9 @@ def built_once(tmp_path_factory):
     folder = tmp_path_factory.mktemp("built")
     recipe = folder / "small.yaml"
     recipe.write_text(f"recipe: 1\nname: Small\npitches: [48, 60]\ntimbres: {{Glass: 7, Choir: 9}}\n{RECIPE}")
-    loaded = load_recipe(recipe)
-    planned = lock.outline(loaded)
-    built = building.build(loaded, folder / "output", Cache(folder / "notes"), parallel.threads(2))
-    lock.write_lock(folder / "small.lock", lock.completed(planned, built.manifest))
+    planned = read(str(recipe))
+    built = build(recipe, folder / "output", folder / "notes")
+    lock.write_lock(folder / "small.lock", lock.lock_after_build(planned, built.folder, built.manifest))
     return folder
 
 
@@ -159,14 +157,14 @@ def test_a_file_of_somebody_else_is_not_overwritten(run, write_recipe, tmp_path)
 def test_the_lock_is_of_what_was_read_whatever_is_saved_meanwhile(run, write_recipe, tmp_path, monkeypatch):
     recipe = write_recipe(pitches="60")
     text = recipe.read_bytes()
-    really = building.build
+    really = building.build_pack
 
     def build_while_someone_saves(*arguments, **keywords):
         built = really(*arguments, **keywords)
         recipe.write_bytes(text + b"# saved meanwhile\n")
         return built
 
-    monkeypatch.setattr(building, "build", build_while_someone_saves)
+    monkeypatch.setattr(building, "build_pack", build_while_someone_saves)
     assert run("build", recipe, "--output", tmp_path / "output").code == 0
     assert read_lock(tmp_path / "small.lock").inputs == {"small.yaml": hashlib.sha256(text).hexdigest()}
 
@@ -179,3 +177,40 @@ def test_other_versions_with_the_same_notes(run, locked, tmp_path):
     rewrite(locked.with_suffix(".lock"), elsewhere)
     judged = rebuilt(run, locked, tmp_path / "output")
     assert judged.code == 0 and "the network's notes are the same" in judged.out and "soxr: " in judged.out
+
+
+def test_a_lock_of_the_same_inputs_from_elsewhere_stays_unless_it_is_to_be_updated(run, locked, tmp_path):
+    def elsewhere(says):
+        says["made_by"]["machine"] = "arm64 ASIMD"
+        says["files"]["Samples/Glass/Glass_048_2.wav"] = "0" * 64
+
+    path = locked.with_suffix(".lock")
+    ours = path.read_bytes()
+    rewrite(path, elsewhere)
+    theirs = path.read_bytes()
+    built = run("build", locked, "--output", tmp_path / "output")
+    assert built.code == 0 and path.read_bytes() == theirs
+    assert "small.lock stays as it is" in built.err and "the network's notes are the same" in built.err
+    assert "--update-lock" in built.err
+    updated = run("build", locked, "--output", tmp_path / "output", "--update-lock")
+    assert (updated.code, updated.err) == (0, "") and path.read_bytes() == ours
+
+
+def test_a_lock_of_other_inputs_is_written_anew(run, locked, tmp_path):
+    path = locked.with_suffix(".lock")
+    rewrite(path, lambda says: says["made_by"].update(machine="arm64 ASIMD"))
+    locked.write_text(locked.read_text() + "# a remark\n")
+    built = run("build", locked, "--output", tmp_path / "output")
+    assert (built.code, built.err) == (0, "")
+    assert read_lock(path).inputs["small.yaml"] == hashlib.sha256(locked.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda lock: b"", lambda lock: lock.replace(b"\n", b"\r\n"), lambda lock: lock[:99]]
+)
+def test_a_damaged_lock_is_written_anew(run, locked, tmp_path, damage):
+    path = locked.with_suffix(".lock")
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    assert run("build", locked, "--output", tmp_path / "output").code == 0
+    assert path.read_bytes() == whole

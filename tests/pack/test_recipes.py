@@ -29,7 +29,7 @@ def problems_of(*paths):
 
 def test_good_recipes_come_back_in_their_order(write):
     paths = [write("b", ""), write("a", "")]
-    assert [recipe.path for recipe in check_recipes(paths)] == paths
+    assert [checked.loaded.path for checked in check_recipes(paths)] == paths
 
 
 def test_every_problem_of_every_recipe_is_told_clips_included(write, tmp_path):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from samplepack.base import parallel
 from samplepack.pack.verify import verify
 from samplepack.sound.audio import Audio, encode, read
 from samplepack.sound.riff import Loop, SamplerNote
@@ -115,19 +114,32 @@ def test_a_planted_fault_is_named(pack, run, fault):
 
 
 def test_what_is_no_pack_is_told(tmp_path, run):
-    assert run("verify", tmp_path).code == 2
+    missing, empty = run("verify", tmp_path / "nowhere"), run("verify", tmp_path)
     (tmp_path / "pack.json").write_text("[]")
-    assert run("verify", tmp_path / "nowhere").code == run("verify", tmp_path).code == 2
+    damaged = run("verify", tmp_path)
+    assert missing.code == empty.code == damaged.code == 2
+    assert "nowhere: no such folder" in missing.err and "is no pack: it has no pack.json" in empty.err
+    assert "pack.json: no manifest of a pack of this version" in damaged.err
+
+
+@pytest.mark.parametrize("command", ["verify", "diff"])
+def test_a_damaged_manifest_is_told_in_a_line_wherever_it_is_read(pack, run, command):
+    path = pack / "pack.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["instruments"][0]["notes"][0].pop("frames")
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    ran = run("verify", pack) if command == "verify" else run("diff", pack, pack)
+    assert ran.code == 2 and ran.err.count("\n") == 1 and "instruments.0.notes.0.frames" in ran.err
 
 
 def test_the_measurements_are_those_of_pack_json(built):
-    reports = verify(built, parallel.threads(2))
+    reports = verify(built, workers=2)
     manifest = json.loads((built / "pack.json").read_text(encoding="utf-8"))
     for report, stated in zip(reports, manifest["instruments"], strict=True):
         for measured, said in zip(report.notes, stated["notes"], strict=True):
-            assert measured["loudness_lufs"] == pytest.approx(said["loudness_lufs"], abs=0.05)
-            assert measured["true_peak_db"] == pytest.approx(said["true_peak_db"], abs=0.05)
-            assert measured["cents"] == pytest.approx(said["cents"], abs=0.05)
+            assert measured.loudness_lufs == pytest.approx(said["loudness_lufs"], abs=0.05)
+            assert measured.true_peak_db == pytest.approx(said["true_peak_db"], abs=0.05)
+            assert measured.cents == pytest.approx(said["cents"], abs=0.05)
             assert soundfile.info(str(built / said["file"])).frames == said["frames"]
 
 
@@ -135,6 +147,6 @@ def test_playing_a_pack_writes_through_no_link_in_it(pack, tmp_path):
     (tmp_path / "victim.txt").write_text("a user's file")
     (pack / "Instruments" / ".check-Glass.sfz").symlink_to(tmp_path / "victim.txt")
     before = sorted(pack.rglob("*"))
-    assert not any(report.problems for report in verify(pack, parallel.threads(2), with_player=True))
+    assert not any(report.problems for report in verify(pack, with_player=True))
     assert (tmp_path / "victim.txt").read_text() == "a user's file"
     assert sorted(pack.rglob("*")) == before

@@ -13,15 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from samplepack.base import parallel
 from samplepack.finishing.tune import measure_cents
 from samplepack.formats import sfz
-from samplepack.pack import build as building
-from samplepack.recipe import load_recipe
-from samplepack.rendering.cache import Cache
 from samplepack.sound.audio import Audio, read
 from samplepack.sound.partials import measure_partials
 from tests.helpers.instruments import INSTRUMENTS
+from tests.helpers.packs import build
 
 TIMBRES = {"Dawn": 28, "Noon": 2}
 KEYS = range(36, 85, 4)
@@ -35,7 +32,7 @@ def pack(tmp_path_factory):
     recipe = folder / "small.yaml"
     timbres = ", ".join(f"{name}: {seed}" for name, seed in TIMBRES.items())
     recipe.write_text(f"recipe: 1\nname: Small\npitches: 36-84/4\ntimbres: {{{timbres}}}\n", encoding="utf-8")
-    return building.build(load_recipe(recipe), folder / "output", Cache(folder / "cache"), parallel.threads(2)).folder
+    return build(recipe, folder / "output", folder / "cache").folder
 
 
 def call(*command):
