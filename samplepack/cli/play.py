@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from samplepack.base.errors import counted
 from samplepack.cli.options import ALLOW_PLUGINS, DEVICE, QUIET
 from samplepack.cli.terminal import print_line, print_problems, progress_bars
 
@@ -74,7 +75,7 @@ def clip(
         (planned,) = plan_clips(of_clip, studio.checkpoint, scores, studio.engine)
         audio = write_clip(studio, planned, output)
     if not quiet:
-        print_line(f"{output}: {len(planned.notes)} notes, {audio.duration_s:.1f} s")
+        print_line(f"{output}: {counted(len(planned.notes), 'note')}, {audio.duration_s:.1f} s")
         for dropped in planned.score.dropped:
             print_line(f"  left out: {dropped}")
 
@@ -126,7 +127,7 @@ def walk(
         latents = walk_latents(key_points(studio, seeds, pitch), steps)
         audio = write_walk(studio, latents, pitch, envelope, output)
     if not quiet:
-        print_line(f"{output}: {len(latents)} steps, {audio.duration_s:.1f} s")
+        print_line(f"{output}: {counted(len(latents), 'step')}, {audio.duration_s:.1f} s")
     if instrument:
         written = write_walk_instrument(audio, pitch, output)
         if not quiet:
@@ -178,7 +179,7 @@ def preview(
     if not quiet:
         for entry in index:
             print_line(f"{entry.start_s:7.2f} s  {entry.name} ({entry.origin})")
-        print_line(f"{output}: {len(index)} timbres")
+        print_line(f"{output}: {counted(len(index), 'timbre')}")
 
 
 @contextmanager
