@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 
 from samplepack.documents.problems import wrong
 from samplepack.finishing.effects import Effect, Step
+from samplepack.formats import WRITERS
 from samplepack.models.latent import Interpolation, Spacing
 from samplepack.recipe.clips import Clip
 from samplepack.recipe.fields import SEED_SCHEMA, Model, Name, ShortFor, Text, TimbreName, context_of, whole
@@ -145,7 +146,10 @@ class Sound(Model):
         return self
 
 
-Format = Literal["sfz", "multisample", "decentsampler"]
+if TYPE_CHECKING:
+    Format = str
+else:
+    Format = Literal[tuple(WRITERS)]
 
 
 class Recipe(Model):

@@ -11,11 +11,15 @@ import yaml
 
 from samplepack.base.errors import InputError
 from samplepack.checkpoints import library
+from samplepack.formats import WRITERS
 from samplepack.models.checkpoint import CONFIG, Config, read_tensors, write_checkpoint
 from samplepack.models.latent import latent_from_seed, slerp
 from samplepack.recipe import json_schema, load_recipe
 from samplepack.rendering.plan import timbre_latents
 from tests.helpers.places import FIXTURES, REPOSITORY
+
+*_OTHERS, _LAST = map(repr, WRITERS)
+FORMATS = f"{', '.join(_OTHERS)} or {_LAST}"
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
 
@@ -290,7 +294,7 @@ BAD = {
         "r.yaml:8:18: sound.peak_db: should be less than or equal to 0, not 3"
     ],
     ("process:", "formats: [exs24]\nprocess:"): [
-        "r.yaml:8:11: formats[0]: should be 'sfz', 'multisample' or 'decentsampler', not 'exs24'"
+        f"r.yaml:8:11: formats[0]: should be {FORMATS}, not 'exs24'"
     ],
     ("process:", "formats: []\nprocess:"): ["r.yaml:8:10: formats: should have at least 1"],
     ("timbres:\n  Glass: 7\n  Choir: {seed: 1312}\n", ""): [
