@@ -34,6 +34,7 @@ class ClipTimbre(Model):
     """A timbre at its place in a clip."""
 
     timbre: TimbreName
+    """The name of a timbre of the recipe."""
 
     at: Annotated[float | None, Field(strict=True, ge=0.0, le=1.0)] = None
     """Where, as a fraction of the clip; left out of all, they stand at even distances from start to end."""

@@ -159,18 +159,26 @@ class Recipe(Model):
     """Version of this format."""
 
     name: Name
-    """Of the pack; its folder is a slug of it."""
+    """The pack's name. Its folder is the name in lower case, with dashes."""
 
     description: Text = ""
+    """What the pack is, for its README."""
+
     author: Text = ""
+    """Who holds the rights in the pack's sounds, for its licence file."""
+
     license: Text = ""
-    """What users of the pack may do with its sounds; written into the pack."""
+    """What users of the pack may do with its sounds, for its licence file."""
 
     reads: tuple[Text, ...] = ()
-    """Folders outside the recipe's own that files named in it may lie in, relative to it."""
+    """Folders outside the recipe's own, relative to it, that files named in the recipe may lie in."""
 
     checkpoint: CheckpointField = CheckpointReference(path="starter")
+    """The checkpoint that renders: `starter`, the name of an imported one, `./folder` or `./file.zip`."""
+
     pitches: Pitches = Field(_DEFAULT_PITCHES, validate_default=True)
+    """The keys that are rendered, MIDI: a range `36-84`, every third key of it `36-84/3`, or a list `[36, 40, 43]`."""
+
     timbres: dict[Name, Annotated[Timbre, ShortFor("seed", SEED_SCHEMA)]] = {}
     """Each becomes one instrument."""
 
@@ -190,7 +198,10 @@ class Recipe(Model):
     """Effects, in order."""
 
     sound: Sound = Sound()
+    """How the sound files are written."""
+
     formats: Annotated[tuple[Format, ...], Field(min_length=1)] = ("sfz",)
+    """The sampler formats that each instrument is written in."""
 
     @property
     def slug(self) -> str:
