@@ -36,7 +36,8 @@ Each command prints the text below with `--help`. Results go to standard output,
 error; progress bars are shown in a terminal only. [Environment variables, exit codes and
 files](environment.md) lists the exit codes.
 
-The shell completes commands and options after one of these lines in its start-up file:
+The shell completes commands, options, the names of checkpoints and the timbres of a recipe after one of these lines in
+its start-up file:
 
 ```
 eval "$(_SAMPLEPACK_COMPLETE=bash_source samplepack)"      # ~/.bashrc

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from samplepack.base.errors import counted, printable
-from samplepack.cli.options import ALLOW_PLUGINS, QUIET, WORKERS
+from samplepack.cli.options import ALLOW_PLUGINS, QUIET, WORKERS, complete_checkpoints
 from samplepack.cli.terminal import print_json, print_line, progress_bars, progress_bars_or_lines
 
 if TYPE_CHECKING:
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("sources", metavar="RECIPE|SOUND...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--checkpoint", default="starter", show_default=True, help="Whose latent, where sounds are given.")
+@click.option(
+    "--checkpoint",
+    default="starter",
+    show_default=True,
+    shell_complete=complete_checkpoints,
+    help="Whose latent, where sounds are given.",
+)
 @click.option(
     "--output",
     "-o",
@@ -170,7 +176,7 @@ def train(config: Path, output: Path | None, save_every_s: float, quiet: bool) -
 
 
 @click.command()
-@click.argument("checkpoint")
+@click.argument("checkpoint", shell_complete=complete_checkpoints)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),

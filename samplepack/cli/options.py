@@ -26,3 +26,32 @@ WORKERS = click.option(
     default=None,
     help="How many notes or sounds are processed side by side.  [default: all cores]",
 )
+
+
+def complete_checkpoints(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Shell completion: the checkpoints on this machine."""
+    from samplepack.checkpoints import library
+
+    return [name for name in library.names() if name.startswith(incomplete)]
+
+
+def complete_published(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Shell completion: the checkpoints that can be downloaded."""
+    from samplepack.checkpoints import library
+
+    return [name for name in library.PUBLISHED if name.startswith(incomplete)]
+
+
+def complete_timbres(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Shell completion: the timbres of the recipe on the command line, which become its pack's instruments."""
+    from samplepack.base.errors import InputError
+    from samplepack.recipe import load_recipe
+    from samplepack.rendering.plan import origins
+
+    # Where the option that is being completed is the last word, Click hasn't sorted out the arguments before it.
+    recipe = context.params.get("recipe") or next(iter(context.args), None)
+    try:
+        names = list(origins(load_recipe(Path(recipe)).recipe)) if recipe else []
+    except InputError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from samplepack.base.errors import counted
-from samplepack.cli.options import ALLOW_PLUGINS, DEVICE, QUIET
+from samplepack.cli.options import ALLOW_PLUGINS, DEVICE, QUIET, complete_checkpoints, complete_timbres
 from samplepack.cli.terminal import print_line, print_problems, progress_bars
 
 if TYPE_CHECKING:
@@ -31,7 +31,13 @@ _OUTPUT_SOUND = click.option(
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.argument("midi", type=click.Path(path_type=Path))
 @_OUTPUT_SOUND
-@click.option("--timbre", "timbres", multiple=True, help="One on the way, in order.  [default: all of the recipe]")
+@click.option(
+    "--timbre",
+    "timbres",
+    multiple=True,
+    shell_complete=complete_timbres,
+    help="One on the way, in order.  [default: all of the recipe]",
+)
 @click.option("--at", "places", type=float, multiple=True, help="Where each stands, 0 to 1.  [default: evenly]")
 @click.option("--seconds-per-instrument", type=float, help="Random timbres instead, so far apart.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random timbres.")
@@ -138,7 +144,7 @@ def walk(
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
 @_OUTPUT_SOUND
 @click.option("--bank", default="", help="Seeds such as 100-131, instead of a recipe.")
-@click.option("--checkpoint", help="Of the bank.  [default: starter]")
+@click.option("--checkpoint", shell_complete=complete_checkpoints, help="Of the bank.  [default: starter]")
 @click.option("--pitches", default="60", show_default=True, help="What each timbre plays, such as 60,64,67.")
 @click.option("--chord", is_flag=True, help="Play them at once, not one after another.")
 @DEVICE

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from samplepack.base.errors import InputError
+from samplepack.cli.options import complete_checkpoints, complete_published
 from samplepack.cli.terminal import print_json, print_line, progress_bars
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def list_(as_json: bool) -> None:
 
 
 @checkpoints.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_checkpoints)
 @click.option("--json", "as_json", is_flag=True, help="Print all that is known as JSON.")
 def info(name: str, as_json: bool) -> None:
     """Say what a checkpoint is. NAME is a name, or a path to a folder or zip; one of Magenta's is converted for
@@ -120,7 +121,7 @@ def info(name: str, as_json: bool) -> None:
 
 
 @checkpoints.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_published)
 @click.option("--offline", is_flag=True, help="Open no connection: take the zip from the downloads folder.")
 def fetch(name: str, offline: bool) -> None:
     """Download one of Magenta's checkpoints: acoustic_only or all_instruments.

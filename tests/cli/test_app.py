@@ -186,3 +186,23 @@ def test_an_interrupted_build_says_so_in_a_line_and_leaves_nothing(write_recipe,
 @pytest.mark.parametrize("heading", ["## Unreleased"])
 def test_the_changelog_has_what_is_to_come(heading):
     assert heading in (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("samplepack checkpoints info st", {"starter"}),
+        ("samplepack checkpoints fetch a", {"acoustic_only", "all_instruments"}),
+        ("samplepack evaluate ", {"starter"}),
+        ("samplepack clip RECIPE song.mid --timbre ", {"Glass", "Choir"}),
+        ("samplepack che", {"check", "checkpoints"}),
+    ],
+)
+def test_the_shell_completes_commands_checkpoints_and_timbres(write_recipe, words, offered):
+    recipe = write_recipe(timbres="{Glass: 7, Choir: 9}")
+    words = words.replace("RECIPE", str(recipe))
+    count = len(words.split(" ")) - 1
+    environment = {**os.environ, "COMP_WORDS": words, "COMP_CWORD": str(count), "_SAMPLEPACK_COMPLETE": "bash_complete"}
+    program = "from samplepack.cli.app import main; main(prog_name='samplepack')"
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert {line.partition(",")[2] for line in ran.stdout.splitlines()} == offered
