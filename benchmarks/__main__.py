@@ -70,7 +70,8 @@ def network(folder: Path) -> None:
         folder: of the checkpoint.
     """
     from samplepack.models.backend import start_backend
-    from samplepack.models.engine import Engine, load_model
+    from samplepack.models.engine import Engine
+    from samplepack.models.load import load_model
 
     start_backend()
     import tensorflow as tf

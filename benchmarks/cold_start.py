@@ -29,11 +29,11 @@ def main() -> None:
     """Build the recipe, with a clock around each part."""
     from samplepack.cli.app import main as samplepack
     from samplepack.finishing import process
-    from samplepack.models import engine
+    from samplepack.models import load as loading
     from samplepack.models.backend import start_backend
     from samplepack.rendering import render
 
-    start, load = timed("import", start_backend), engine.load_model
+    start, load = timed("import", start_backend), loading.load_model
 
     def timed_load(*args: Any, **kwargs: Any) -> Any:
         start()
@@ -44,7 +44,7 @@ def main() -> None:
         return model
 
     with (
-        patch.object(engine, "start_backend", start),
+        patch.object(loading, "start_backend", start),
         patch.object(render, "load_model", timed_load),
         patch.object(process, "apply", timed("effects", process.apply)),
     ):

@@ -18,7 +18,8 @@ def compare(python: str, folder: Path) -> Iterator[tuple[str, str, str]]:
     import numpy as np
 
     from samplepack.models.checkpoint import read_checkpoint
-    from samplepack.models.engine import Engine, load_model
+    from samplepack.models.engine import Engine
+    from samplepack.models.load import load_model
 
     loaded = {p: load_model(read_checkpoint(folder, "full"), Engine(precision=p)) for p in ("float32", "bfloat16")}
     latents = np.repeat(np.random.RandomState(1).standard_normal((1, 256)).astype("float32"), len(PITCHES), axis=0)

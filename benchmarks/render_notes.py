@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from samplepack.models.checkpoint import read_checkpoint
-from samplepack.models.engine import load_model
 from samplepack.models.latent import latent_from_seed
+from samplepack.models.load import load_model
 
 
 def main() -> None:

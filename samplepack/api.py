@@ -58,8 +58,9 @@ from samplepack.finishing.effects import Effect, Step
 from samplepack.finishing.finish import Finishing, finish_key
 from samplepack.models.backend import device_of
 from samplepack.models.checkpoint import Checkpoint
-from samplepack.models.engine import Engine, load_model
+from samplepack.models.engine import Engine
 from samplepack.models.latent import LARGEST_SEED, Latent, latent_from_seed, slerp
+from samplepack.models.load import load_model
 from samplepack.recipe import Recipe, Sound
 from samplepack.rendering.cache import Cache
 from samplepack.sound.audio import Audio, db_to_gain, encode

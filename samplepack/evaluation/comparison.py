@@ -10,8 +10,8 @@ from samplepack.base.progress import Task
 from samplepack.datasets.dataset import Dataset
 from samplepack.evaluation import measures
 from samplepack.models.checkpoint import Checkpoint, read_tensors
-from samplepack.models.engine import load_model
 from samplepack.models.latent import onto_shell
+from samplepack.models.load import load_model
 
 Latents = NDArray[np.float32]
 """Shape (n, latent_dim)."""

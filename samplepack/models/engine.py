@@ -1,17 +1,13 @@
-"""How notes are rendered, and loading the network that does it. Keras is imported only when a network is loaded."""
+"""How notes are rendered: precision, device and size of batches. Without Keras."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from samplepack.base.errors import InputError
-from samplepack.models.backend import Device, backend, start_backend
-from samplepack.models.checkpoint import Checkpoint
-
-if TYPE_CHECKING:
-    from samplepack.models.gansynth import GANSynth
+from samplepack.models.backend import Device, backend
 
 ENGINE_REVISION = 5
 """Counts up whenever the network's arithmetic changes: cached notes of another revision aren't used."""
@@ -60,19 +56,3 @@ def _version(package: str) -> str:
 
 
 DEFAULT_ENGINE = Engine()
-
-
-def load_model(checkpoint: Checkpoint, engine: Engine = DEFAULT_ENGINE) -> GANSynth:
-    """Read a checkpoint's weights and make its network. Imports Keras and its backend.
-
-    Args:
-        checkpoint: what to load.
-        engine: what it is to run on.
-
-    Raises:
-        InputError: the weights aren't what the config says, or the backend isn't installed.
-    """
-    start_backend()
-    from samplepack.models.gansynth import GANSynth, read
-
-    return GANSynth(*read(checkpoint), engine)

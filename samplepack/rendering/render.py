@@ -14,7 +14,8 @@ from samplepack.base.parallel import threads
 from samplepack.base.progress import Task
 from samplepack.models.backend import batches_at_once
 from samplepack.models.checkpoint import Checkpoint
-from samplepack.models.engine import NOTES_TOGETHER, Engine, load_model
+from samplepack.models.engine import NOTES_TOGETHER, Engine
+from samplepack.models.load import load_model
 from samplepack.rendering.cache import Cache
 from samplepack.rendering.plan import Note
 from samplepack.sound.audio import Audio, Samples

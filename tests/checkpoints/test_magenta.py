@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from samplepack.checkpoints import library
-from samplepack.models.engine import load_model
+from samplepack.models.load import load_model
 from tests.helpers.magenta import TINY, native, zipped
 from tests.helpers.places import FIXTURES
 

@@ -13,7 +13,7 @@ from samplepack.checkpoints import library
 from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
 from samplepack.models.config import GANSynthConfig
-from samplepack.models.engine import load_model
+from samplepack.models.load import load_model
 from tests.helpers.places import FIXTURES
 from tests.helpers.tones import RATE_HZ
 from tests.helpers.tones import steady_wave as tone

@@ -11,7 +11,7 @@ from samplepack.base.errors import InputError
 from samplepack.checkpoints import library
 from samplepack.models import checkpoint
 from samplepack.models.checkpoint import CONFIG, WEIGHTS, Config, read_checkpoint, write_checkpoint
-from samplepack.models.engine import load_model
+from samplepack.models.load import load_model
 
 
 def test_an_unknown_family_is_refused(tmp_path):

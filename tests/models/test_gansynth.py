@@ -11,7 +11,8 @@ import pytest
 from samplepack.checkpoints import library
 from samplepack.models.backend import start_backend
 from samplepack.models.config import shape_problems
-from samplepack.models.engine import Engine, load_model
+from samplepack.models.engine import Engine
+from samplepack.models.load import load_model
 from tests.helpers.differences import relative_rms
 from tests.helpers.networks import random_tensors, small_config
 from tests.helpers.places import FIXTURES, REPOSITORY
@@ -103,7 +104,7 @@ import sys
 import numpy as np
 from samplepack.checkpoints.library import STARTER
 from samplepack.models.checkpoint import read_checkpoint
-from samplepack.models.engine import load_model
+from samplepack.models.load import load_model
 wave = load_model(read_checkpoint(STARTER, "starter")).render(np.ones((1, 32), np.float32), np.array([60]))
 sys.stdout.buffer.write(wave.tobytes())
 """

@@ -7,7 +7,7 @@ import pytest
 
 from samplepack.checkpoints import library
 from samplepack.models.backend import start_backend
-from samplepack.models.engine import load_model
+from samplepack.models.load import load_model
 from tests.helpers.places import FIXTURES
 
 start_backend()
