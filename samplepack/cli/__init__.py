@@ -1,1 +1,1 @@
-"""The command line: parse, one library call, print."""
+"""Command line: each command parses its arguments, calls the library once and prints the result."""

@@ -1,4 +1,4 @@
-"""The command line's entry: parse, one library call, print. Everything heavy is imported inside the commands."""
+"""Entry point of the command line. Commands import large libraries only when they run, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from samplepack.cli.terminal import print_problems
 
 
 class _Commands(click.Group):
-    """A group whose commands end in an exit code and a line a problem, never in a traceback."""
+    """A group that turns errors into an exit code and one line for each problem, never a traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -51,7 +51,7 @@ class _Commands(click.Group):
 def main() -> None:
     """Sampler instruments from recipes in git.
 
-    A recipe names timbres of a GANSynth checkpoint and effects; a build turns it into instruments that any sampler
+    A recipe lists timbres of a GANSynth checkpoint and effects; a build renders them as instruments that any sampler
     loads. The same recipe gives the same pack, byte for byte.
 
     \b
@@ -61,9 +61,9 @@ def main() -> None:
       samplepack plan recipes/first-light.yaml
 
     \b
-    Exit codes: 0 done; 1 ran and failed; 2 what was given is wrong; 130 interrupted.
+    Exit codes: 0 success; 1 the command failed; 2 the input is wrong; 130 interrupted.
     """
-    atexit.register(gc.freeze)  # or the last collections look through all of TensorFlow, for 0.8 s
+    atexit.register(gc.freeze)  # without it, the last collections traverse all of TensorFlow, for 0.8 s
 
 
 for _commands in (packs.COMMANDS, play.COMMANDS, networks.COMMANDS, stores.COMMANDS):

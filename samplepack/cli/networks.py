@@ -1,4 +1,4 @@
-"""Training and judging checkpoints, the sets of notes they learn from, and fitting sounds."""
+"""Commands on networks: preparing training data, training and evaluating checkpoints, and fitting latents to sounds."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
     default="starter",
     show_default=True,
     shell_complete=complete_checkpoints,
-    help="Whose latent, where sounds are given.",
+    help="Checkpoint to fit a latent of, when sounds are given.",
 )
 @click.option(
     "--output",
     "-o",
     type=click.Path(path_type=Path),
     default=None,
-    help="The .npy to write, where sounds are given.",
+    help="File to write the latent to, .npy, when sounds are given.",
 )
 @ALLOW_PLUGINS
-@click.option("--json", "as_json", is_flag=True, help="Print what was fitted as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results of the fit as JSON.")
 def fit(sources: tuple[Path, ...], checkpoint: str, output: Path | None, allow_plugins: bool, as_json: bool) -> None:
     """Find the latents that sound most like given sounds.
 
-    With a recipe: fits every timbre that says `like` and has no latent for its sounds yet, and keeps the latents in
-    NAME.fit.json beside the recipe, where `build` reads them. Commit that file: a build never fits.
+    Given a recipe, the command fits every timbre that has `like` and no stored latent for its sounds yet, and stores
+    the latents in NAME.fit.json beside the recipe, where `build` reads them. Commit that file: a build never fits.
 
-    With sounds (files of one note each, or folders of them) and --output: fits one latent and writes it as .npy, for
-    `latent:` in a recipe.
+    Given sounds (files of one note each, or folders of them) and --output, it fits one latent to all of them and
+    writes it as .npy, for `latent:` in a recipe.
 
-    A note's pitch is taken from its file's name (mine_60.wav, mine C#4.wav; C4 is 60), else measured.
+    The pitch of a note is taken from the file name (mine_60.wav, mine C#4.wav; C4 is 60), else it is measured.
 
     \b
     Examples:
@@ -72,21 +72,37 @@ def fit(sources: tuple[Path, ...], checkpoint: str, output: Path | None, allow_p
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("-o", "--output", metavar="SET", required=True, type=click.Path(path_type=Path), help="The set's folder.")
-@click.option("--rate-hz", type=click.IntRange(8000, 48000), default=16000, show_default=True, help="Of the set.")
-@click.option("--seconds", type=click.FloatRange(0.5, 30), default=4.0, show_default=True, help="Of each note.")
-@click.option("--pitches", default="24-84", show_default=True, help="Others are left out.")
-@click.option("--instrument", default="", help="One name for all.  [default: as files, folders or presets say]")
-@click.option("--title", default="", help="Of the set.  [default: what the source calls itself]")
-@click.option("--license", default="", help="Terms and notices of the sounds.  [default: what the source says]")
+@click.option(
+    "-o", "--output", metavar="SET", required=True, type=click.Path(path_type=Path), help="Folder to write the set to."
+)
+@click.option(
+    "--rate-hz",
+    type=click.IntRange(8000, 48000),
+    default=16000,
+    show_default=True,
+    help="Sample rate of the prepared notes, Hz.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.5, 30),
+    default=4.0,
+    show_default=True,
+    help="Length of each prepared note, seconds.",
+)
+@click.option("--pitches", default="24-84", show_default=True, help="Range of MIDI pitches to take.")
+@click.option(
+    "--instrument", default="", help="Instrument name of all notes.  [default: from file names, folders or presets]"
+)
+@click.option("--title", default="", help="Title of the set.  [default: title of the source]")
+@click.option("--license", default="", help="License and notices of the sounds.  [default: those in the source]")
 @WORKERS
-@click.option("--json", "as_json", is_flag=True, help="Print what was taken and dropped as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the notes taken and the sounds dropped as JSON.")
 def dataset(source: Path, output: Path, workers: int | None, as_json: bool, pitches: str, **about: Any) -> None:
     """Prepare a set of notes to train with.
 
-    SOURCE is a folder of sound files (the pitch in their names, in a smpl chunk, or else heard), an SFZ file or a
-    folder of them, a folder in NSynth's layout, a soundfont (its bank 0, played by FluidSynth), or one recording,
-    which is cut into its notes.
+    SOURCE is one of these: a folder of sound files (the pitch of each is taken from its name, else from its smpl chunk,
+    else measured), an SFZ file or a folder of them, a folder in NSynth's layout, a soundfont (its bank 0 is rendered
+    with FluidSynth), or one recording of several notes, which is cut at their onsets.
 
     \b
     Examples:
@@ -138,7 +154,7 @@ def _print_contents(folder: Path, contents: Contents) -> None:
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the run.  [default: runs/ and the training's name]",
+    help="Folder of the run.  [default: runs/ and the name in CONFIG]",
 )
 @click.option(
     "--save-every",
@@ -146,15 +162,16 @@ def _print_contents(folder: Path, contents: Contents) -> None:
     type=click.FloatRange(min=1.0),
     default=300.0,
     show_default=True,
-    help="Seconds between two saves of the state, each with pictures and sounds.",
+    help="Seconds from one save of the training state, with its pictures and sounds, to the next.",
 )
 @QUIET
 def train(config: Path, output: Path | None, save_every_s: float, quiet: bool) -> None:
     """Train a checkpoint of your own on a prepared set.
 
-    CONFIG is a YAML file that says on what and how; recipes/training/ has examples. The run's folder holds its log as
-    CSV, the loss as a picture, real notes beside the network's as a picture and as sound, and in the end `checkpoint`,
-    which recipes can name. A run that was interrupted goes on where its state was saved last.
+    CONFIG is a YAML file with the prepared set, the network and the settings of the training; recipes/training/ has
+    examples. The folder of the run contains a log in CSV, a plot of the loss, real notes beside those of the network as
+    a picture and as sound, and in the end `checkpoint`, which recipes can name. An interrupted run resumes from
+    its last saved state.
 
     \b
     Examples:
@@ -181,19 +198,19 @@ def train(config: Path, output: Path | None, save_every_s: float, quiet: bool) -
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="Prepared set of real notes to judge it by.",
+    help="Prepared set of real notes to compare the checkpoint with.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder that evaluation.json and pictures go into.",
+    help="Folder to write evaluation.json and pictures to.",
 )
 def evaluate(checkpoint: str, data: Path, as_json: bool, output: Path | None) -> None:
-    """Judge a checkpoint by real notes: pitch, likeness, variety.
+    """Evaluate a checkpoint against real notes: pitch, likeness, variety.
 
-    CHECKPOINT is a name or a path, as in recipes. Each figure stands beside that of real notes, or of what the
-    checkpoint's spectrograms could reach at best.
+    CHECKPOINT is a name or a path, as in recipes. Beside each figure stands that of real notes, or the best value that
+    the checkpoint's spectrograms allow.
 
     \b
     Examples:

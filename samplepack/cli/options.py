@@ -13,10 +13,10 @@ DEVICE = click.option(
     type=click.Choice(["auto", "cpu", "gpu"]),
     default="auto",
     show_default=True,
-    help="What the network runs on.",
+    help="Device that the network runs on.",
 )
 
-QUIET = click.option("--quiet", is_flag=True, help="Print nothing but problems.")
+QUIET = click.option("--quiet", is_flag=True, help="Print problems only.")
 
 RECIPES = click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 
@@ -24,7 +24,7 @@ WORKERS = click.option(
     "--workers",
     type=click.IntRange(1, 256),
     default=None,
-    help="How many notes or sounds are processed side by side.  [default: all cores]",
+    help="Number of notes or sounds to process in parallel.  [default: number of cores]",
 )
 
 

@@ -1,4 +1,4 @@
-"""Packs: build, check, plan, diff, verify, and what recipes in git begin with."""
+"""Commands on recipes and packs: build, check, plan, diff, verify, init and schema."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     default="output",
     show_default=True,
-    help="Folder that packs go into.",
+    help="Folder to write packs to.",
 )
 @WORKERS
 @DEVICE
@@ -36,13 +36,19 @@ if TYPE_CHECKING:
     type=click.Choice(["float32", "bfloat16"]),
     default="float32",
     show_default=True,
-    help="Of the network; bfloat16 is for drafts, which leave the lock file alone.",
+    help="Numeric precision of the network; bfloat16 is for drafts, which don't change the lock file.",
 )
-@click.option("--locked", is_flag=True, help="Build nothing but what the lock files say, and compare every byte.")
-@click.option("--update-lock", is_flag=True, help="Write lock files anew that were written on another kind of machine.")
+@click.option(
+    "--locked", is_flag=True, help="Build from the inputs recorded in the lock files only, and compare every byte."
+)
+@click.option(
+    "--update-lock",
+    is_flag=True,
+    help="Rewrite lock files that were written with other versions or on another kind of machine.",
+)
 @ALLOW_PLUGINS
 @QUIET
-@click.option("--json", "as_json", is_flag=True, help="Print what was built as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the packs that were built as JSON.")
 def build(
     recipes: tuple[Path, ...],
     output: Path,
@@ -55,14 +61,14 @@ def build(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Make the packs of recipes.
+    """Build the packs of recipes.
 
-    Every recipe is checked before the first one is built. A pack that is there already, from the same recipe and
-    versions, is left as it is; notes that were rendered before come from a cache.
+    Every recipe is checked before the first one is built. An existing pack from the same recipe and versions is left
+    unchanged, and notes that were rendered before are read from a cache.
 
-    Beside each recipe its lock file is written, which says by digests what went in and what came out. Commit it:
-    with --locked, a build elsewhere refuses other inputs and says whether every byte agrees. A lock file of the same
-    inputs that was written with other versions or on another kind of machine stays as it is, unless --update-lock is
+    A lock file is written beside each recipe; it records the digests of the inputs and of the built files. Commit it:
+    with --locked, a build elsewhere refuses other inputs and reports whether every byte agrees. A lock file of the same
+    inputs that was written with other versions or on another kind of machine is left unchanged, unless --update-lock is
     given.
 
     \b
@@ -141,9 +147,9 @@ def _as_plain_data(built: Built) -> dict[str, Any]:
 @RECIPES
 @ALLOW_PLUGINS
 def check(recipes: tuple[Path, ...], allow_plugins: bool) -> None:
-    """Check recipes: every problem, each with file:line:column.
+    """Check recipes and list every problem with its file:line:column.
 
-    Renders nothing. Exit code 2 if anything is wrong.
+    Nothing is rendered. The exit code is 2 if there is any problem.
 
     \b
     Example:
@@ -160,7 +166,7 @@ def check(recipes: tuple[Path, ...], allow_plugins: bool) -> None:
 @ALLOW_PLUGINS
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def plan(recipe: Path, allow_plugins: bool, as_json: bool) -> None:
-    """Show what a build would make: instruments, notes, and what the cache holds already.
+    """Show what a build would contain: instruments, notes, and how many of these are cached.
 
     \b
     Example:
@@ -194,10 +200,10 @@ def plan(recipe: Path, allow_plugins: bool, as_json: bool) -> None:
 @ALLOW_PLUGINS
 @click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON.")
 def diff(one: str, two: str, allow_plugins: bool, as_json: bool) -> None:
-    """Say what changed from A to B, in a musician's words.
+    """Describe the changes from A to B in musical terms.
 
-    A and B are recipes, lock files, folders of packs, or any of these in a revision of git: REVISION:PATH, with the
-    path from the top of the repository, or from here where it starts with ./
+    A and B are recipes, lock files, folders of packs, or any of these in a git revision: REVISION:PATH, where PATH is
+    relative to the top of the repository, or to the current folder if it starts with ./
 
     \b
     Examples:
@@ -224,11 +230,11 @@ def diff(one: str, two: str, allow_plugins: bool, as_json: bool) -> None:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def init(folder: Path) -> None:
-    """Make a folder for recipes in git.
+    """Create a folder for recipes in git.
 
-    A first recipe, the schema that editors complete it with, what git should ignore and how it should treat sounds,
-    and a GitHub workflow that checks every recipe and rebuilds every pack from its lock file. What is there already
-    stays as it is.
+    The folder gets a first recipe, the JSON Schema with which editors complete recipes, .gitignore, .gitattributes, and
+    a GitHub workflow that checks every recipe and rebuilds every pack from its lock file. Existing files are left
+    unchanged.
 
     \b
     Example:
@@ -247,12 +253,12 @@ def init(folder: Path) -> None:
 @click.command()
 @click.argument("pack", type=click.Path(path_type=Path))
 @click.option("--player", is_flag=True, help="Also play every key in sfizz (needs pysfizz).")
-@click.option("--json", "as_json", is_flag=True, help="Print what was measured as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the measurements as JSON.")
 def verify(pack: Path, player: bool, as_json: bool) -> None:
-    """Measure a built pack, from its files alone, and say what falls short.
+    """Measure a built pack from its files alone, and report what falls short.
 
-    Tuning, loops, levels, true peaks, root keys, and that every file is there as it was built. Exit code 1 if
-    anything falls short.
+    The command measures tuning, loops, levels, true peaks and root keys, and checks that every file is there as it was
+    built. The exit code is 1 if anything falls short.
 
     \b
     Examples:

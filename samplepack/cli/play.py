@@ -1,4 +1,4 @@
-"""Clips, walks and previews: one sound file each."""
+"""Commands that write one sound file each: clip, walk and preview."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OUTPUT_SOUND = click.option(
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),
     required=True,
-    help="The sound file, .wav or .flac; a picture is put beside it.",
+    help="Sound file to write, .wav or .flac; a picture is written beside it.",
 )
 
 
@@ -36,16 +36,28 @@ _OUTPUT_SOUND = click.option(
     "timbres",
     multiple=True,
     shell_complete=complete_timbres,
-    help="One on the way, in order.  [default: all of the recipe]",
+    help="Timbre on the path; repeat for each, in order.  [default: all timbres of the recipe]",
 )
-@click.option("--at", "places", type=float, multiple=True, help="Where each stands, 0 to 1.  [default: evenly]")
-@click.option("--seconds-per-instrument", type=float, help="Random timbres instead, so far apart.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the random timbres.")
 @click.option(
-    "--track", "tracks", type=int, multiple=True, help="One to play, from 1, as they begin to sound.  [default: all]"
+    "--at",
+    "places",
+    type=float,
+    multiple=True,
+    help="Position of each timbre in the clip, 0 to 1.  [default: evenly spaced]",
 )
-@click.option("--drums", is_flag=True, help="Play the notes of drums too.")
-@click.option("--slow", type=float, default=1.0, show_default=True, help="By how much to stretch time.")
+@click.option("--seconds-per-instrument", type=float, help="Play random timbres instead, this many seconds apart.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random timbres.")
+@click.option(
+    "--track",
+    "tracks",
+    type=int,
+    multiple=True,
+    help="Track to play, counted from 1 by first note; repeat for several.  [default: all tracks]",
+)
+@click.option("--drums", is_flag=True, help="Play the drum notes too.")
+@click.option(
+    "--slow", type=float, default=1.0, show_default=True, help="Factor by which time is stretched; 2 is half the tempo."
+)
 @DEVICE
 @ALLOW_PLUGINS
 @QUIET
@@ -58,10 +70,11 @@ def clip(
     quiet: bool,
     **how: Any,
 ) -> None:
-    """Play a MIDI file along a path of a recipe's timbres.
+    """Play a MIDI file along a path through a recipe's timbres.
 
-    Each note has the timbre of its place in time, on the arc between the timbres before and after it; the recipe says
-    how the clip is processed. A recipe with `clips:` has them in its pack.
+    The timbre of each note is interpolated, at the note's place in time, on the arc between the timbres before and
+    after it. The recipe also sets how the clip is processed. Clips that a recipe lists under `clips:` are part of its
+    pack.
 
     \b
     Examples:
@@ -89,14 +102,42 @@ def clip(
 @click.command()
 @click.argument("recipe", type=click.Path(path_type=Path))
 @_OUTPUT_SOUND
-@click.option("--seeds", default="", help="Key points, such as 3,17,8.  [default: the recipe's timbres]")
-@click.option("--steps", type=click.IntRange(1, 1000), default=8, show_default=True, help="From each to the next.")
-@click.option("--pitch", type=int, default=48, show_default=True, help="MIDI.")
-@click.option("--spacing", type=click.FloatRange(0.01, 10), default=0.4, show_default=True, help="Seconds a step.")
-@click.option("--trim", type=click.FloatRange(0.05, 4), default=2.0, show_default=True, help="Seconds of each note.")
-@click.option("--attack", type=click.FloatRange(0, 4), default=0.6, show_default=True, help="Seconds it fades in.")
-@click.option("--sustain", type=click.FloatRange(0, 4), default=0.4, show_default=True, help="Seconds it holds.")
-@click.option("--decay", type=click.FloatRange(0, 4), default=0.8, show_default=True, help="Seconds it fades out.")
+@click.option("--seeds", default="", help="Seeds of the key points, such as 3,17,8.  [default: timbres of the recipe]")
+@click.option(
+    "--steps",
+    type=click.IntRange(1, 1000),
+    default=8,
+    show_default=True,
+    help="Number of steps from each key point to the next.",
+)
+@click.option("--pitch", type=int, default=48, show_default=True, help="MIDI pitch of the walk.")
+@click.option(
+    "--spacing",
+    type=click.FloatRange(0.01, 10),
+    default=0.4,
+    show_default=True,
+    help="Seconds from the start of one step to the next.",
+)
+@click.option(
+    "--trim",
+    type=click.FloatRange(0.05, 4),
+    default=2.0,
+    show_default=True,
+    help="Longest part of each note to use, seconds.",
+)
+@click.option(
+    "--attack", type=click.FloatRange(0, 4), default=0.6, show_default=True, help="Fade-in of each note, seconds."
+)
+@click.option(
+    "--sustain",
+    type=click.FloatRange(0, 4),
+    default=0.4,
+    show_default=True,
+    help="Time at full level of each note, seconds.",
+)
+@click.option(
+    "--decay", type=click.FloatRange(0, 4), default=0.8, show_default=True, help="Fade-out of each note, seconds."
+)
 @click.option("--instrument", is_flag=True, help="Also write an SFZ that plays the whole sound on every key.")
 @DEVICE
 @ALLOW_PLUGINS
@@ -113,9 +154,9 @@ def walk(
     quiet: bool,
     **seconds: float,
 ) -> None:
-    """Wander through latent space at one pitch: a long sound that never stands still.
+    """Render a walk through latent space at one pitch as one long sound.
 
-    From key point to key point in even steps, each step a note that blends into the next one.
+    The walk goes from key point to key point in even steps. Each step is a note that blends into the next one.
 
     \b
     Examples:
@@ -143,10 +184,16 @@ def walk(
 @click.command()
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
 @_OUTPUT_SOUND
-@click.option("--bank", default="", help="Seeds such as 100-131, instead of a recipe.")
-@click.option("--checkpoint", shell_complete=complete_checkpoints, help="Of the bank.  [default: starter]")
-@click.option("--pitches", default="60", show_default=True, help="What each timbre plays, such as 60,64,67.")
-@click.option("--chord", is_flag=True, help="Play them at once, not one after another.")
+@click.option("--bank", default="", help="Seeds to preview instead of a recipe, such as 100-131.")
+@click.option(
+    "--checkpoint",
+    shell_complete=complete_checkpoints,
+    help="Checkpoint that plays the bank of seeds.  [default: starter]",
+)
+@click.option(
+    "--pitches", default="60", show_default=True, help="MIDI pitches that each timbre plays, such as 60,64,67."
+)
+@click.option("--chord", is_flag=True, help="Play the pitches at once, not one after another.")
 @DEVICE
 @ALLOW_PLUGINS
 @QUIET
@@ -161,9 +208,9 @@ def preview(
     allow_plugins: bool,
     quiet: bool,
 ) -> None:
-    """Hear every timbre of a recipe, or of a bank of seeds, one after another in one file.
+    """Render every timbre of a recipe, or of a bank of seeds, one after another into one file.
 
-    An index beside it, as .csv, says when which one begins.
+    A .csv file beside it lists the timbres and the times at which they begin.
 
     \b
     Examples:

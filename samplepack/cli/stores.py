@@ -1,4 +1,4 @@
-"""What lies on this machine: checkpoints, and the cache of rendered notes."""
+"""Commands on stored data: the checkpoints on this machine, and the cache of rendered notes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 @click.group()
 def cache() -> None:
-    """See and clear the cache of rendered notes."""
+    """Show or clear the cache of rendered notes."""
 
 
 @cache.command("info")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the state of the cache as JSON.")
 def cache_info(as_json: bool) -> None:
-    """Say where the cache is, what it holds and how large it may grow.
+    """Show the folder of the cache, its size and its limit.
 
-    The environment variable SAMPLEPACK_CACHE_GB sets the limit; what wasn't used for longest goes first.
+    The environment variable SAMPLEPACK_CACHE_GB sets the limit; the notes that weren't used for longest are deleted
+    first.
 
     \b
     Example:
@@ -44,7 +45,7 @@ def cache_info(as_json: bool) -> None:
 
 @cache.command("clear")
 def cache_clear() -> None:
-    """Drop all rendered notes; what is needed is rendered again.
+    """Delete all rendered notes; a build renders those that it needs again.
 
     \b
     Example:
@@ -61,7 +62,7 @@ def cache_clear() -> None:
 
 @click.group()
 def checkpoints() -> None:
-    """See and import the checkpoints that recipes can name."""
+    """List, describe, download and import checkpoints that recipes can name."""
 
 
 @checkpoints.command("list")
@@ -81,7 +82,7 @@ def list_(as_json: bool) -> None:
         entry: dict[str, str] = {"name": name, "folder": str(folder)}
         try:
             found = read_checkpoint(folder, name)
-        except InputError as error:  # one that is damaged doesn't hide the others
+        except InputError as error:  # a damaged checkpoint doesn't hide the others
             listed.append({**entry, "problem": str(error)})
             lines += [str(problem) for problem in error.problems]
         else:
@@ -96,10 +97,12 @@ def list_(as_json: bool) -> None:
 
 @checkpoints.command()
 @click.argument("name", shell_complete=complete_checkpoints)
-@click.option("--json", "as_json", is_flag=True, help="Print all that is known as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the configuration of the checkpoint as JSON.")
 def info(name: str, as_json: bool) -> None:
-    """Say what a checkpoint is. NAME is a name, or a path to a folder or zip; one of Magenta's is converted for
-    it, as for a build, and the conversion kept in the cache.
+    """Describe a checkpoint.
+
+    NAME is a name, or a path to a folder or zip. A checkpoint of Magenta's is converted first, as in a build, and the
+    converted one is kept in the cache.
 
     \b
     Examples:
@@ -122,12 +125,12 @@ def info(name: str, as_json: bool) -> None:
 
 @checkpoints.command()
 @click.argument("name", shell_complete=complete_published)
-@click.option("--offline", is_flag=True, help="Open no connection: take the zip from the downloads folder.")
+@click.option("--offline", is_flag=True, help="Open no connection; read the zip from the downloads folder.")
 def fetch(name: str, offline: bool) -> None:
     """Download one of Magenta's checkpoints: acoustic_only or all_instruments.
 
-    A download that breaks off goes on where it was. The environment variable SAMPLEPACK_MIRROR names another address
-    that the zips lie at. No other command opens a connection.
+    An interrupted download is resumed. The environment variable SAMPLEPACK_MIRROR sets another address to download the
+    zips from. No other command opens a connection.
 
     \b
     Examples:
@@ -148,7 +151,7 @@ def fetch(name: str, offline: bool) -> None:
 def import_(source: Path, name: str) -> None:
     """Convert a Magenta checkpoint once, so that recipes can name it.
 
-    FOLDER_OR_ZIP is a Magenta checkpoint as it is published, or one of samplepack's own.
+    FOLDER_OR_ZIP is a Magenta checkpoint as published, or a checkpoint in samplepack's own format.
 
     \b
     Example:

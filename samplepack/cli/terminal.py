@@ -1,4 +1,4 @@
-"""What commands print: lines without control characters, JSON, and progress bars on a terminal."""
+"""Output of the commands: lines without control characters, JSON, and progress bars on a terminal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SECONDS_BETWEEN_LINES = 60.0
 
 
 def print_line(line: str) -> None:
-    """Print a line; what a user's files hold in it can't steer the terminal."""
+    """Print a line without the control characters that text from a user's files may contain."""
     click.echo(printable(line))
 
 
@@ -40,11 +40,11 @@ def print_problems(*lines: str) -> None:
 
 @contextmanager
 def progress_bars(unit: Unit, quiet: bool = False) -> Iterator[Progress]:
-    """Bars on standard error, one for each task that reports; nothing where standard error is no terminal.
+    """Show progress bars on standard error, one for each task that reports; show nothing if it isn't a terminal.
 
     Args:
-        unit: what tasks count.
-        quiet: show nothing on a terminal either.
+        unit: the unit that tasks count.
+        quiet: whether to show nothing on a terminal either.
     """
     if quiet or not sys.stderr.isatty():
         yield silent
@@ -73,7 +73,7 @@ def progress_bars(unit: Unit, quiet: bool = False) -> Iterator[Progress]:
 
 
 def _counters(unit: Unit) -> list[ProgressColumn]:
-    """The columns that say how much of a task is done, and how fast that goes."""
+    """The columns that show how much of a task is done, and its speed."""
     from rich.progress import DownloadColumn, MofNCompleteColumn, ProgressColumn, TransferSpeedColumn
     from rich.progress import Task as BarTask
     from rich.text import Text
@@ -88,7 +88,7 @@ def _counters(unit: Unit) -> list[ProgressColumn]:
 
 @contextmanager
 def progress_bars_or_lines(unit: Unit, quiet: bool) -> Iterator[Progress]:
-    """Bars, or a line on standard error every minute where that is no terminal: for work that takes hours."""
+    """Show progress bars, or print a line a minute if standard error isn't a terminal; for work that takes hours."""
     if quiet or sys.stderr.isatty():
         with progress_bars(unit, quiet) as bars:
             yield bars
