@@ -60,13 +60,13 @@ class Built:
     """The pack."""
 
     manifest: Manifest
-    """What its `pack.json` says."""
+    """The content of its `pack.json`."""
 
     unchanged: bool
-    """The pack was there already, whole, from the same inputs."""
+    """Whether the pack was there already, whole and made from the same inputs."""
 
     comparison: LockComparison | None
-    """How it agrees with its lock file, where that was asked for."""
+    """How the pack agrees with its lock file, where that was asked for."""
 
     lock: KeptLock | None
     """What became of the lock file beside the recipe; None where the build was held to one, or is a draft."""
@@ -100,7 +100,7 @@ def build(
         update_lock: write lock files of the same inputs anew, too, that were written with other versions or on another
             kind of machine.
         allow_plugins: whether effects may be programs from elsewhere.
-        precision: of the network; a build in bfloat16 is a draft and leaves lock files alone.
+        precision: number format of the network; a build in bfloat16 is a draft and leaves lock files alone.
         device: what the network runs on; `auto` is a GPU, where the backend finds one.
         workers: how many notes are processed side by side; all cores, where left out.
         progress: receives how many notes of each pack are done.
@@ -213,7 +213,7 @@ class _KeyResult:
 
     spooled: SpooledKey
     column: Column
-    """How the last layer looks."""
+    """The spectrogram of the last layer, for the pack's pictures."""
 
 
 def _finish_keys(

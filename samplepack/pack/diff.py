@@ -22,7 +22,7 @@ from samplepack.recipe.model import Velocity
 from samplepack.rendering.plan import make_plan
 
 _STILL_DEGREES = 0.05
-"""A latent that moved by less stayed where it was."""
+"""A latent that moved by a smaller angle counts as unmoved."""
 
 
 _AXES = {"none": "one layer", "velocity": "velocity layers", "wheel": "layers along the mod wheel"}
@@ -34,20 +34,20 @@ class Changes:
 
     instruments: list[str]
     clips: list[str]
-    """And their MIDI files."""
+    """Changes of clips and of their MIDI files."""
 
     effects: list[str]
     settings: list[str]
-    """Of the sound, the formats, the pitches, the checkpoint and what renders."""
+    """Changes of the sound files, formats, pitches, checkpoint and versions."""
 
     files: list[str]
-    """Where both sides were built."""
+    """Changes of the packs' files, where both sides were built."""
 
     notes: int
-    """That the second one's instruments have in all."""
+    """How many notes the network makes for the second side's instruments."""
 
     to_render: int
-    """Of them, those that the first one doesn't have: another latent or pitch, or another network."""
+    """How many of these notes the first side doesn't have: they have another latent or pitch, or another network."""
 
 
 def diff(one: str | Path, two: str | Path, allow_plugins: bool = False) -> Changes:
@@ -65,7 +65,7 @@ def diff(one: str | Path, two: str | Path, allow_plugins: bool = False) -> Chang
 
 
 def read(what: str, allow_plugins: bool = False) -> Lock:
-    """What a path or a revision of git says.
+    """Read a path, or a path in a revision of git, as a lock.
 
     Args:
         what: a recipe, a lock file, the folder of a pack, or `REVISION:PATH`, as git takes it: `HEAD~1:recipes/x.yaml`.

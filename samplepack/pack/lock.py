@@ -64,7 +64,7 @@ class _Model(BaseModel):
 
 
 class LockedCheckpoint(_Model):
-    """What rendered."""
+    """The checkpoint that rendered the pack."""
 
     name: str
     digest: Sha256
@@ -76,7 +76,7 @@ class LockedInstrument(_Model):
     """An instrument, and how its notes came out of the network."""
 
     origin: str
-    """Where it lies, as the recipe says it."""
+    """The place of its timbre in latent space, in the recipe's words."""
 
     axis: Axis
     latents: Annotated[tuple[Annotated[str, AfterValidator(_latent)], ...], Field(min_length=1)]
@@ -91,13 +91,13 @@ class LockedInstrument(_Model):
 
 
 class Lock(_Model):
-    """What a lock file says."""
+    """The content of a lock file."""
 
     lock: Literal[1] = 1
     """Version of this format."""
 
     name: str
-    """Of the pack."""
+    """Name of the pack."""
 
     checkpoint: LockedCheckpoint
     made_by: dict[str, str]
@@ -116,7 +116,7 @@ class Lock(_Model):
     formats: list[str]
     instruments: dict[str, LockedInstrument]
     clips: dict[str, Parameters] = {}
-    """How each is played, as the recipe says it."""
+    """Clip → the settings that the recipe gives for it."""
 
     files: dict[str, Sha256] = {}
     """Every file of the pack; empty of what was never built."""
@@ -127,13 +127,13 @@ class LockComparison:
     """How a pack agrees with a lock file."""
 
     files: int
-    """Of the lock."""
+    """How many files the lock names."""
 
     differing: list[str]
-    """Those that the pack lacks or has otherwise, and those that the lock doesn't know."""
+    """Files that the pack lacks or has with other bytes, and files that the lock doesn't name."""
 
     foreign: list[str]
-    """What rendered or processed otherwise than when the lock was written: then bytes needn't agree."""
+    """Versions and kinds of machine that differ from those of the lock: then bytes needn't agree."""
 
     snrs_db: list[float]
     """How far below each note of the network its difference from the locked one lies, from the least; infinite where
@@ -218,8 +218,8 @@ def lock_after_build(before: Lock, folder: Path, manifest: Manifest) -> Lock:
     """The lock of a pack that was built.
 
     Args:
-        before: as of `lock_before_build`.
-        folder: of the pack.
+        before: what `lock_before_build` returned.
+        folder: the pack's folder.
         manifest: the pack's.
     """
     built = _lock_of_manifest(folder, manifest)
@@ -231,7 +231,7 @@ def lock_after_build(before: Lock, folder: Path, manifest: Manifest) -> Lock:
 
 
 def lock_of_pack(folder: Path) -> Lock:
-    """What a pack says of itself: all that its lock would say but the inputs and the machine.
+    """The lock of a pack from its own `pack.json`, which has no inputs and no machine.
 
     Raises:
         InputError: the folder holds no pack.
@@ -294,10 +294,10 @@ class KeptLock:
     """What became of the lock file beside a recipe after a build."""
 
     written: bool
-    """Whether it was written or says the same already."""
+    """Whether the file now holds the lock of this build."""
 
     remarks: list[str]
-    """Why it wasn't written, and how it may be; nothing where it was."""
+    """Why the file wasn't written, and what to do to have it written; empty where it was."""
 
 
 def keep_lock(path: Path, lock: Lock, update: bool) -> KeptLock:
@@ -307,8 +307,8 @@ def keep_lock(path: Path, lock: Lock, update: bool) -> KeptLock:
     it is to be updated: bytes may differ there by rounding, and which ones are kept is its owner's decision.
 
     Args:
-        path: of the lock file.
-        lock: of the pack that was built.
+        path: the lock file.
+        lock: the lock of the pack that was built.
         update: write it in any case.
     """
     earlier = _readable_lock(path)
@@ -326,7 +326,7 @@ def keep_lock(path: Path, lock: Lock, update: bool) -> KeptLock:
 
 
 def _readable_lock(path: Path) -> Lock | None:
-    """The lock file that stands there; None where there is none, or one that says nothing of use."""
+    """The lock file at a path; None where there is none, or a damaged one."""
     try:
         return read_lock(path)
     except InputError:
@@ -337,8 +337,8 @@ def read_required_locks(paths: Sequence[Path], planned: Sequence[Lock]) -> list[
     """Read the lock files of recipes that may be built from nothing else.
 
     Args:
-        paths: of the recipes.
-        planned: what `lock_before_build` says of each.
+        paths: paths of the recipes.
+        planned: what `lock_before_build` returned for each.
 
     Raises:
         InputError: one isn't there, or was written for something else than its recipe and files are now.
@@ -379,7 +379,7 @@ def compare_to_lock(made: Lock, lock: Lock) -> LockComparison:
 
     Args:
         made: the lock of the pack.
-        lock: what the lock file says.
+        lock: the content of the lock file.
     """
     differing = [name for name in sorted({*made.files, *lock.files}) if made.files.get(name) != lock.files.get(name)]
     foreign = [

@@ -1,4 +1,4 @@
-"""`pack.json`: what a pack says of itself, as builds write it and as it is read back from a folder of any origin."""
+"""`pack.json`: the description of a pack, written by builds and read back from folders of any origin."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class PackedInstrument(_Model):
 
     name: RelativePath
     origin: str
-    """Where its timbre lies, as the recipe says it."""
+    """The place of its timbre in latent space, in the recipe's words."""
 
     axis: Axis
     latents: Annotated[tuple[tuple[_Number, ...], ...], Field(min_length=1)]
@@ -135,11 +135,11 @@ class PackedClip(_Model):
     name: RelativePath
     file: RelativePath
     how: Parameters
-    """How it is played, as the recipe says it."""
+    """The settings that the recipe gives for it."""
 
     notes: Annotated[int, Field(ge=1)]
     dropped: tuple[str, ...]
-    """What of the MIDI file isn't played, and why."""
+    """Which notes of the MIDI file aren't played, and why."""
 
     length_s: _Number
 
@@ -153,7 +153,7 @@ class PackedCheckpoint(_Model):
 
 
 class Manifest(_Model):
-    """Everything that `pack.json` says. The order of the fields is their order in the file."""
+    """The content of `pack.json`. The order of the fields is their order in the file."""
 
     pack: Literal[3]
     name: str
@@ -197,7 +197,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def listed_files(folder: Path) -> set[str] | None:
-    """The files that a pack of any version says are its own; None where a folder is no pack."""
+    """The files that the `pack.json` of any version lists as the pack's own; None where a folder is no pack."""
     try:
         manifest: Any = json.loads(read_regular(folder / MANIFEST, _MOST_BYTES))
     except (OSError, ValueError, RecursionError):

@@ -78,7 +78,7 @@ class Drawing:
     A context: when it ends, all pictures are there; what went wrong in drawing one of them is raised.
 
     Args:
-        folder: of the pack.
+        folder: the pack's folder.
         pitches: MIDI, of the keys of each instrument, from the lowest.
         images: instrument → its `keyboard_image`.
     """
@@ -172,7 +172,7 @@ class _Sheet:
         """The picture of an instrument, for Pillow to save.
 
         Args:
-            name: of the instrument.
+            name: name of the instrument.
             image: its `keyboard_image`.
             notes: those of the last layer, from the lowest key.
             middle: the sound of the middle one.
@@ -184,8 +184,8 @@ class _Sheet:
         self._show_wave(notes[len(notes) // 2], middle)
         _set(self._as_rendered, [(note.pitch, note.tuning.was_off_cents if note.tuning else None) for note in notes])
         _set(self._as_built, [(note.pitch, note.cents) for note in notes])
-        heard = [note.loudness_lufs for note in notes if note.loudness_lufs is not None]
-        loudness = float(np.median(heard)) if heard else None
+        loudnesses = [note.loudness_lufs for note in notes if note.loudness_lufs is not None]
+        loudness = float(np.median(loudnesses)) if loudnesses else None
         self._level_title.set_text("silent" if loudness is None else f"loudness, dB from {loudness:.1f} LUFS")
         _set(self._loudness, [(note.pitch, note.loudness_lufs) for note in notes], loudness or 0.0)
         self._canvas.restore_region(self._frames)

@@ -51,7 +51,7 @@ class InstrumentSummary:
 
     name: str
     origin: str
-    """Where its timbre lies, as the recipe says it."""
+    """The place of its timbre in latent space, in the recipe's words."""
 
     pitches: list[int]
     notes: int
@@ -73,7 +73,7 @@ class ClipSummary:
     """How many of these notes the cache holds."""
 
     dropped: list[str]
-    """What of the MIDI file isn't played, and why."""
+    """Which notes of the MIDI file aren't played, and why."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class PlanSummary:
     name: str
     checkpoint: str
     digest: str
-    """The checkpoint's."""
+    """Digest of the checkpoint."""
 
     instruments: list[InstrumentSummary]
     clips: list[ClipSummary]

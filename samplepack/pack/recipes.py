@@ -19,14 +19,14 @@ class CheckedRecipe:
 
     loaded: LoadedRecipe
     scores: Mapping[str, Score]
-    """Clip → what of its MIDI file is played."""
+    """Clip → the notes of its MIDI file that are played."""
 
 
 def check_recipe(path: Path, allow_plugins: bool = False) -> CheckedRecipe:
     """Read a recipe and check all of it, the MIDI files of its clips included; each of these is read once.
 
     Args:
-        path: of the recipe.
+        path: path of the recipe.
         allow_plugins: whether effects may be programs from elsewhere.
 
     Raises:

@@ -36,7 +36,7 @@ from samplepack.sound.partials import measure_partials
 from samplepack.sound.riff import SamplerNote, read_sampler_note
 
 IN_TUNE_SHARE = 0.98
-"""Of the keys that have a pitch, as many lie within `IN_TUNE_CENTS`."""
+"""The least share of keys with a steady pitch that lie within `IN_TUNE_CENTS`."""
 
 MATCHED_DB = 1.5
 """No instrument's loudness lies further from the middle of its pack."""
@@ -164,10 +164,10 @@ def _shortfalls(notes: Sequence[PackedNote], sound: Sound) -> list[str]:
 def _compare(reports: Sequence[Report]) -> None:
     """Add to each report how far its instrument lies from the others in loudness."""
     loudness = [middle_loudness(report.notes) for report in reports]
-    heard = [value for value in loudness if value is not None]
+    audible = [value for value in loudness if value is not None]
     for report, value in zip(reports, loudness, strict=True):
-        if value is not None and abs(value - median(heard)) > MATCHED_DB:
-            report.problems.append(f"{value - median(heard):+.1f} dB from the middle of the pack in loudness")
+        if value is not None and abs(value - median(audible)) > MATCHED_DB:
+            report.problems.append(f"{value - median(audible):+.1f} dB from the middle of the pack in loudness")
 
 
 def _map_problems(folder: Path, instrument: PackedInstrument) -> list[str]:

@@ -54,7 +54,7 @@ class SpooledNote:
 
 @dataclass(frozen=True)
 class SpooledKey:
-    """What became of the notes of one key."""
+    """The finished notes of one key."""
 
     layers: tuple[SpooledNote, ...]
     fingerprints: str
@@ -76,8 +76,8 @@ def pack_gains_db(instruments: Sequence[Sequence[SpooledKey]], sound: Sound) -> 
     middles, peaks_db = [], []
     for keys, gains_db in zip(instruments, even, strict=True):
         last = [(key.layers[-1].finished.loudness_lufs, gain) for key, gain in zip(keys, gains_db, strict=True)]
-        heard = [loudness + gain for loudness, gain in last if loudness is not None]
-        middles.append(median(heard) if heard else None)
+        audible = [loudness + gain for loudness, gain in last if loudness is not None]
+        middles.append(median(audible) if audible else None)
         peaks_db.append(
             max(
                 note.finished.true_peak_db + gain
@@ -103,11 +103,11 @@ def write_instrument(
     """Write the sound files of an instrument at their final level, and its map in each format.
 
     Args:
-        folder: of the pack.
+        folder: the pack's folder.
         planned: the instrument.
         keys: its finished keys, from the lowest.
         gains_db: of each note of each key, as `pack_gains_db` gives them.
-        recipe: says how to write them.
+        recipe: gives the formats, and how sound files are written.
         map_: writes sound files side by side.
     """
     layers = len(keys[0].layers)
