@@ -1,1 +1,1 @@
-"""What every room stands on: errors, files, threads and progress."""
+"""Errors, files, threads, pictures and progress: what all other packages use."""

@@ -1,4 +1,4 @@
-"""What goes wrong, told in one line a problem. Plain exceptions; the command line alone prints them."""
+"""Exceptions and the problems that they carry, one line each. Only the command line prints them."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _LEAST_SIMILARITY = 0.7
-"""`SequenceMatcher.ratio` of two spellings of one word: nmae and name have 0.75, Brass and Glass, two words, 0.6."""
+"""The least `SequenceMatcher.ratio` at which a known name is suggested: `nmae` and `name` have 0.75; `Brass` and
+`Glass`, which are different words, have 0.6."""
 
 
 class SamplepackError(Exception):
-    """It ran and failed, through no fault in what the user gave. The command line exits with 1."""
+    """An operation failed although the user's input is right. The command line exits with 1."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with what the user gave."""
+    """A problem in the user's input."""
 
     message: str
     """What is wrong and what would be right, in one line."""
 
     file: str | None = None
-    """The file that it stands in, as the user named it."""
+    """The path of the file that has the problem, as the user wrote it; None if the problem is in no file."""
 
     line: int | None = None
-    """Counted from 1."""
+    """The line of the problem, counted from 1; None if it isn't known."""
 
     column: int | None = None
-    """Counted from 1."""
+    """The column of the problem, counted from 1; None if it isn't known."""
 
     def __str__(self) -> str:
         place = [str(part) for part in (self.file, self.line, self.column) if part is not None]
@@ -37,12 +38,12 @@ class Problem:
 
 
 def printable(text: str) -> str:
-    """Text from a user's files on one line, with control characters written out, so that it can't steer a terminal."""
+    """Text on one line, with control characters escaped, so that a user's files can't control the terminal."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class InputError(SamplepackError):
-    """What the user gave is wrong: every problem at once. The command line exits with 2."""
+    """The user's input is wrong; `problems` holds all problems that were found. The command line exits with 2."""
 
     def __init__(self, *problems: Problem | str) -> None:
         self.problems = tuple(p if isinstance(p, Problem) else Problem(p) for p in problems)
@@ -50,12 +51,12 @@ class InputError(SamplepackError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`"; did you mean 'Reverb'?"` where a known name is spelled nearly the same, else `""`."""
+    """The ending of a message, `"; did you mean 'Reverb'?"`, if a known name is spelled similarly; otherwise `""`."""
     by_lower_case = {k.lower(): k for k in known}
     near = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=_LEAST_SIMILARITY)
     return f"; did you mean '{by_lower_case[near[0]]}'?" if near else ""
 
 
 def counted(number: int, noun: str) -> str:
-    """A number and its noun, in the plural where there isn't one of it."""
+    """A number with its noun, which is in the plural unless the number is 1."""
     return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -1,4 +1,4 @@
-"""Files on disk: built aside and renamed into place, so that a reader never sees half of one."""
+"""Writing files and folders under a temporary name, then renaming them, so that no reader sees an incomplete one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from samplepack.base.errors import InputError
 
 
 def write_aside(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all. Its folder must exist."""
+    """Write a file under a temporary name and rename it, so that it is never incomplete. Its folder must exist."""
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -28,10 +28,10 @@ def write_aside(path: Path, content: bytes) -> None:
 
 
 def read_regular(path: Path, most_bytes: int) -> bytes:
-    """What stands in a file.
+    """The content of a regular file.
 
     Raises:
-        OSError: it isn't there, is no regular file (a device has no end), or holds more.
+        OSError: the file is missing, isn't a regular file (a device has no end), or is longer than `most_bytes`.
     """
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a regular file", str(path))
@@ -44,16 +44,16 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
 
 @contextmanager
 def folder_aside(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
-    """A new, empty folder that takes the place of `folder` when the block ends well; the earlier one stays else.
+    """A new, empty folder that replaces `folder` if the block ends without an exception; otherwise `folder` stays.
 
-    While the block runs, another process that wants to replace the same folder waits; a crash leaves no lock behind.
+    While the block runs, another process that wants to replace the same folder waits. A crash leaves no lock behind.
 
     Args:
-        folder: what to replace.
-        is_ours: whether the folder that stands there may be replaced.
+        folder: the folder to replace; it need not exist.
+        is_ours: tells whether an existing folder may be replaced.
 
     Raises:
-        InputError: something stands there that isn't ours to replace.
+        InputError: the existing folder may not be replaced, or isn't a folder.
     """
     with locked(folder):
         settle(folder)
@@ -62,10 +62,11 @@ def folder_aside(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path
 
 
 def settle(folder: Path) -> None:
-    """Clear what a killed run left beside a folder, or put it back. The folder must be `locked`."""
+    """Remove the hidden folders that a killed process left beside a folder, or restore the folder from them. It must be
+    `locked`."""
     building, previous = _neighbours(folder)
     if previous.exists() and not folder.exists():
-        previous.rename(folder)  # killed between the two renames of `aside_of`
+        previous.rename(folder)  # the process was killed between the two renames of `aside_of`
     for left in (building, previous):
         if left.exists():
             shutil.rmtree(left)
@@ -73,9 +74,9 @@ def settle(folder: Path) -> None:
 
 @contextmanager
 def aside_of(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
-    """`folder_aside` for a folder that is `locked` and has been `settle`d.
+    """`folder_aside` for a folder that is already `locked` and on which `settle` was called.
 
-    Both hidden neighbours that this uses, `.NAME.building` and `.NAME.previous`, are its own.
+    It uses two hidden folders beside it, `.NAME.building` and `.NAME.previous`.
     """
     building, previous = _neighbours(folder)
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and is_ours(folder))):
@@ -100,13 +101,13 @@ def _neighbours(folder: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def locked(folder: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """A folder of one's own while the block runs.
+    """Hold the lock of a folder while the block runs.
 
-    Held by one process at a time for each folder; the operating system gives it back when that process ends.
+    One process at a time can hold it; the operating system releases it when that process ends.
 
     Args:
-        folder: which one.
-        on_wait: called if another process holds it, before waiting for that.
+        folder: the folder; it need not exist.
+        on_wait: called before waiting, if another process holds the lock.
     """
     from filelock import FileLock, Timeout
 
@@ -134,11 +135,13 @@ def sha256_of_file(path: Path) -> str:
 
 
 def user_folder(kind: str) -> Path:
-    """Where samplepack keeps what outlasts a build: `notes` (the cache), `checkpoints` (those that were imported),
-    `converted` (Magenta's that recipes name by path, as samplepack's own; a cache too) or `downloads` (of which some
-    may be half there).
+    """A folder in which samplepack keeps files of one kind between builds.
 
-    `SAMPLEPACK_HOME` moves all of it; otherwise the cache folder that is usual on the system.
+    It lies in `SAMPLEPACK_HOME` or, if that isn't set, in the usual cache folder of the system.
+
+    Args:
+        kind: `notes` (the cache of rendered notes), `checkpoints` (imported checkpoints), `converted` (the cache of
+            Magenta's checkpoints, converted, that recipes name by path) or `downloads` (files that may be incomplete).
     """
     import platformdirs
 

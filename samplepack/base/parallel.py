@@ -1,4 +1,4 @@
-"""Doing the same to many things at once: what builds and networks map with."""
+"""Maps that run in threads, for builds and for networks."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ R = TypeVar("R")
 
 
 class Map(Protocol):
-    """A `map` that may work ahead and side by side, but gives results in order."""
+    """A `map` that may compute results in parallel and ahead of its caller, but yields them in order."""
 
     def __call__(self, function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
-        """The function's result for each item, in order. Closed early, it begins no more."""
+        """Yield the function's result for each item, in order. If it is closed early, it begins no further item."""
         ...
 
 
 def threads(workers: int) -> Map:
-    """A map over threads: the work is done in TensorFlow's, NumPy's, soxr's and Pedalboard's own code, side by side.
+    """A map that runs in threads: TensorFlow, NumPy, soxr and Pedalboard release Python's lock while they compute.
 
     Args:
-        workers: how many threads, at least 1. At most twice as many items are under way, or 16 if that is more: so many
-            that whoever gives them seldom waits, and few enough to be kept in memory.
+        workers: the number of threads, at least 1. At most max(2 * workers, 16) items are pending, which keeps the
+            threads busy and takes little memory.
     """
-    most = max(2 * workers, 16)
+    max_pending = max(2 * workers, 16)
 
     def run(function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
-        under_way: deque[Future[R]] = deque()
+        pending: deque[Future[R]] = deque()
         with ThreadPoolExecutor(workers) as pool:
             try:
                 for item in items:
-                    under_way.append(pool.submit(function, item))
-                    while under_way and (len(under_way) >= most or under_way[0].done()):
-                        yield under_way.popleft().result()
-                while under_way:
-                    yield under_way.popleft().result()
+                    pending.append(pool.submit(function, item))
+                    while pending and (len(pending) >= max_pending or pending[0].done()):
+                        yield pending.popleft().result()
+                while pending:
+                    yield pending.popleft().result()
             finally:
-                for future in under_way:
+                for future in pending:
                     future.cancel()
 
     return run

@@ -1,4 +1,4 @@
-"""Pictures with Matplotlib: one style, and one way to write them."""
+"""Drawing with Matplotlib: one style for all pictures, and one function that writes them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def own_style() -> Iterator[None]:
-    """Matplotlib's default settings while the block runs, so that a picture's bytes don't depend on a user's own."""
+    """Use Matplotlib's default settings while the block runs, so that pictures don't depend on the user's settings."""
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
@@ -37,15 +37,15 @@ def draw(
     """Draw a figure and write it as a picture; the same content gives the same bytes.
 
     Args:
-        to: the picture's file, PNG or SVG, or a stream for a PNG.
-        size_inches: width and height.
+        to: the path of the picture, PNG or SVG, or a stream for a PNG.
+        size_inches: width and height of the figure, inches.
         content: draws into the figure.
-        dpi: pixels per inch of a PNG.
-        is_laid_out: whether Matplotlib's constrained layout places the axes; else `content` does.
+        dpi: resolution of a PNG, pixels per inch.
+        is_laid_out: whether Matplotlib's constrained layout places the axes; otherwise `content` places them.
 
     Raises:
         InputError: the file's name ends in neither .png nor .svg.
-        OSError: it can't be written.
+        OSError: the picture can't be written.
     """
     from matplotlib import rcParams
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""How far work has come, for whoever shows it: the library itself never prints."""
+"""Reports of progress. The library itself never prints them; its caller may show them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Receives how far tasks have come."""
+    """Receives reports of the progress of tasks."""
 
     def __call__(self, task: str, done: int, total: int | None, remark: str = "") -> None:
-        """A task has come so far.
+        """Receive a report.
 
         Args:
-            task: its name.
-            done: units that are done: notes, bytes, images or steps, as the task counts them.
-            total: units in all; None as long as that isn't known.
-            remark: what goes on besides, in a few words, such as `loading the network`.
+            task: the name of the task.
+            done: the number of units that are done; a unit is a note, byte, image or step, as the task defines it.
+            total: the number of all units; None while it isn't known.
+            remark: a short remark on what the task does now, such as `loading the network`.
         """
 
 
@@ -24,10 +24,10 @@ def silent(task: str, done: int, total: int | None, remark: str = "") -> None:
 
 
 class Task:
-    """One task that counts its units and reports each step of its way.
+    """A task that counts the units that are done and reports each change.
 
     Args:
-        name: of the task.
+        name: the name of the task.
         progress: receives the reports.
     """
 
@@ -37,15 +37,15 @@ class Task:
         self._total: int | None = None
 
     def begin(self, total: int | None) -> None:
-        """The task has so many units in all; None if that isn't known."""
+        """Set the number of all units; None if it isn't known."""
         self._total = total
         self.advance(0)
 
     def advance(self, units: int) -> None:
-        """So many more units are done."""
+        """Count units that are done."""
         self._done += units
         self._progress(self._name, self._done, self._total)
 
     def remark(self, remark: str) -> None:
-        """Something goes on that takes time and does no unit."""
+        """Report something that takes time without completing a unit."""
         self._progress(self._name, self._done, self._total, remark)

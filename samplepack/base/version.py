@@ -3,4 +3,5 @@
 from __future__ import annotations
 
 __version__ = "0.1.0"
-"""Stands in every pack, lock file and training run; pyproject.toml reads it from here without importing the package."""
+"""The version that is written into every pack, lock file and training run. pyproject.toml reads it from this file
+without importing the package."""
