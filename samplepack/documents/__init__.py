@@ -1,1 +1,1 @@
-"""YAML and JSON from users: plain data that knows where each value stands, and what is wrong with it."""
+"""Users' YAML and JSON files as plain data, with the line and column of each value and messages about what is wrong."""

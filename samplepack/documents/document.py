@@ -1,4 +1,4 @@
-"""A YAML file as plain data that knows where each value stands."""
+"""YAML files as plain data, with the line and column of each value."""
 
 from __future__ import annotations
 
@@ -27,58 +27,58 @@ class Kind:
     """A kind of document."""
 
     name: str
-    """What one is called in messages, after "a": `recipe`."""
+    """The noun for such a document in messages, as it follows "a": `recipe`."""
 
     first_line: str
-    """How one begins: `recipe: 1`."""
+    """The first line of such a document, which messages suggest: `recipe: 1`."""
 
     path_keys: frozenset[str]
-    """Keys whose text is the path of a file; it is taken as written, since a file system may tell NFC from NFD."""
+    """Keys whose text is the path of a file. It isn't normalised to NFC, since some file systems distinguish it from NFD."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """What a YAML file says."""
+    """The content of a YAML file."""
 
     file: str
-    """The file, as the user named it."""
+    """The path of the file, as the user wrote it."""
 
     content: bytes
-    """What stands in it, byte for byte."""
+    """The bytes of the file."""
 
     data: dict[str, Any]
-    """Plain dicts, lists, strings and numbers; but for paths of files, text is in NFC."""
+    """Plain dicts, lists, strings and numbers. Text is normalised to NFC, except for paths of files."""
 
     node: yaml.Node
 
     def problem(self, location: Sequence[Key], message: str) -> Problem:
-        """A problem at a place in the data; keys that the data doesn't have lead to the nearest place that it has."""
+        """A problem at a place in the data; keys that the data doesn't have are ignored."""
         node = self.node
         for key in location:
             node = _child(node, key) or node
         return _problem_at(node.start_mark, message, self.file)
 
     def problem_with_key(self, location: Sequence[Key], message: str) -> Problem:
-        """A problem with the last key itself, rather than with its value."""
+        """A problem at the last key of a place, rather than at the key's value."""
         node = self.node
         for key in location[:-1]:
             node = _child(node, key) or node
         for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            if _is(key_node, str(location[-1])):
+            if _is_key(key_node, str(location[-1])):
                 node = key_node
                 break
         return _problem_at(node.start_mark, message, self.file)
 
 
 def read_document(path: Path, kind: Kind) -> Document:
-    """Read a YAML file, safely: plain data alone, of a bounded size.
+    """Read a YAML file that holds plain data of limited size; no tag in it can run code.
 
     Args:
-        path: of the file.
-        kind: of document that it should be.
+        path: the path of the file.
+        kind: the kind of document that the file should hold.
 
     Raises:
-        InputError: it can't be read, isn't YAML, is no mapping, or has a key twice.
+        InputError: the file can't be read, isn't YAML, isn't a mapping, has a key twice, or is too large.
     """
     file = str(path)
     try:
@@ -87,7 +87,7 @@ def read_document(path: Path, kind: Kind) -> Document:
     except OSError as error:
         raise InputError(Problem(f"cannot read it: {error.strerror}", file)) from error
     if len(content) > _MOST_BYTES:
-        raise InputError(Problem(f"longer than 4 MiB, which no {kind.name} is", file))
+        raise InputError(Problem(f"longer than 4 MiB, the most that a {kind.name} may have", file))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -119,13 +119,13 @@ def _single_node(loader: yaml.SafeLoader, file: str) -> yaml.Node | None:
     try:
         return loader.get_single_node()
     except (ValueError, OverflowError) as error:
-        # PyYAML hands escapes such as "\U00110000" and the digits of %YAML to Python as they are.
+        # PyYAML passes escapes such as "\U00110000" and the digits of %YAML to Python unchecked.
         message = "not YAML: an escape or a version that is out of range"
         raise InputError(_problem_at(loader.get_mark(), message, file)) from error
 
 
 class _Builder:
-    """Turns YAML's nodes into data and notes what is wrong on the way."""
+    """Turns YAML's nodes into data and collects the problems in them."""
 
     def __init__(self, file: str, kind: Kind, loader: yaml.SafeLoader) -> None:
         self.file = file
@@ -154,7 +154,7 @@ class _Builder:
         except yaml.constructor.ConstructorError as error:
             return self._wrong(node, f"cannot be read as a value: {error.problem}")
         except (ValueError, ArithmeticError, LookupError, AttributeError) as error:
-            # PyYAML's constructors expect what their tag's pattern matches; a tag that is written out matches anything.
+            # PyYAML's constructors rely on their tag's pattern, but a tag that is written out may precede any text.
             reason = f": {error}" if tag == "timestamp" and type(error) is ValueError else ""
             return self._wrong(node, f"'{node.value[:40]}' cannot be read as !!{tag}{reason}")
         if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
@@ -191,14 +191,14 @@ def _problem_at(mark: Any, message: str, file: str) -> Problem:
     return Problem(message, file, mark.line + 1, mark.column + 1)
 
 
-def _is(key_node: yaml.Node, key: Key) -> bool:
-    """Whether a node is a key of the data."""
+def _is_key(key_node: yaml.Node, key: Key) -> bool:
+    """Whether a node of YAML is the given key of the data."""
     return isinstance(key_node, yaml.ScalarNode) and unicodedata.normalize("NFC", key_node.value) == key
 
 
 def _child(node: yaml.Node, key: Key) -> yaml.Node | None:
     if isinstance(node, yaml.MappingNode):
-        return next((value for key_node, value in node.value if _is(key_node, key)), None)
+        return next((value for key_node, value in node.value if _is_key(key_node, key)), None)
     if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
         child: yaml.Node = node.value[key]
         return child

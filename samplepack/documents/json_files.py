@@ -1,4 +1,4 @@
-"""JSON files as models: what a file says, or one line about what is wrong with it."""
+"""JSON files, read into Pydantic models."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def read_json(path: Path, model: type[_Model], what: str, most_bytes: int, remedy: str = "") -> _Model:
-    """Read a JSON file.
+    """Read a JSON file into a model.
 
     Args:
-        path: of the file.
-        model: what it should hold.
-        what: what such a file is called in messages: `lock file`.
-        most_bytes: a longer file is refused.
-        remedy: what a user can do about a file that is damaged: `delete it and fit anew`.
+        path: the path of the file.
+        model: the model that describes the content.
+        what: the noun for such a file in messages, such as `lock file`.
+        most_bytes: the largest size of the file, bytes.
+        remedy: advice to the user about a damaged file, such as `delete it and fit anew`.
 
     Raises:
-        InputError: the file can't be read, isn't JSON, or doesn't hold what the model describes; the first problem.
+        InputError: the file can't be read, is too long, isn't JSON, or doesn't match the model; it holds the first
+            problem only.
     """
     ending = f"; {remedy}" if remedy else ""
     try:

@@ -1,4 +1,4 @@
-"""Pydantic's errors in the project's words, each at its place in a document."""
+"""Problems made of Pydantic's errors: clear messages, each with its place in a document."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from samplepack.base.errors import Problem, did_you_mean
 from samplepack.documents.document import Document, Key
 
-_OWN_WORDS = "samplepack"
+_CUSTOM_TYPE = "samplepack"
 
 UNKNOWN_KEY = "unknown_key_message"
-"""The class variable by which a model words what is said of a key that it doesn't know: `{model} has no parameter
-'{key}'`, in which `model` is the class's name."""
+"""Name of the class variable with a model's message about an unknown key: a template such as
+`{model} has no parameter '{key}'`, in which `model` is the name of the class."""
 
 _SHOULD_BE = {"tuple_type": "a list", "dict_type": "a mapping", "model_type": "a mapping"}
-"""Kind of error → what to write, where Pydantic speaks of Python's types."""
+"""Type of Pydantic's error → what the user should write, for errors whose own message names a type of Python."""
 
 
 def wrong(message: str) -> PydanticCustomError:
-    """What a validator raises: a problem in words, which are told as they are."""
-    # Pydantic would fill in {…} in a message, so a name that a user wrote is never part of the template.
-    return PydanticCustomError(_OWN_WORDS, "{text}", {"text": message})
+    """An error for a validator to raise; its message reaches the user unchanged."""
+    # Pydantic fills in {…} in a template, so the message, which may hold a user's text, isn't part of the template.
+    return PydanticCustomError(_CUSTOM_TYPE, "{text}", {"text": message})
 
 
 def readable_path(written: str, info: ValidationInfo) -> Path:
-    """The path that a document names, if the file lies in one of the folders that the document may read.
+    """The path that a document names, provided that it lies in one of the folders that the document may read.
 
-    The validation's context says which: `folder`, what paths are relative to; `readable`, the folders; `outside`, what
-    to answer about a path elsewhere. Without them every path is good.
+    The validation's context holds `folder`, which paths are relative to; `readable`, the list of folders; and
+    `outside`, the message about a path that lies in none of them. Without `readable`, every path is accepted.
 
     Raises:
-        PydanticCustomError: it lies elsewhere, be it by way of a link.
+        PydanticCustomError: the path lies in none of the folders, once links are followed.
     """
     context = info.context or {}
     path = Path(context.get("folder", Path()), written)
@@ -47,7 +47,7 @@ def readable_path(written: str, info: ValidationInfo) -> Path:
 
 
 def lies_in(path: Path, folders: Iterable[Path]) -> bool:
-    """Whether a path lies in one of some folders, links followed; so does what isn't there at all."""
+    """Whether a path lies in one of the folders, once links are followed. True for a path that doesn't exist."""
     if not os.path.exists(path):
         return True
     real = Path(os.path.realpath(path))
@@ -55,37 +55,37 @@ def lies_in(path: Path, folders: Iterable[Path]) -> bool:
 
 
 def validation_message(error: ErrorDetails) -> str:
-    """One of Pydantic's errors, after its place in the data: `fits.0.like: Field required`."""
+    """The message of one of Pydantic's errors, after its place in the data: `fits.0.like: Field required`."""
     place = ".".join(map(str, error["loc"]))
     return f"{place}: {error['msg']}" if place else error["msg"]
 
 
 def problems_in(document: Document, error: ValidationError, root: type[BaseModel]) -> list[Problem]:
-    """What Pydantic found wrong in a document.
+    """The problems that Pydantic found in a document.
 
     Args:
-        document: of which the data was validated.
-        error: what came of it.
-        root: the model that it was validated as.
+        document: the document whose data was validated.
+        error: the error that the validation raised.
+        root: the model that the data was validated against.
     """
     return [
         (document.problem_with_key if is_key else document.problem)(location, message)
-        for location, is_key, message in _worded(error, root)
+        for location, is_key, message in _messages(error, root)
     ]
 
 
 def messages_in(error: ValidationError, root: type[BaseModel]) -> list[str]:
-    """What Pydantic found wrong in data that stands in no document, each after its place in the data."""
-    return [message for _, _, message in _worded(error, root)]
+    """Messages about the problems that Pydantic found in data without a document, each after its place in the data."""
+    return [message for _, _, message in _messages(error, root)]
 
 
-def _worded(error: ValidationError, root: type[BaseModel]) -> list[tuple[Sequence[Key], bool, str]]:
-    """For each error the place in the data, whether the key there is wrong rather than its value, and the message."""
+def _messages(error: ValidationError, root: type[BaseModel]) -> list[tuple[Sequence[Key], bool, str]]:
+    """For each error: its place in the data, whether the key there is wrong rather than its value, and a message."""
     return [_message(details, root) for details in error.errors() if not _follows(details)]
 
 
 def _follows(error: ErrorDetails) -> bool:
-    """Whether a list is too short only because items of it are wrong, which is told of each."""
+    """Whether the error follows from others: a list counts as too short because Pydantic left out its wrong items."""
     return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
@@ -97,9 +97,9 @@ def _message(error: ErrorDetails, root: type[BaseModel]) -> tuple[Sequence[Key],
         model = _model_at(root, parent)
         known = list(_fields(model))
         template = getattr(model, UNKNOWN_KEY, "unknown key '{key}'")
-        what = template.format(key=key, model=model.__name__)
-        what += did_you_mean(str(key), known) or f" (known: {', '.join(known)})"
-        return location, True, _at(parent) + what
+        text = template.format(key=key, model=model.__name__)
+        text += did_you_mean(str(key), known) or f" (known: {', '.join(known)})"
+        return location, True, _at(parent) + text
     if kind == "missing":
         *parent, key = location
         return parent, False, _at(parent) + f"'{key}' is missing"
@@ -114,7 +114,7 @@ def _message(error: ErrorDetails, root: type[BaseModel]) -> tuple[Sequence[Key],
     if kind in _SHOULD_BE:
         return location, False, f"{_at(location)}should be {_SHOULD_BE[kind]}{received}"
     message = error["msg"].removeprefix("Input ").removeprefix("String ")
-    return location, False, _at(location) + message + ("" if kind == _OWN_WORDS else received)
+    return location, False, _at(location) + message + ("" if kind == _CUSTOM_TYPE else received)
 
 
 def _at(location: Sequence[Key]) -> str:
@@ -124,7 +124,7 @@ def _at(location: Sequence[Key]) -> str:
 
 
 def _model_at(root: type[BaseModel], location: Sequence[Key]) -> type[BaseModel]:
-    """The model of the mapping at a place of the root."""
+    """The model of the mapping at a place in the data of `root`."""
     annotation: Any = root
     for key in location:
         if get_origin(annotation) is dict:
@@ -137,13 +137,13 @@ def _model_at(root: type[BaseModel], location: Sequence[Key]) -> type[BaseModel]
 
 
 def _model_in(annotation: Any) -> type[BaseModel]:
-    """The model that a type is, or that is in a union."""
+    """The model in a type: the type itself, or a member of the union."""
     if get_origin(annotation) is Annotated:
         return _model_in(get_args(annotation)[0])
     types = (annotation, *get_args(annotation))
-    return next(one for one in types if isinstance(one, type) and issubclass(one, BaseModel))
+    return next(member for member in types if isinstance(member, type) and issubclass(member, BaseModel))
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:
-    """Key → type of a model."""
+    """Key → type, for the fields of a model."""
     return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
