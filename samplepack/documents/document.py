@@ -33,7 +33,7 @@ class Kind:
     """The first line of such a document, which messages suggest: `recipe: 1`."""
 
     path_keys: frozenset[str]
-    """Keys whose text is the path of a file. It isn't normalised to NFC, since some file systems distinguish it from NFD."""
+    """Keys whose text is the path of a file. It isn't normalised to NFC: some file systems distinguish it from NFD."""
 
 
 @dataclass(frozen=True)
