@@ -1,1 +1,1 @@
-"""Recipes to raw notes: what to render, the network's work, and the cache that keeps it."""
+"""From a recipe to rendered notes: the plan of what to render, rendering with the network, and the cache of notes."""

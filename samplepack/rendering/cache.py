@@ -1,4 +1,4 @@
-"""Key → wave on disk: what has been rendered once is not rendered again."""
+"""The cache of rendered notes: a folder with the wave of each key, so that no note is rendered twice."""
 
 from __future__ import annotations
 
@@ -18,50 +18,60 @@ from samplepack.base.files import write_aside
 _CHECKSUM_BYTES = 32
 
 _ABANDONED_S = 3600.0
-"""How long after its last change a half-written entry is known to be a killed build's."""
+"""Time after which an incomplete entry that doesn't change is taken for that of a killed build, seconds."""
 
 
 LIMIT_VARIABLE = "SAMPLEPACK_CACHE_GB"
-"""The environment variable that sets how large the cache may grow."""
+"""Name of the environment variable that sets the cache's largest size, gigabytes."""
 
 _LIMIT_GB = 10.0
 
 _TRIMMED_TO = 0.9
-"""Of the limit, so that not every build trims."""
+"""Share of the limit that is left after trimming, so that not every build has to trim."""
 
 _PUTS_BETWEEN_TRIMS = 2000
 
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """What a cache holds."""
+    """The size of a cache."""
 
     folder: Path
     notes: int
+    """The number of entries, incomplete ones included that a killed build left."""
+
     size_bytes: int
     limit_bytes: int
+    """The size beyond which the cache is trimmed."""
 
 
 class Cache:
-    """A folder of waves, each in a file of its own, named by its key and checksummed.
+    """A folder with one file for each wave, named after the wave's key and protected by a checksum.
 
-    An entry that is damaged counts as missing; entries are built aside and renamed into place, so that a reader, and
-    a build that runs beside this one, never see half an entry. What wasn't used for longest goes first when the cache
-    grows beyond its limit.
+    A damaged entry counts as missing. Entries are written under a temporary name and renamed, so that other processes
+    never read an incomplete one. When the cache grows beyond its limit, the least recently used entries are removed.
+
+    Args:
+        folder: the folder; it is made when the first wave is stored.
+        limit_bytes: the size beyond which the cache is trimmed; None takes it from `SAMPLEPACK_CACHE_GB`, 10 GB if
+            that isn't set.
+
+    Raises:
+        InputError: `SAMPLEPACK_CACHE_GB` isn't a number of gigabytes.
     """
 
     def __init__(self, folder: Path, limit_bytes: int | None = None) -> None:
         self.folder = folder
         self.limit_bytes = _limit_bytes() if limit_bytes is None else limit_bytes
         self.trouble: str | None = None
-        """Why notes couldn't be kept, if they couldn't."""
+        """Why the cache can't be written; None as long as it can."""
         self._puts = 0
 
     def __contains__(self, key: str) -> bool:
         return os.path.isfile(self._path(key))
 
     def get(self, key: str) -> NDArray[np.float32] | None:
-        """The wave of a key, float32, shape (samples,); `None` where there is none, or a damaged one."""
+        """The wave of a key, float32, shape (samples,); None if it is missing or damaged."""
         path = self._path(key)
         try:
             entry = path.read_bytes()
@@ -70,13 +80,16 @@ class Cache:
         checksum, payload = entry[:_CHECKSUM_BYTES], entry[_CHECKSUM_BYTES:]
         if hashlib.sha256(payload).digest() != checksum:
             return None
-        with contextlib.suppress(OSError):  # a cache that is read-only forgets what was used last
+        with contextlib.suppress(OSError):  # a read-only cache can't record the time of use
             os.utime(path)
         return np.frombuffer(payload, "<f4")
 
     def put(self, key: str, wave: NDArray[np.float32]) -> None:
-        """Keep a wave, float32, shape (samples,). A cache that can't be written (a full disk, no permission) keeps
-        nothing more, and `trouble` says why: the build needs it for speed alone."""
+        """Store a wave, float32, shape (samples,).
+
+        If the cache can't be written (a full disk, no permission), `trouble` is set to the reason and nothing more is
+        stored: builds need the cache for speed only.
+        """
         if self.trouble:
             return
         payload = wave.astype("<f4").tobytes()
@@ -91,7 +104,7 @@ class Cache:
             self.trim()
 
     def trim(self) -> None:
-        """Drop what wasn't used for longest, if the cache has grown beyond its limit."""
+        """Remove the least recently used entries if the cache is larger than its limit and was written to."""
         if not self._puts:
             return
         self._puts = 0
@@ -99,20 +112,20 @@ class Cache:
         size = sum(size for _, _, size in entries)
         if size <= self.limit_bytes:
             return
-        for path, _, of_entry in entries:
+        for path, _, entry_size in entries:
             if size <= self.limit_bytes * _TRIMMED_TO:
                 break
-            with contextlib.suppress(OSError):  # another build may have been here first
+            with contextlib.suppress(OSError):  # another build may have removed it
                 path.unlink()
-            size -= of_entry
+            size -= entry_size
 
     def info(self) -> CacheInfo:
-        """What it holds."""
+        """The number of entries and their size."""
         sizes = [size for _, _, size in self._entries()]
         return CacheInfo(self.folder, len(sizes), sum(sizes), self.limit_bytes)
 
     def clear(self) -> None:
-        """Drop everything; a build that runs beside this one renders again what it misses.
+        """Remove all entries. A build that runs at the same time renders the missing notes again.
 
         Raises:
             OSError: an entry can't be removed.
@@ -121,17 +134,18 @@ class Cache:
             path.unlink(missing_ok=True)
 
     def _entries(self) -> list[tuple[Path, float, int]]:
-        """Path, time of last use and size of each entry, and of what a killed build left half-written."""
+        """Path, time of last use (seconds since 1970) and size in bytes of each entry. An incomplete entry that a
+        killed build left has the time 0.0."""
         entries = []
         for path in self.folder.glob("*/[!.]*.wave"):
             with contextlib.suppress(OSError):
-                about = path.stat()
-                entries.append((path, about.st_mtime, about.st_size))
+                stat = path.stat()
+                entries.append((path, stat.st_mtime, stat.st_size))
         for path in self.folder.glob("*/.*.wave.*"):
             with contextlib.suppress(OSError):
-                about = path.stat()
-                if time.time() - about.st_mtime > _ABANDONED_S:
-                    entries.append((path, 0.0, about.st_size))
+                stat = path.stat()
+                if time.time() - stat.st_mtime > _ABANDONED_S:
+                    entries.append((path, 0.0, stat.st_size))
         return entries
 
     def _path(self, key: str) -> Path:

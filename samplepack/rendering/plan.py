@@ -1,4 +1,7 @@
-"""`Recipe` + `Checkpoint` → the instruments to build and the notes to render. Pure: no disk, clock or TensorFlow."""
+"""Planning: from a recipe and a checkpoint's properties to the instruments to build and the notes to render.
+
+The functions are pure: they use neither files nor a clock nor TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -14,65 +17,65 @@ Axis = Literal["none", "velocity", "wheel"]
 
 _SIDEWAYS_SEED = 19
 _SIDEWAYS = 0.1
-"""How far left and right lie from the latent between them, as a share of the arc to a direction of their own."""
+"""Distance of the left and the right latent from the one between them, as a fraction of the arc to a fixed latent."""
 
 
 @dataclass(frozen=True, eq=False)
 class Note:
-    """One sound for the network to render."""
+    """A note for the network to render."""
 
     pitch: int
-    """MIDI."""
+    """MIDI note number."""
 
     z: Latent
-    """float32, shape (latent_dim,)."""
+    """The latent, float32, shape (latent_dim,)."""
 
     key: str
-    """What the sound is, as a hash: the same key is the same sound."""
+    """The hash from `note_key`: notes with the same key sound the same, bit for bit."""
 
 
 @dataclass(frozen=True, eq=False)
 class PlannedInstrument:
-    """One instrument to build."""
+    """An instrument to build."""
 
     name: str
     origin: str
-    """Where it lies, as the recipe says it."""
+    """The instrument's place in latent space, in the words of the recipe: `seed: 7, toward: Choir, at: 0.25`."""
 
     axis: Axis
-    """What its layers lie along."""
+    """The controller that selects among the layers: velocity, the mod wheel, or none."""
 
     layers: tuple[Latent, ...]
-    """From the softest, or from the mod wheel's lower end; float32, shape (latent_dim,)."""
+    """The latent of each layer, float32, shape (latent_dim,), from the softest layer or the mod wheel's lower end."""
 
     keys: tuple[tuple[Note, ...], ...]
-    """For each pitch, from the lowest, a note for each layer; in stereo its left and its right one."""
+    """For each pitch, from the lowest, the notes of all layers in order; in stereo, left and right for each layer."""
 
 
 def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tuple[PlannedInstrument, ...]:
-    """Every instrument of a recipe: timbres in their order, then the bank, then the paths.
+    """The instruments of a recipe: those of timbres in their order, then those of the bank and of paths, then morphs.
 
     Args:
-        recipe: known to make sense.
-        latent_dim: the checkpoint's.
-        digest: the checkpoint's.
-        engine: what renders; `Engine` in words.
+        recipe: the recipe, as `load_recipe` gives it.
+        latent_dim: the length of the checkpoint's latents.
+        digest: the checkpoint's digest.
+        engine: the engine that renders, as `str(engine)`; it is part of the notes' keys.
     """
 
     def instrument(name: str, origin: str, axis: Axis, layers: Sequence[Latent]) -> PlannedInstrument:
-        heard = [z for layer in layers for z in (sides(layer) if recipe.sound.channels == "stereo" else [layer])]
+        latents = [z for layer in layers for z in (sides(layer) if recipe.sound.channels == "stereo" else [layer])]
         keys = tuple(
-            tuple(Note(pitch, z, note_key(engine, digest, z, pitch)) for z in heard) for pitch in recipe.pitches
+            tuple(Note(pitch, z, note_key(engine, digest, z, pitch)) for z in latents) for pitch in recipe.pitches
         )
         return PlannedInstrument(name, origin, axis, tuple(layers), keys)
 
-    latents = timbre_latents(recipe, latent_dim)
-    soft = latents[recipe.velocity.toward] if recipe.velocity and recipe.velocity.toward else None
-    points = {name: (origin, latents[name]) for name, origin in origins(recipe).items()}
+    timbres = timbre_latents(recipe, latent_dim)
+    soft = timbres[recipe.velocity.toward] if recipe.velocity and recipe.velocity.toward else None
+    points = {name: (origin, timbres[name]) for name, origin in origins(recipe).items()}
     morphs = []
     for name, path in recipe.paths.items():
         origin = f"path: {', '.join(path.through)}"
-        through = [latents[timbre] for timbre in path.through]
+        through = [timbres[timbre] for timbre in path.through]
         stations = path_points(through, path.steps, path.spacing, path.interpolation)
         if path.as_ == "morph":
             morphs.append(instrument(name, origin, "wheel", stations))
@@ -88,19 +91,19 @@ def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tupl
 
 
 def origins(recipe: Recipe) -> dict[str, str]:
-    """Where each timbre and each of the bank lies, as the recipe says it."""
-    of_bank = {recipe.bank.timbre(seed): f"seed: {seed}" for seed in recipe.bank.seeds} if recipe.bank else {}
-    return {name: timbre.origin for name, timbre in recipe.timbres.items()} | of_bank
+    """The place of each timbre in latent space, those of the bank included, in the words of the recipe."""
+    bank_origins = {recipe.bank.timbre(seed): f"seed: {seed}" for seed in recipe.bank.seeds} if recipe.bank else {}
+    return {name: timbre.origin for name, timbre in recipe.timbres.items()} | bank_origins
 
 
 def sides(z: Latent) -> list[Latent]:
-    """Latents for left and right: a little to either side of a latent, in a direction that is always the same."""
+    """Latents for left and right: to either side of a latent, in a direction that is the same for all latents."""
     direction = latent_from_seed(_SIDEWAYS_SEED, len(z))
     return [slerp(z, side, _SIDEWAYS) for side in (direction, -direction)]
 
 
 def timbre_latents(recipe: Recipe, latent_dim: int) -> dict[str, Latent]:
-    """The latent of each timbre and of each of the bank, in their order."""
+    """The latent of each timbre by its name: those of `timbres` in their order, then those of the bank."""
     own = {name: timbre.own_latent(latent_dim) for name, timbre in recipe.timbres.items()}
     if recipe.bank:
         own |= {recipe.bank.timbre(seed): latent_from_seed(seed, latent_dim) for seed in recipe.bank.seeds}
@@ -120,7 +123,7 @@ def _toward(recipe: Recipe, name: str) -> str | None:
 
 
 def _placed(recipe: Recipe, name: str, origin: Latent, latents: Mapping[str, Latent]) -> Latent:
-    """The latent of a timbre, on the arc from its origin to the timbre that it lies toward, if any."""
+    """The latent of a timbre: its origin or, with `toward`, a point on the arc from there to the other timbre."""
     timbre = recipe.timbres.get(name)
     if timbre is None or timbre.toward is None or timbre.at is None:
         return origin
@@ -128,7 +131,7 @@ def _placed(recipe: Recipe, name: str, origin: Latent, latents: Mapping[str, Lat
 
 
 def note_key(engine: str, digest: str, z: Latent, pitch: int) -> str:
-    """A hash of all that changes a note's raw sound, and of nothing else."""
+    """A hash of everything that a note's rendered sound depends on: engine, checkpoint, latent and pitch."""
     sound = hashlib.sha256(f"{engine}\n{digest}\n{pitch}\n".encode())
     sound.update(z.astype("<f4").tobytes())
     return sound.hexdigest()

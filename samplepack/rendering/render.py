@@ -1,4 +1,4 @@
-"""`Note`s → `Audio`, in batches, through the cache."""
+"""Rendering of notes in batches, through the cache."""
 
 from __future__ import annotations
 
@@ -32,48 +32,52 @@ def render(
     task: Task,
     load: Callable[[], GANSynth] | None = None,
 ) -> Generator[tuple[Note, Audio], None, None]:
-    """Every note as the network makes it, in order; it works ahead of who asks. Close it, if not all are wanted.
+    """Render notes with the network, or take them from the cache, and yield them in order.
 
-    The network is loaded only when a note isn't in the cache.
+    Batches are rendered ahead of the caller, who closes the generator if not all notes are needed. The network is
+    loaded only if a note isn't in the cache.
 
     Args:
-        notes: some may have the same key.
-        checkpoint: what makes them.
-        cache: where rendered notes are kept.
-        engine: what they are rendered on.
-        task: remarks that the network is being loaded.
-        load: gives the network where the caller keeps it loaded; None loads it anew.
+        notes: the notes; several may have the same key.
+        checkpoint: the checkpoint of the network.
+        cache: stores the rendered notes.
+        engine: the precision and the device.
+        task: receives a remark when the network is loaded.
+        load: returns the network if the caller keeps it loaded; None loads it from the checkpoint.
+
+    Yields:
+        Each note with its sound, one channel at the checkpoint's rate.
 
     Raises:
         InputError: the checkpoint's weights are damaged.
-        SamplepackError: the network made NaN or infinity.
+        SamplepackError: the network's output holds NaN or infinity.
     """
     notes = list(notes)
     missing = {note.key: note for note in notes if note.key not in cache}
-    in_order, together = list(missing.values()), NOTES_TOGETHER[engine.device]
-    batches = [in_order[i : i + together] for i in range(0, len(in_order), together)]
+    unrendered, batch_size = list(missing.values()), NOTES_TOGETHER[engine.device]
+    batches = [unrendered[i : i + batch_size] for i in range(0, len(unrendered), batch_size)]
 
     @once
     def model() -> GANSynth:
         task.remark("loading the network")
         return load() if load else load_model(checkpoint, engine)
 
-    def made(batch: list[Note]) -> dict[str, Samples]:
+    def render_batch(batch: list[Note]) -> dict[str, Samples]:
         return _render_batch(batch, model(), cache)
 
     fresh: dict[str, Samples] = {}
-    with closing(threads(batches_at_once(engine.device))(made, batches)) as ahead:
+    with closing(threads(batches_at_once(engine.device))(render_batch, batches)) as ahead:
         for note in notes:
             if note.key in missing:
-                model()  # before threads ask for it, and only then
+                model()  # loaded here, before the threads need it
                 fresh = next(ahead)
                 for key in fresh:
                     del missing[key]
             wave = fresh.get(note.key)
             if wave is None:
                 wave = cache.get(note.key)
-            if wave is None:  # it was damaged there, or couldn't be kept
-                wave = made([note])[note.key]
+            if wave is None:  # the entry is damaged, or couldn't be stored
+                wave = render_batch([note])[note.key]
             yield note, Audio(wave[np.newaxis], checkpoint.rate_hz)
 
 
