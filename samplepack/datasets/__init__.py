@@ -1,1 +1,1 @@
-"""Sets of notes to train with and to be judged by: prepared from sound files, samplers' instruments or soundfonts."""
+"""Prepared sets of notes for training and evaluation: from sound files, SFZ instruments, soundfonts or recordings."""

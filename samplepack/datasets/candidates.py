@@ -1,4 +1,4 @@
-"""Sounds that a set is offered, and what makes notes of them."""
+"""Candidate sounds for a prepared set, and their conversion to notes."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from samplepack.sound.key_names import key_name
 from samplepack.sound.pitch import estimate_pitch, pitch_hz
 
 SILENT_PEAK = 2e-3
-"""A sound that stays below this magnitude is no note."""
+"""A sound whose peak magnitude, full scale being 1, is below this is dropped as silent."""
 
 SHORTEST_S = 0.1
-"""What is shorter is no note."""
+"""A sound that is shorter than this is dropped."""
 
 MOST_CENTS = 50.0
-"""A note that is heard to lie further from its pitch, whole octaves left out, belongs to another one, unless most of
-its energy lies where its pitch says."""
+"""A sound whose measured pitch differs by more than this from its labelled pitch, whole octaves left out, is dropped as
+mislabelled, unless at least half of its energy lies near the labelled pitch and its octaves."""
 
 SURE_APERIODICITY = 0.2
-"""Below this, what is heard is sure enough to speak against a name."""
+"""A measured pitch is reliable enough to contradict a label if its aperiodicity is below this."""
 
 _FADE_S = 0.01
 _GUARD_S = 0.05
 
 
 class Unusable(Exception):
-    """A sound that can't be a note; the message says why, as `Dropped.why` does."""
+    """A sound can't become a note; the message has the form of `Dropped.why`."""
 
 
 @dataclass(frozen=True)
@@ -40,33 +40,33 @@ class Offered:
 
     instrument: str
     pitch: int | None
-    """MIDI; None where only listening can tell."""
+    """MIDI pitch from the source; None if the pitch has to be measured."""
 
     source: str
-    """Where it is, as a reader would look it up."""
+    """Location of the sound within the source, for people to read."""
 
     load: Callable[[], Audio]
-    """Gives the sound, from its onset; raises `Unusable`."""
+    """Returns the sound, from its onset on; raises `Unusable`."""
 
 
 Job = Callable[[], Iterable[Offered]]
-"""A piece of work for one thread: the sounds of one program, of one file."""
+"""A unit of work for one thread, such as the sounds of one program or of one file."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What sounds come from."""
+    """An opened source of sounds."""
 
     title: str
     license: str
-    """What the source says of itself; empty where it says nothing."""
+    """License and notices found in the source; empty if there are none."""
 
     jobs: Iterable[Job]
     total: int | None = None
-    """How many sounds `jobs` offer in all, where that is known before."""
+    """Number of sounds in all `jobs`; None if it isn't known in advance."""
 
     dropped: list[Dropped] = field(default_factory=list)
-    """What is known from the start to be no note."""
+    """Entries of the source that are dropped before any sound is loaded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,23 +77,26 @@ class Taken:
     pitch: int
     source: str
     wave: NDArray[np.float32]
-    """Shape (samples,)."""
+    """Samples of the note, shape (samples,)."""
 
     cents: float | None
-    """How far what is heard lies above `pitch`, whole octaves left out; None where nothing is heard."""
+    """Cents by which the measured pitch lies above `pitch`, whole octaves left out; None if no pitch was measured."""
 
     octaves: int
-    """How many octaves what is surely heard lies above `pitch`; 0 where it isn't sure."""
+    """Octaves by which the measured pitch lies above `pitch`; 0 if the measurement isn't reliable."""
 
 
 def take(offered: Offered, rate_hz: int, samples: int, pitches: range) -> Taken | Dropped:
-    """Make a note of a sound: mono, of the set's rate and length, at a pitch that agrees with what is heard.
+    """Convert a sound to a note: mono, at the rate and length of the set, its pitch checked by measurement.
 
     Args:
         offered: the sound.
-        rate_hz: of the set.
-        samples: length of the note; what is longer is cut, what is shorter goes on in silence, after a fade of 10 ms.
-        pitches: what the set takes.
+        rate_hz: sample rate of the set.
+        samples: length of the note. A longer sound is cut and a shorter one padded with silence, after a fade of 10 ms.
+        pitches: MIDI pitches that the set takes.
+
+    Returns:
+        The note, or the reason for which the sound was dropped.
     """
     try:
         if offered.pitch is not None:
@@ -117,36 +120,38 @@ def _take(offered: Offered, audio: Audio, rate_hz: int, samples: int, pitches: r
     peak = float(np.abs(wave).max())
     if peak < SILENT_PEAK:
         raise Unusable(f"silent: mixed to mono, its peak is {gain_to_db(peak):.0f} dB")
-    heard = estimate_pitch(Audio(wave[None] * np.float32(PEAK / peak), rate_hz))
-    is_sure = heard is not None and heard.aperiodicity < SURE_APERIODICITY
+    estimate = estimate_pitch(Audio(wave[None] * np.float32(PEAK / peak), rate_hz))
+    is_reliable = estimate is not None and estimate.aperiodicity < SURE_APERIODICITY
     pitch = offered.pitch
     if pitch is None:
-        if heard is None or not is_sure:
+        if estimate is None or not is_reliable:
             raise Unusable("no pitch: none is surely heard, and neither its name nor a smpl chunk says it")
-        pitch = round(heard.pitch)
+        pitch = round(estimate.pitch)
         _demand_within(pitch, pitches)
     cents, octaves = None, 0
-    if heard is not None:
-        above = heard.cents_above(pitch)
+    if estimate is not None:
+        above = estimate.cents_above(pitch)
         octaves = round(above / 1200.0)
         cents = round(above - 1200.0 * octaves, 1)
-        if is_sure and abs(cents) > MOST_CENTS and _share_at(wave, rate_hz, pitch) < 0.5:
-            raise Unusable(f"mislabelled: said to be {key_name(pitch)} ({pitch}), but {_named(heard.pitch)} is heard")
+        if is_reliable and abs(cents) > MOST_CENTS and _share_at(wave, rate_hz, pitch) < 0.5:
+            raise Unusable(
+                f"mislabelled: said to be {key_name(pitch)} ({pitch}), but {_named(estimate.pitch)} is heard"
+            )
     wave = np.pad(wave, (0, samples - len(wave)))
-    return Taken(offered.instrument, pitch, offered.source, wave, cents, octaves if is_sure else 0)
+    return Taken(offered.instrument, pitch, offered.source, wave, cents, octaves if is_reliable else 0)
 
 
 def _share_at(wave: NDArray[np.float32], rate_hz: int, pitch: int) -> float:
-    """How much of a sound's energy lies within 50 cents of a pitch and its octaves, 0 to 1.
+    """Share of a sound's energy that lies within 50 cents of a pitch and its octaves, 0 to 1.
 
-    A bar or a bell, whose partials are no multiples of its fundamental, is nearly periodic elsewhere than at its pitch.
+    Bars and bells have inharmonic partials, so that a measurement by periodicity can find a wrong pitch for them.
     """
     power = np.abs(np.fft.rfft(wave * np.hanning(len(wave)))) ** 2
     frequency_hz = np.fft.rfftfreq(len(wave), 1.0 / rate_hz)
-    is_heard = frequency_hz > 20.0
-    octaves = np.log2(frequency_hz[is_heard] / pitch_hz(pitch))
+    is_audible = frequency_hz > 20.0
+    octaves = np.log2(frequency_hz[is_audible] / pitch_hz(pitch))
     is_near = np.abs(octaves - np.rint(octaves)) < MOST_CENTS / 1200.0
-    return float(power[is_heard][is_near].sum() / power[is_heard].sum())
+    return float(power[is_audible][is_near].sum() / power[is_audible].sum())
 
 
 def _ms(duration_s: float) -> str:
@@ -159,8 +164,8 @@ def _demand_within(pitch: int, pitches: range) -> None:
 
 
 def _named(pitch: float) -> str:
-    """A measured pitch in words: `C4 + 30 cents (60)`."""
+    """Format a measured pitch, such as `C4 + 30 cents (60)`."""
     nearest = round(pitch)
     cents = round(100.0 * (pitch - nearest))
-    off = f" {'+' if cents > 0 else '−'} {abs(cents)} cents" if cents else ""
-    return f"{key_name(nearest)}{off} ({nearest})"
+    deviation = f" {'+' if cents > 0 else '−'} {abs(cents)} cents" if cents else ""
+    return f"{key_name(nearest)}{deviation} ({nearest})"

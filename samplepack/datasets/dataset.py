@@ -1,4 +1,4 @@
-"""A prepared set: notes of one length and rate, of named instruments at known pitches, in one folder."""
+"""Prepared sets: folders of notes of one length and sample rate, each with an instrument name and a pitch."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from samplepack.documents.json_files import read_json
 TABLE = "dataset.json"
 WAVES = "waves.s16"
 _MOST_BYTES = 1 << 30
-"""The longest table of notes that is read; a million notes of some 200 bytes each take less."""
+"""Size limit of the table of notes, bytes; a million notes take some 200 bytes each, which is less."""
 
 PEAK = 0.8
-"""Of every note in a set: the loudest sample's magnitude, full scale being 1."""
+"""Peak magnitude to which every note of a set is scaled, full scale being 1."""
 
 
 class Note(BaseModel):
@@ -34,100 +34,104 @@ class Note(BaseModel):
 
     instrument: str
     pitch: int = Field(ge=0, le=127)
-    """MIDI."""
+    """MIDI pitch."""
 
     source: str
-    """Where it was taken from, as a reader would look it up: a file's name, a program of a soundfont."""
+    """Location of the sound within the source, for people to read: a file name, a program of a soundfont."""
 
     peak_db: float
-    """How loud it was, before its peak was set to `PEAK`."""
+    """Peak level before the note was scaled to `PEAK`, dBFS."""
 
     cents: float | None
-    """How far its measured pitch lies above `pitch`, whole octaves left out; None where none was heard."""
+    """Cents by which the measured pitch lies above `pitch`, whole octaves left out; None if no pitch was measured."""
 
 
 class Dropped(BaseModel):
-    """Something that the set was offered and didn't take."""
+    """A sound of the source, or another entry, that the set didn't take."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     why: str
-    """A few words, then a colon and what is to be said of this one."""
+    """Reason for dropping it: a category in a few words, a colon, and details."""
 
     instrument: str | None = None
     pitch: int | None = None
-    """MIDI. None, as the instrument, where it isn't known."""
+    """MIDI pitch; None, like the instrument, if it isn't known."""
 
     @property
     def reason(self) -> str:
-        """The few words."""
+        """Category of the reason: the part of `why` before the colon."""
         return self.why.split(": ")[0]
 
 
 class Contents(BaseModel):
-    """What `dataset.json` holds."""
+    """Contents of `dataset.json`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: int = 1
-    """Version of this format."""
+    """Version of the format of `dataset.json`."""
 
     title: str
     source: str
-    """What it was made from, without a path."""
+    """Name of the file or folder that the set was prepared from, without its path."""
 
     license: str = ""
-    """Under what terms its sounds may be used, and the notices that must travel with what is made of them."""
+    """License of the sounds, with the notices that must accompany works made from them."""
 
     rate_hz: int = Field(gt=0)
     samples: int = Field(gt=0)
-    """Length of each note."""
+    """Length of each note in samples."""
 
     notes: list[Note] = []
     dropped: list[Dropped] = []
     remarks: list[str] = []
-    """What else is to be known of it."""
+    """Oddities of the set that its preparation has found, one sentence each."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A prepared set, read."""
+    """A prepared set that has been read."""
 
     folder: Path
     contents: Contents
     waves: NDArray[np.int16]
-    """Shape (notes, samples), on disk: a row for each of `contents.notes`."""
+    """Samples, memory-mapped from disk, shape (notes, samples): a row for each of `contents.notes`."""
 
     @property
     def instruments(self) -> list[str]:
-        """Names of its instruments, in the order of their first notes."""
+        """Names of the instruments, in the order of their first notes."""
         return list(dict.fromkeys(note.instrument for note in self.contents.notes))
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the table and the waves."""
+        """SHA-256 digest of the table and the waves, hexadecimal."""
         table = json.dumps(self.contents.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(f"{table}\n{sha256_of_file(self.folder / WAVES)}".encode()).hexdigest()
 
     def wave(self, index: int) -> NDArray[np.float32]:
-        """One note, float32, shape (samples,), its peak at `PEAK`."""
+        """Return the samples of one note, float32, shape (samples,), with a peak magnitude of `PEAK`."""
         return np.asarray(self.waves[index] / np.float32(32768.0), np.float32)
 
     def held_out(self, share: float) -> NDArray[np.bool_]:
-        """Which notes are kept from training to judge by, shape (notes,): a share of the pairs of instrument and
-        pitch, chosen by their names alone, so that who trains and who judges agree."""
+        """Return the mask of the notes that are held out from training, shape (notes,).
+
+        About this share of the pairs of instrument and pitch is held out. The choice depends on instrument names and
+        pitches only, so that training and evaluation agree on it.
+        """
         return np.array([_lot(note.instrument, note.pitch) < share for note in self.contents.notes], dtype=bool)
 
 
 class Writer:
-    """Takes the notes of a set that is being prepared, one by one, and what is to be said of it.
+    """Writer of a set that is being prepared; notes are added one by one.
 
     Attributes:
-        folder: of the set, until it takes its place.
-        rate_hz, samples: of each note.
-        notes: those that were added.
-        dropped, remarks: as in `Contents`; for the caller to fill.
+        folder: temporary folder of the set, which is moved to its final place at the end.
+        rate_hz: sample rate of the notes.
+        samples: length of each note in samples.
+        notes: the notes added so far.
+        dropped, remarks: as in `Contents`; the caller appends to them.
     """
 
     def __init__(self, folder: Path, rate_hz: int, samples: int) -> None:
@@ -138,23 +142,23 @@ class Writer:
         self._file = (folder / WAVES).open("wb")
 
     def add(self, wave: NDArray[np.float32], **about: Any) -> None:
-        """Take a note: `wave` is float32, shape (samples,), `about` are the fields of `Note` but its peak."""
+        """Add a note: `wave` is float32, shape (samples,); `about` are the fields of `Note` except `peak_db`."""
         peak = float(np.max(np.abs(wave)))
         steps = np.rint(np.asarray(wave, np.float64) * (PEAK / peak * 32768.0))
         self.notes.append(Note(peak_db=round(20.0 * np.log10(peak), 2), **about))
         self._file.write(steps.clip(-32768, 32767).astype("<i2").tobytes())
 
     def close(self) -> None:
-        """Everything is on disk."""
+        """Flush and close the file of samples."""
         self._file.close()
 
 
 @contextmanager
 def writing(folder: Path, *, title: str, source: str, license: str, rate_hz: int, samples: int) -> Iterator[Writer]:
-    """Write a set: whole when the block ends well, not at all else.
+    """Write a set. It appears at `folder` complete when the block ends without an error, and otherwise not at all.
 
     Raises:
-        InputError: something stands at `folder` that is no set, or not a single note was taken.
+        InputError: `folder` exists and isn't a prepared set, or no note was added.
     """
     with folder_aside(folder, is_dataset) as aside:
         writer = Writer(aside, rate_hz, samples)
@@ -179,7 +183,7 @@ def writing(folder: Path, *, title: str, source: str, license: str, rate_hz: int
 
 
 def is_dataset(folder: Path) -> bool:
-    """Whether a folder looks like a prepared set."""
+    """Return whether a folder contains the table of a prepared set."""
     return (folder / TABLE).is_file()
 
 
@@ -187,7 +191,7 @@ def read_dataset(folder: Path) -> Dataset:
     """Read a prepared set.
 
     Raises:
-        InputError: there is none, or its files don't belong together.
+        InputError: the folder isn't a prepared set, or its table and its samples don't match.
     """
     if not is_dataset(folder):
         raise InputError(f"{folder} is no prepared set: it has no {TABLE}; make one with `samplepack dataset`")
@@ -205,7 +209,7 @@ def read_dataset(folder: Path) -> Dataset:
 
 
 def _lot(instrument: str, pitch: int) -> float:
-    """A number from 0 to 1 that a pair of instrument and pitch has drawn for ever."""
+    """Return a fixed pseudo-random number from 0 to 1 for a pair of instrument and pitch."""
     return int.from_bytes(hashlib.sha256(f"{instrument}\n{pitch}".encode()).digest()[:8], "big") / 2.0**64
 
 

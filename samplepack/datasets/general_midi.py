@@ -1,4 +1,4 @@
-"""What General MIDI calls its programs."""
+"""Names of the General MIDI programs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FX 8 (sci-fi), Sitar, Banjo, Shamisen, Koto, Kalimba, Bagpipe, Fiddle, Shanai, T
 Woodblock, Taiko Drum, Melodic Tom, Synth Drum, Reverse Cymbal, Guitar Fret Noise, Breath Noise, Seashore, Bird Tweet,
 Telephone Ring, Helicopter, Applause, Gunshot""".replace("\n", " ").split(", ")
 )
-"""Of the 128 programs, counted from 0."""
+"""Names of the 128 programs, indexed by program number from 0."""
 
 UNPITCHED = frozenset({55, *range(112, 128)})
-"""Programs that play no pitch: the orchestra hit, percussion and effects."""
+"""Numbers of the programs without a definite pitch: the orchestra hit, percussion and effects."""

@@ -1,4 +1,4 @@
-"""NSynth's own layout: `examples.json` beside a folder `audio`."""
+"""Sources in the layout of the NSynth dataset: `examples.json` beside a folder `audio`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ TABLE = "examples.json"
 AUDIO = "audio"
 
 _MOST_BYTES = 1 << 30
-"""The longest table that is read; a million notes of some 500 bytes each take less."""
+"""Size limit of the table, bytes; a million notes take some 500 bytes each, which is less."""
 
 LICENSE = "NSynth, Google Inc., CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/)"
 
 
 class _Example(BaseModel):
-    """What is read of an entry."""
+    """Fields that are read from an entry of `examples.json`."""
 
     instrument_str: str = Field(min_length=1)
     pitch: int = Field(ge=0, le=127)
@@ -34,21 +34,21 @@ class _Example(BaseModel):
 
 
 class _Table(RootModel[dict[str, object]]):
-    """What `examples.json` holds: an entry for each note, by the name of its sound file."""
+    """Contents of `examples.json`: an entry for each note, keyed by the name of its sound file."""
 
     root: dict[str, object] = Field(min_length=1)
 
 
 def is_nsynth(folder: Path) -> bool:
-    """Whether a folder is laid out as NSynth is."""
+    """Return whether a folder has the layout of NSynth."""
     return (folder / TABLE).is_file()
 
 
 def open_nsynth(folder: Path) -> Source:
-    """The notes of NSynth, or of a set in its layout; of several velocities the one nearest to 100 is taken.
+    """Open NSynth, or a dataset in its layout. For each pitch of an instrument, velocities nearest to 100 come first.
 
     Raises:
-        InputError: `examples.json` can't be read, or lists nothing.
+        InputError: `examples.json` can't be read, or has no entries.
     """
     entries = read_json(folder / TABLE, _Table, "table of notes", _MOST_BYTES).root
     dropped, notes = [], defaultdict(list)
@@ -66,7 +66,7 @@ def open_nsynth(folder: Path) -> Source:
         notes[example.instrument_str, example.pitch].append((example.velocity, name))
     jobs = []
     for (instrument, pitch), found in sorted(notes.items()):
-        names = [name for _, name in sorted(found, key=lambda one: (distance(one[0]), one))]
+        names = [name for _, name in sorted(found, key=lambda note: (distance(note[0]), note))]
         jobs.append(_job(folder, names, instrument, pitch))
     return Source(
         title=folder.resolve().name,

@@ -1,4 +1,4 @@
-"""A sound file as one note: its pitch, and its wave as networks are trained on it."""
+"""One note from one sound file: its pitch, and its samples in the form that networks are trained on."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ from samplepack.sound import key_names as pitch_names
 
 @dataclass(frozen=True, eq=False)
 class OneNote:
-    """A note that somebody has recorded."""
+    """A recorded note."""
 
     pitch: int
-    """MIDI."""
+    """MIDI pitch."""
 
     wave: NDArray[np.float32]
-    """Shape (samples,): its onset in front, its peak at `PEAK`."""
+    """Samples from the onset on, with a peak magnitude of `PEAK`, shape (samples,)."""
 
 
 def read_note(path: Path, rate_hz: int, samples: int, pitches: range) -> OneNote:
-    """Read a note: mixed to mono, resampled, from its onset on, cut or filled up with silence.
+    """Read a note: mixed to mono, resampled, from its onset on, cut or padded with silence to a given length.
 
     Args:
-        path: a sound file with one note in it; its pitch is what its name says, else its `smpl` chunk, else what is
-            heard.
-        rate_hz: of the wave that is wanted.
-        samples: its length.
-        pitches: what the note's pitch must be one of.
+        path: a sound file that contains one note. Its pitch is taken from the file name, else from the `smpl` chunk,
+            else it is measured.
+        rate_hz: sample rate of the result.
+        samples: length of the result in samples.
+        pitches: MIDI pitches that are allowed.
 
     Raises:
-        InputError: it is no sound, no single note, silent, or of no pitch or a wrong one.
+        InputError: the file can't be read as a sound, is too long or too short for one note, is silent, or its pitch is
+            unknown, contradicts the measured one, or isn't allowed.
     """
     named = pitch_names.parse(path.stem).pitch
     pitch = root_of(path) if named is None else named

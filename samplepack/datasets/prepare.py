@@ -1,4 +1,4 @@
-"""From a source of sounds to a prepared set."""
+"""Preparation of a set of notes from a source of sounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from samplepack.datasets.candidates import Job, Source, Taken, take
 from samplepack.datasets.dataset import Contents, Dropped, is_dataset, read_dataset, writing
 
 PITCHES = range(24, 85)
-"""What GANSynth plays."""
+"""MIDI pitches that GANSynth plays."""
 
 
 def prepare(
@@ -32,24 +32,28 @@ def prepare(
     license: str = "",
     progress: Progress = silent,
 ) -> Contents:
-    """Prepare a set: whole, or not at all.
+    """Prepare a set. It is written complete, or not at all.
 
-    The set depends on the source and on what is said of it here, not on the map. Where the source has several notes of
-    one instrument and pitch, the first is taken.
+    The set depends on the source and the arguments, not on how `map_` spreads the work. If the source has several notes
+    of one instrument and pitch, the first is taken.
 
     Args:
         source: a folder of sound files, of SFZ maps or in NSynth's layout; a soundfont, an SFZ map or a recording.
-        output: the set's folder; an earlier set there is replaced.
-        map_: spreads the work.
-        rate_hz: of the set.
+        output: folder of the set; an earlier set there is replaced.
+        map_: the map that runs the jobs, possibly in parallel.
+        rate_hz: sample rate of the set.
         seconds: length of each note.
-        pitches: MIDI; others are dropped.
-        instrument: name of everything in the source; empty to keep what the source says.
-        title, license: of the set; empty to keep what the source says.
-        progress: receives how many sounds of the source have been looked at.
+        pitches: MIDI pitches to take; sounds at others are dropped.
+        instrument: name of the instrument of all notes; empty to keep the names from the source.
+        title: title of the set; empty to use that of the source.
+        license: license of the sounds; empty to use that of the source.
+        progress: receives the number of sounds processed so far.
+
+    Returns:
+        The contents of the table of the set.
 
     Raises:
-        InputError: there is no such source, it is damaged, or not one note could be taken.
+        InputError: there is no such source, it is damaged, or no note could be taken.
         SamplepackError: FluidSynth failed.
     """
     samples = round(seconds * rate_hz)
@@ -72,15 +76,19 @@ def prepare(
         places = _Places()
         octaves = defaultdict(list)
         for job in results:
-            for one in job:
-                if isinstance(one, Taken) and (again := places.again(one.instrument, one.pitch, one.source)):
-                    one = again
-                if isinstance(one, Dropped):
-                    writer.dropped.append(one)
+            for note in job:
+                if isinstance(note, Taken) and (
+                    duplicate := places.duplicate(note.instrument, note.pitch, note.source)
+                ):
+                    note = duplicate
+                if isinstance(note, Dropped):
+                    writer.dropped.append(note)
                     continue
-                places.take(one)
-                octaves[one.instrument].append(one.octaves)
-                writer.add(one.wave, instrument=one.instrument, pitch=one.pitch, source=one.source, cents=one.cents)
+                places.take(note)
+                octaves[note.instrument].append(note.octaves)
+                writer.add(
+                    note.wave, instrument=note.instrument, pitch=note.pitch, source=note.source, cents=note.cents
+                )
             task.advance(len(job))
         if writer.notes:
             writer.remarks += _remarks(octaves, {note.pitch for note in writer.notes})
@@ -89,10 +97,10 @@ def prepare(
 
 
 def parse_pitches(text: str) -> range:
-    """A range of pitches, both ends included: `24-84`.
+    """Parse a range of MIDI pitches such as `24-84`, both ends included.
 
     Raises:
-        InputError: it is none.
+        InputError: the text isn't such a range.
     """
     match = re.fullmatch(r"(\d{1,3})-(\d{1,3})", text)
     if not match or not int(match[1]) <= int(match[2]) <= 127:
@@ -108,7 +116,7 @@ def _open(source: Path, seconds: float, pitches: range, instrument: str) -> Sour
         raise InputError(f"{source} is a prepared set already")
     if soundfont.is_soundfont(source) or nsynth.is_nsynth(source):
         if instrument:
-            raise InputError(f"{source}: it says itself what its instruments are called; leave the name out")
+            raise InputError(f"{source}: its instruments have names of their own; leave the name out")
         return nsynth.open_nsynth(source) if is_folder else soundfont.open_soundfont(source, seconds, pitches)
     folder = source if is_folder else source.parent
     files = sound_files.files_below(source) if is_folder else [source]
@@ -124,8 +132,8 @@ def _worker(rate_hz: int, samples: int, pitches: range) -> Callable[[Job], list[
         results: list[Taken | Dropped] = []
         places = _Places()
         for offered in job():
-            # What isn't needed isn't even read: of NSynth's five velocities, four.
-            result = places.again(offered.instrument, offered.pitch, offered.source) or take(
+            # Duplicates aren't even loaded: of NSynth's five velocities, four.
+            result = places.duplicate(offered.instrument, offered.pitch, offered.source) or take(
                 offered, rate_hz, samples, pitches
             )
             if isinstance(result, Taken):
@@ -137,7 +145,7 @@ def _worker(rate_hz: int, samples: int, pitches: range) -> Callable[[Job], list[
 
 
 class _Places:
-    """Which instruments and pitches have their note."""
+    """The pairs of instrument and pitch that have a note already."""
 
     def __init__(self) -> None:
         self._sources: dict[tuple[str, int | None], str] = {}
@@ -145,27 +153,27 @@ class _Places:
     def take(self, note: Taken) -> None:
         self._sources[note.instrument, note.pitch] = note.source
 
-    def again(self, instrument: str, pitch: int | None, source: str) -> Dropped | None:
-        """What to say of a second note for a place."""
+    def duplicate(self, instrument: str, pitch: int | None, source: str) -> Dropped | None:
+        """Return why a second note of the same instrument and pitch is dropped; None if there is no first one."""
         first = self._sources.get((instrument, pitch))
         why = f"another of the same instrument and pitch: {first} is taken"
         return Dropped(source=source, why=why, instrument=instrument, pitch=pitch) if first is not None else None
 
 
 def _remarks(octaves: dict[str, list[int]], pitches: set[int]) -> Iterable[str]:
-    """What is odd about a set, though its notes could be taken.
+    """Yield a sentence for each oddity of a set whose notes could be taken.
 
     Args:
-        octaves: instrument → of each note, how many octaves above its pitch it is heard.
-        pitches: of the set.
+        octaves: for each instrument, the octaves by which the measured pitch of each note lies above its label.
+        pitches: all MIDI pitches in the set.
     """
     if len(pitches) == 1:
         yield f"Every note has one pitch, {min(pitches)}: a network can't learn from it what pitch is."
-    for instrument, heard in octaves.items():
-        ((most, count),) = Counter(heard).most_common(1)
-        if most and count > len(heard) / 2:
+    for instrument, offsets in octaves.items():
+        ((most, count),) = Counter(offsets).most_common(1)
+        if most and count > len(offsets) / 2:
             plural = "s" if abs(most) > 1 else ""
             yield (
-                f"{instrument}: {count} of {len(heard)} notes are heard {abs(most)} octave{plural} "
+                f"{instrument}: {count} of {len(offsets)} notes are heard {abs(most)} octave{plural} "
                 f"{'above' if most > 0 else 'below'} their pitch; C4 is 60 here."
             )

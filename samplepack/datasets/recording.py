@@ -1,4 +1,4 @@
-"""A long recording of single notes, cut where they begin and end."""
+"""Segmentation of a long recording into single notes."""
 
 from __future__ import annotations
 
@@ -17,52 +17,53 @@ from samplepack.sound.spectra import stft
 _FRAMES_A_SECOND = 100
 
 _BLOCK_FRAMES = 1000
-"""So many are in memory at a time."""
+"""Number of frames that are held in memory at a time."""
 
 _WINDOW_S = 0.04
 _BANDS_AN_OCTAVE = 24
 _LOWEST_HZ, _HIGHEST_HZ = 60.0, 8000.0
 
 _FLOOR = 1e-4
-"""A magnitude below this, relative to the loudest frame's, is silence."""
+"""Magnitude, relative to that of the loudest frame, below which a band counts as silent."""
 
 _LAG = 3
-"""A frame is compared with the one so many before."""
+"""Number of frames between the two frames whose spectra are compared."""
 
 _LEAST_RISE = 9.0
-"""An onset's, above the mean around it."""
+"""Least spectral rise of an onset above the mean of the frames around it."""
 
 _PEAK_WITHIN, _MEAN_WITHIN = 4, 50
+"""Frames on each side of an onset in which it is the maximum, and over which the mean is taken."""
 
 _GATE_DB, _ABOVE_NOISE_DB = -45.0, 10.0
-"""A note sounds where it is within this of the loudest frame, and so much above the quietest ones."""
+"""Level of the noise gate: relative to the loudest frame, and above the quietest frames. The higher one applies."""
 
 _SHORTEST = 10
-"""Frames; onsets nearer to each other are one."""
+"""Shortest distance between two onsets, in frames; closer ones count as one."""
 
 _LEAD_IN = 2
-"""Frames before an onset that belong to it."""
+"""Number of frames before an onset that belong to its note."""
 
 Curve = NDArray[np.float32]
-"""A value for each 10 ms."""
+"""Values of one kind, such as a level for each frame of 10 ms or the samples of a block, shape (n,)."""
 
 
 def open_recording(path: Path, seconds: float, instrument: str) -> Source:
-    """The notes of a recording, one after the other; their pitches are to be heard.
+    """Open a recording of several notes, one after the other; their pitches have to be measured.
 
     Args:
-        path: of the sound file.
-        seconds: how much of each note is needed.
-        instrument: what is recorded; empty to call it as the file is called.
+        path: the sound file.
+        seconds: length of each note that is needed.
+        instrument: name of the instrument; empty to use the file name.
 
     Raises:
-        InputError: it can't be read as a sound file, or it is silent.
+        InputError: the file can't be read as a sound file, or it is silent.
     """
     try:
         with open_sound(path) as file:
             rate_hz = int(file.samplerate)
         if rate_hz not in RATES_HZ:
-            raise InputError(f"{path}: its rate is {rate_hz} Hz, which is no sound's")
+            raise InputError(f"{path}: its rate is {rate_hz} Hz, should be from {RATES_HZ[0]} to {RATES_HZ[-1]}")
         level = follow_level(path)
         rise = follow_rise(path, float(level.max(initial=0.0)))
     except (OSError, RuntimeError) as error:
@@ -78,21 +79,21 @@ def open_recording(path: Path, seconds: float, instrument: str) -> Source:
 
 
 def follow_level(path: Path) -> Curve:
-    """How loud a recording is: root mean square, full scale being 1. What is no number counts as silence."""
+    """Return the root mean square level of each frame, full scale being 1, shape (frames,); NaN counts as silence."""
     levels = [np.sqrt((block.reshape(-1, hop) ** 2).mean(axis=1)) for block, hop in _blocks(path)]
     return np.concatenate(levels) if levels else np.zeros(0, np.float32)
 
 
 def follow_rise(path: Path, loudest: float) -> Curve:
-    """How much a recording's spectrum rises.
+    """Return how much the spectrum of a recording rises at each frame: its spectral flux, shape (frames,).
 
-    Source: Böck & Widmer, "Maximum filter vibrato suppression for onset detection", DAFx 2013: magnitudes in bands of a
-    quarter tone, on a logarithmic scale; from each, the largest of itself and its neighbours three frames before is
-    taken, and what is above zero summed.
+    Source: Böck & Widmer, "Maximum filter vibrato suppression for onset detection", DAFx 2013. Magnitudes are taken in
+    bands of a quarter tone, on a logarithmic scale. From each band, the maximum of the band and its two neighbours
+    three frames earlier is subtracted; the positive differences are summed over the bands.
 
     Args:
-        path: of the recording.
-        loudest: of its levels; what is 80 dB below is silence.
+        path: the recording.
+        loudest: the highest of its levels; magnitudes 80 dB and more below it count as silence.
     """
     spectra = _Spectra()
     rises = [spectra.rise(block / np.float32(max(loudest, 1e-10)), hop) for block, hop in _blocks(path)]
@@ -100,14 +101,14 @@ def follow_rise(path: Path, loudest: float) -> Curve:
 
 
 class _Spectra:
-    """The spectra of a recording that comes in blocks; remembers what the next block's first frames need."""
+    """Spectral flux of a recording that is read in blocks; the end of a block is kept for the next one."""
 
     def __init__(self) -> None:
         self._wave = np.zeros(0, np.float32)
         self._bands = np.zeros((0, 0), np.float32)
 
     def rise(self, block: Curve, hop: int) -> Curve:
-        """Of each frame of a block, whose windows end with the frame."""
+        """Return the spectral flux at each frame of a block; the window of a frame ends with the frame."""
         size = 1 << round(np.log2(hop * _FRAMES_A_SECOND * _WINDOW_S))
         edges = _band_edges(size, hop * _FRAMES_A_SECOND)
         if not len(self._wave):
@@ -125,14 +126,14 @@ class _Spectra:
 
 
 def _band_edges(size: int, rate_hz: int) -> NDArray[np.intp]:
-    """First bins of bands of a quarter tone, or of one bin where that is wider; the last one ends the last band."""
+    """Return the first bins of bands of a quarter tone, at least one bin wide; the last entry ends the last band."""
     octaves = np.log2(min(_HIGHEST_HZ, 0.45 * rate_hz) / _LOWEST_HZ)
     edges_hz = _LOWEST_HZ * 2.0 ** (np.arange(int(octaves * _BANDS_AN_OCTAVE) + 1) / _BANDS_AN_OCTAVE)
     return np.unique(np.rint(edges_hz * size / rate_hz).astype(np.intp))
 
 
 def _blocks(path: Path) -> Iterator[tuple[Curve, int]]:
-    """A recording's sound, mono, some whole frames at a time, with the length of a frame."""
+    """Yield blocks of whole frames of a recording, mixed to mono, each with the length of a frame in samples."""
     with open_sound(path) as file:
         hop = max(1, file.samplerate // _FRAMES_A_SECOND)
         while len(samples := file.read(_BLOCK_FRAMES * hop, dtype="float32", always_2d=True)):
@@ -141,13 +142,14 @@ def _blocks(path: Path) -> Iterator[tuple[Curve, int]]:
 
 
 def find_notes(level: Curve, rise: Curve) -> list[tuple[int, int]]:
-    """Where notes begin and end, in frames; the end isn't included.
+    """Find the first and last frames of the notes of a recording; the last frame isn't included.
 
-    A note begins where the spectrum's rise stands out of what is around it; it ends where the next one begins, or where
-    it gets silent.
+    A note begins at a local maximum of the spectral flux that is well above the local mean. It ends before the next one
+    begins, or at the first silent frame.
 
     Args:
-        level, rise: of each frame of the recording.
+        level: root mean square level of each frame, shape (frames,).
+        rise: spectral flux at each frame, shape (frames,).
     """
     if not np.any(level):
         return []
@@ -170,7 +172,7 @@ def find_notes(level: Curve, rise: Curve) -> list[tuple[int, int]]:
 
 
 def _windowed(values: NDArray[np.floating], before: int, after: int) -> NDArray[np.floating]:
-    """Each value with so many before and after it, shape (n, before + 1 + after)."""
+    """Return each value with its neighbours on both sides, shape (n, before + 1 + after)."""
     padded = np.pad(values, (before, after), mode="edge")
     return np.lib.stride_tricks.sliding_window_view(padded, before + 1 + after)
 

@@ -1,4 +1,4 @@
-"""What is in a prepared set, to look at."""
+"""Overview of a prepared set: rows of a table, and a picture."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Row:
     notes: int
     lowest: int
     highest: int
-    """MIDI."""
+    """Highest MIDI pitch of its notes; `lowest` is the lowest one."""
 
     missing: int
-    """Pitches between the two without a note."""
+    """Number of pitches without a note between `lowest` and `highest`."""
 
 
 def rows(contents: Contents) -> list[Row]:
-    """The instruments of a set, in the order of their first notes."""
+    """Summarise the instruments of a set, in the order of their first notes."""
     pitches = defaultdict(list)
     for note in contents.notes:
         pitches[note.instrument].append(note.pitch)
@@ -50,7 +50,7 @@ def rows(contents: Contents) -> list[Row]:
 
 
 def dropped_by_reason(dropped: Sequence[Dropped]) -> dict[str, list[Dropped]]:
-    """Reason → what was dropped for it; the most frequent first."""
+    """Group dropped sounds by reason, the most frequent reason first."""
     groups = defaultdict(list)
     for one in dropped:
         groups[one.reason].append(one)
@@ -58,12 +58,12 @@ def dropped_by_reason(dropped: Sequence[Dropped]) -> dict[str, list[Dropped]]:
 
 
 def draw(path: Path, notes: Sequence[Note], dropped: Sequence[Dropped]) -> None:
-    """A picture of which pitches of which instruments are taken, PNG.
+    """Draw the instruments and pitches that a set has notes of, as a PNG.
 
     Args:
-        path: of the picture.
-        notes: of the set, at least one.
-        dropped: those whose instrument and pitch are known are shown too.
+        path: the picture to write.
+        notes: the notes of the set, at least one.
+        dropped: the dropped sounds; those with a known instrument and pitch are drawn as well.
     """
     from matplotlib.colors import ListedColormap
 

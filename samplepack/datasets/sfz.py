@@ -1,4 +1,4 @@
-"""SFZ instruments: each sample at its root."""
+"""Sources in SFZ: each sample of an instrument as a note at its root."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_INCLUDES = 100
 _LONGEST_LINE = 100_000
 
 _LEVELS = ("global", "master", "group", "region")
-"""Each takes over what those before it say."""
+"""Levels of SFZ headers, from the outermost; each inherits the opcodes of those before it."""
 
 _DEFAULT_ROOT = "60"
 
@@ -30,37 +30,40 @@ Opcodes = dict[str, str]
 
 
 class BrokenMap(Exception):
-    """A map that can't be read; the message says why."""
+    """An SFZ map can't be read; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """What a region plays."""
+    """The sample that a region plays."""
 
     file: str
-    """As the map names it."""
+    """Path of the sound file as written in the map."""
 
     root: int | None
-    """MIDI; None where the sample itself is to tell."""
+    """MIDI pitch of the root; None if it has to be read from the sample or measured."""
 
     velocity: int
-    """The one nearest to the best, of those that the region plays at."""
+    """The velocity nearest to `BEST_VELOCITY` among those at which the region plays."""
 
     first: int
+    """First frame of the file that the region plays."""
+
     last: int | None
-    """The stretch of the file, in frames; `last` is not included, None is the end."""
+    """Frame of the file after the last one that the region plays; None for the end of the file."""
 
 
 def open_sfz(maps: Sequence[Path], folder: Path, seconds: float, instrument: str) -> Source:
-    """The samples of SFZ maps, each at its root; an instrument for each map, named as its file is.
+    """Open the samples of SFZ maps, each as a note at its root; each map is an instrument with the name of its file.
 
-    Of the samples with one root, the first of those that play nearest to velocity 100 is taken.
+    Samples with the same root are ordered by how near their velocities are to 100.
 
     Args:
-        maps: their paths.
-        folder: that they are in. Samples may lie beside it, as in a pack, but not further away.
-        seconds: how much of each sample is needed.
-        instrument: name of all of them; empty to name each as its file.
+        maps: the paths of the maps.
+        folder: the folder that contains them. Samples may lie in its parent folder and below, as in a pack, but not
+            elsewhere.
+        seconds: length of each sample that is needed.
+        instrument: instrument name for all maps; empty to name each by its file.
     """
     top = Path(os.path.abspath(folder)).parent
     jobs: list[Job] = []
@@ -81,24 +84,25 @@ def open_sfz(maps: Sequence[Path], folder: Path, seconds: float, instrument: str
         name = instrument or Path(where).stem
         for root, samples in notes.items():
             best_first = sorted(samples, key=lambda sample: distance(sample.velocity))
-            # Those whose roots are to be heard are several notes.
+            # Samples whose roots have to be measured are separate notes.
             for group in [best_first] if root is not None else [[sample] for sample in best_first]:
                 jobs.append(_job(path, where, top, name, group, seconds))
     return Source(title=folder.resolve().name, license="", jobs=jobs, dropped=dropped)
 
 
 def read_map(path: Path, top: Path) -> list[Opcodes]:
-    """The opcodes of each region that has a sample, with what it takes over from its group and above; of `sample`,
-    `default_path` is a part, and slashes are forward.
+    """Read the opcodes of each region that has a sample, including those inherited from its group and above.
 
-    Source: https://sfzformat.com: `#define` replaces text, `#include` reads another file in its place.
+    The values of `sample` begin with `default_path` and have forward slashes.
+
+    Source: https://sfzformat.com: `#define` replaces text, and `#include` is replaced by the contents of another file.
 
     Args:
-        path: of the map.
-        top: nothing outside this folder is included.
+        path: the map.
+        top: the folder outside of which no file is included.
 
     Raises:
-        BrokenMap: it can't be read, or has no region with a sample.
+        BrokenMap: the map can't be read, or has no region with a sample.
     """
     levels: dict[str, Opcodes] = {level: {} for level in _LEVELS}
     header, default_path = "", ""
@@ -133,7 +137,7 @@ def read_map(path: Path, top: Path) -> list[Opcodes]:
 
 
 def _lines(path: Path, folder: Path, top: Path, defined: dict[str, str], count: list[int]) -> Iterator[str]:
-    """A map's lines without comments, with what they define and include put in place."""
+    """Yield the lines of a map without comments, with definitions and included files substituted."""
     count[0] += 1
     if count[0] > _MOST_INCLUDES:
         raise BrokenMap("its #include lines go round in a circle")
@@ -167,13 +171,13 @@ def _defined(text: str, defined: dict[str, str]) -> str:
 
 
 def _within(top: Path, folder: Path, file: str) -> Path | None:
-    """The path of a file that a map in `folder` names; None where it lies outside `top`."""
+    """Return the path of a file that a map in `folder` refers to; None if it lies outside `top`."""
     path = Path(os.path.abspath(folder / file.replace("\\", "/")))
     return path if path.is_relative_to(top) else None
 
 
 def _unfit(opcodes: Opcodes) -> str | None:
-    """Why a region's sample is no note, as far as its opcodes say."""
+    """Return why a region's sample can't become a note, as far as its opcodes show; None if they show no reason."""
     if opcodes["sample"].startswith("*"):
         return "not a sound file: a generator of the player"
     if opcodes.get("trigger", "attack") != "attack":

@@ -1,4 +1,4 @@
-"""Sound files: one alone, and folders of them, a note in each."""
+"""Sources of sound files with one note each, and the reading of sound files."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ from samplepack.sound.audio import SOUND_SUFFIXES, Audio
 _OTHER_SOUNDS = frozenset({".m4a", ".aac", ".wma", ".mp4", ".ape", ".wv"})
 
 LONGEST_S = 60.0
-"""What is longer is no single note."""
+"""Longest duration of a single note, seconds."""
 
 RATES_HZ = range(4000, 768001)
-"""What a file may claim."""
+"""Sample rates that are accepted in files, Hz."""
 
 BEST_VELOCITY = 100
-"""Of several notes of one key, the one nearest to this velocity is taken."""
+"""MIDI velocity that is preferred if a key has notes of several velocities."""
 
 _ONSET_DB = -40.0
-"""A sound begins where it first comes within this of its peak."""
+"""Level relative to the peak at which a sound begins."""
 
 _LEAD_IN_S = 0.005
 
 
 def open_folder(folder: Path, paths: Sequence[Path], seconds: float, instrument: str) -> Source:
-    """The sound files among those of a folder, a note in each.
+    """Open the sound files of a folder, each of which contains one note.
 
-    The pitch of a note is what its file's name says, else its WAV's `smpl` chunk, else it is to be heard. The
-    instrument is what the name has before the pitch; where several folders hold files, a file's folder, and what the
-    name has before the pitch if that differs within the folder.
+    The pitch of a note is taken from the file name, else from the WAV's `smpl` chunk, else it is measured. The name of
+    the instrument is the part of the file name before the pitch. If several folders contain sound files, it is the
+    folder's name, followed by that part of the file name if it differs within the folder.
 
     Args:
-        folder: that they are in.
-        paths: of its files.
-        seconds: how much of each file is needed.
-        instrument: name of all of them; empty to tell by the files' names and folders.
+        folder: the folder.
+        paths: the paths of all files in it and below.
+        seconds: length of each sound that is needed.
+        instrument: instrument name for all files; empty to take it from file names and folders.
 
     Raises:
-        InputError: no sound file is there.
+        InputError: there is no sound file among them.
     """
     sounds = [path for path in paths if path.suffix.lower() in SOUND_SUFFIXES]
     if not sounds:
@@ -61,10 +61,10 @@ def open_folder(folder: Path, paths: Sequence[Path], seconds: float, instrument:
         notes[names[path], named[path].pitch].append(path)
     jobs = []
     for (name, pitch), group in sorted(notes.items(), key=_by_name_and_pitch):
-        # Those without a pitch in their names are several notes.
-        for one in [group] if pitch is not None else [[path] for path in group]:
-            one.sort(key=lambda path: distance(named[path].velocity))
-            jobs.append(_job(folder, one, name, pitch, seconds))
+        # Files without a pitch in their names are separate notes.
+        for candidates in [group] if pitch is not None else [[path] for path in group]:
+            candidates.sort(key=lambda path: distance(named[path].velocity))
+            jobs.append(_job(folder, candidates, name, pitch, seconds))
     return Source(
         title=folder.resolve().name,
         license="",
@@ -79,46 +79,47 @@ def open_folder(folder: Path, paths: Sequence[Path], seconds: float, instrument:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Every file in a folder and those in it, but hidden ones, in an order that counts `take 10` after `take 9`."""
+    """List all files in a folder and below except hidden ones, in natural order: `take 10` after `take 9`."""
     found = (path for path in folder.rglob("*") if path.is_file())
     visible = (p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
     return sorted(visible, key=lambda path: (natural(str(path.parent)), natural(path.name)))
 
 
 def natural(text: str) -> tuple[tuple[str, int], ...]:
-    """A key to sort names by, in which numbers count as numbers."""
+    """Return a sort key for natural order, in which digits in names are compared as numbers."""
     return tuple((word, int(digits or 0)) for word, digits in re.findall(r"(\D*)(\d*)", text))
 
 
 def shown(path: Path, folder: Path) -> str:
-    """A file's path within its source."""
+    """Return the path of a file relative to the folder of its source, as text."""
     return as_text(path.relative_to(folder).as_posix())
 
 
 def as_text(name: str) -> str:
-    """A name from a file system, whose bytes may be anything, as text that any document can hold."""
+    """Convert a file name, whose bytes may not be valid UTF-8, to text that can be encoded."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
 def open_sound(path: Path) -> Any:
-    """A sound file, opened to be read in parts: a `soundfile.SoundFile`.
+    """Open a sound file to be read in parts, as a `soundfile.SoundFile`.
 
     Raises:
-        OSError: it can't be opened.
-        RuntimeError: it is no sound file.
+        OSError: the file can't be opened.
+        RuntimeError: it isn't a sound file.
     """
     import soundfile
 
-    # On POSIX a path may be no text, which soundfile can't encode.
+    # On POSIX a path may not be valid text, and soundfile can't encode such a path itself.
     return soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path)
 
 
 def read_stretch(path: Path, first: int = 0, last: int | None = None) -> Audio:
-    """The sound in a file, or in a stretch of it.
+    """Read the sound in a file, or in a range of its frames.
 
     Args:
-        path: of the file.
-        first, last: the stretch, in frames; `last` is not included, None is the end.
+        path: the file.
+        first: first frame of the range.
+        last: frame after the last one of the range; None for the end of the file.
 
     Raises:
         Unusable: the file can't be read, or it is too long for one note.
@@ -143,7 +144,7 @@ def read_stretch(path: Path, first: int = 0, last: int | None = None) -> Audio:
 
 
 def from_onset(audio: Audio, seconds: float) -> Audio:
-    """A sound without the silence in front of it, and no more of it than so many seconds need."""
+    """Return a sound without the silence before its onset, cut slightly longer than a number of seconds."""
     level = np.abs(audio.samples).max(axis=0, initial=0.0)
     above = np.flatnonzero(level > level.max(initial=0.0) * 10.0 ** (_ONSET_DB / 20.0))
     first = max(0, int(above[0]) - int(_LEAD_IN_S * audio.rate_hz)) if len(above) else 0
@@ -151,24 +152,24 @@ def from_onset(audio: Audio, seconds: float) -> Audio:
 
 
 def root_of(path: Path) -> int | None:
-    """The pitch that a WAV's `smpl` chunk gives; None where there is none."""
+    """Return the MIDI pitch in the `smpl` chunk of a WAV; None if there is no such chunk."""
     try:
         with path.open("rb") as file:
             note = riff.read_sampler_note(file)
             return note.root if note and note.root <= 127 else None
     except OSError:
-        return None  # reading its sound will tell
+        return None  # the error is reported when the sound is read
 
 
 def read_reason(error: OSError | RuntimeError) -> str:
-    """Why a sound file can't be read, in a few words."""
+    """Return the reason why a sound file can't be read, in a few words."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error).split(": ", 2)[-1].rstrip(".").strip().lower()
 
 
 def distance(velocity: int | None) -> int:
-    """How far a velocity, if it is known, lies from the one that is taken."""
+    """Return how far a velocity lies from `BEST_VELOCITY`; 0 if it isn't known."""
     return abs(velocity - BEST_VELOCITY) if velocity is not None else 0
 
 
@@ -191,7 +192,7 @@ def _loader(path: Path, seconds: float) -> Callable[[], Audio]:
 
 
 def _instruments(folder: Path, named: dict[Path, pitch_names.Named]) -> dict[Path, str]:
-    """File → name of its instrument."""
+    """Return the name of the instrument of each file."""
     prefixes = defaultdict(set)
     for path, name in named.items():
         prefixes[path.parent].add(name.instrument)

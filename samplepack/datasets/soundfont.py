@@ -1,4 +1,4 @@
-"""Soundfonts, rendered by FluidSynth."""
+"""Soundfonts as sources of notes, rendered with FluidSynth."""
 
 from __future__ import annotations
 
@@ -21,34 +21,36 @@ from samplepack.sound import riff
 from samplepack.sound.audio import Audio
 
 RENDERED_HZ = 48000
-"""Rendered at the sets' own 16000 Hz, a soundfont's higher tones would alias."""
+"""Sample rate of the rendering, Hz. At 16000 Hz, the usual rate of sets, high tones of a soundfont would alias."""
 
 VELOCITY = 100
+"""MIDI velocity at which all notes are rendered."""
+
 _HELD = 0.75
-"""Of a note's length; the rest is its release."""
+"""Fraction of the length of a note during which its key is held; the rest is its release."""
 
 _SOUND_OFF_MS, _GAP_MS = 250, 500
-"""After a note: when what still sounds is cut, and when the next one begins."""
+"""Milliseconds from the end of a note until remaining sound is cut off, and until the next note begins."""
 
 _BLOCK = 64
-"""FluidSynth keeps the time of events in steps of so many samples."""
+"""Resolution of the times of events in FluidSynth, in samples."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One sound of a soundfont."""
+    """One preset of a soundfont."""
 
     name: str
     bank: int
     program: int
-    """From 0."""
+    """Program number, counted from 0."""
 
     def __str__(self) -> str:
         return f"bank {self.bank}, program {self.program}: {self.name}"
 
 
 def is_soundfont(path: Path) -> bool:
-    """Whether it is a soundfont, whatever its name."""
+    """Return whether a file is a soundfont by its contents, whatever its name."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -56,18 +58,18 @@ def is_soundfont(path: Path) -> bool:
 
 
 def open_soundfont(path: Path, seconds: float, pitches: range) -> Source:
-    """Every program of a soundfont's bank 0, at every pitch, at velocity 100.
+    """Open every program of bank 0 of a soundfont, at every pitch, at velocity 100.
 
-    A soundfont that has all 128 programs is one of General MIDI: its instruments have the standard's names, and the
-    programs without a pitch are left out. Any other one's have the presets' own names.
+    A soundfont with all 128 programs is taken to be a General MIDI one: its instruments get the names of the standard,
+    and programs without a definite pitch are left out. In any other one, instruments have the names of the presets.
 
     Args:
-        path: of the soundfont.
+        path: the soundfont.
         seconds: length of a note; the key is held for three quarters of it.
-        pitches: MIDI.
+        pitches: MIDI pitches to render.
 
     Raises:
-        InputError: the file is damaged or has no programs, or FluidSynth isn't there.
+        InputError: the file is damaged or has no program in bank 0, or FluidSynth isn't installed.
     """
     about, presets = read_soundfont(path)
     fluidsynth = shutil.which("fluidsynth")
@@ -104,13 +106,16 @@ def open_soundfont(path: Path, seconds: float, pitches: range) -> Source:
 
 
 def read_soundfont(path: Path) -> tuple[dict[bytes, str], list[Preset]]:
-    """What a soundfont says of itself, by the names of its `INFO` chunks, and its presets by bank and program.
+    """Read the metadata of a soundfont and its presets.
 
     Source: SoundFont Technical Specification 2.04: a `phdr` record is 38 bytes, the name in the first 20, then program
     and bank; the last record is a terminal one.
 
+    Returns:
+        The texts of the `INFO` chunks by chunk name, and the presets in the order of bank and program.
+
     Raises:
-        InputError: it has no list of presets.
+        InputError: the file has no list of presets.
     """
     about, headers = {}, b""
     with path.open("rb") as file:
@@ -126,7 +131,7 @@ def read_soundfont(path: Path) -> tuple[dict[bytes, str], list[Preset]]:
     records = [struct.unpack("<20sHH", headers[at : at + 24]) for at in range(0, len(headers) - 37, 38)][:-1]
     if not records:
         raise InputError(f"{path.name}: a damaged soundfont: it lists no presets")
-    # Of two at one place, players take the first.
+    # If two presets have the same bank and program, players take the first.
     found = {(bank, program): _text(name) for name, program, bank in reversed(records)}
     return about, [Preset(found[place], *place) for place in sorted(found)]
 
@@ -137,7 +142,7 @@ def _text(raw: bytes) -> str:
 
 
 def _own_names(presets: list[Preset]) -> dict[int, str]:
-    """Program → its preset's name; where two have the same, or one has none, with its number."""
+    """Return the name of each program's preset, followed by the program number if it isn't unique or is empty."""
     names = [preset.name for preset in presets]
     return {
         p.program: p.name if names.count(p.name) == 1 and p.name else f"{p.name} {p.program}".strip() for p in presets
@@ -159,23 +164,23 @@ def _job(fluidsynth: str, soundfont: Path, program: int, name: str, seconds: flo
 
 
 def _render(fluidsynth: str, soundfont: Path, program: int, seconds: float, pitches: range, folder: Path) -> Path:
-    """A program's notes one after the other, in a sound file.
+    """Render the notes of a program, one after the other, into a sound file, and return its path.
 
     Raises:
         SamplepackError: FluidSynth failed.
     """
     score, settings, sound = folder / "notes.mid", folder / "settings", folder / "notes.wav"
     score.write_bytes(_midi(program, seconds, pitches))
-    settings.touch()  # in place of the user's own
+    settings.touch()  # an empty file, so that the user's own settings aren't read
     command: list[str | Path] = [
         fluidsynth, "-n", "-i", "-q", "-f", settings, "-R", "0", "-C", "0", "-g", "0.8", "-r", str(RENDERED_HZ),
         "-z", str(_BLOCK), "-o", "synth.dynamic-sample-loading=1", "-T", "wav", "-O", "float", "-F", sound,
         soundfont.absolute(), score,
     ]  # fmt: skip
     ran = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    told = [line for line in ran.stderr.decode("utf-8", "replace").splitlines() if "error:" in line]
-    if ran.returncode or told or not sound.exists():
-        why = told[0].split("error:")[1].strip() if told else f"exit code {ran.returncode}"
+    errors = [line for line in ran.stderr.decode("utf-8", "replace").splitlines() if "error:" in line]
+    if ran.returncode or errors or not sound.exists():
+        why = errors[0].split("error:")[1].strip() if errors else f"exit code {ran.returncode}"
         raise SamplepackError(f"{soundfont.name}: FluidSynth failed on program {program}: {why}")
     return sound
 
@@ -189,12 +194,12 @@ def _note(sound: Path, number: int, seconds: float) -> Audio:
 
 
 def _slot_ms(seconds: float) -> int:
-    """From one note to the next: a multiple of 4 ms, which are three blocks, so that each note begins with one."""
+    """Return the time from one note to the next: a multiple of 4 ms (three blocks), so that each begins a block."""
     return -(-(round(1000 * seconds) + _GAP_MS) // 4) * 4
 
 
 def _midi(program: int, seconds: float, pitches: range) -> bytes:
-    """A MIDI file of 1000 ticks a second: each note held, released, and cut off."""
+    """Return a MIDI file of 1000 ticks a second, in which each note is held, released and cut off."""
     events = [(0, bytes([0xFF, 0x51, 3]) + (1_000_000).to_bytes(3, "big")), (0, bytes([0xC0, program]))]
     length_ms = round(1000 * seconds)
     for start_ms, pitch in zip(itertools.count(0, _slot_ms(seconds)), pitches, strict=False):
@@ -212,7 +217,7 @@ def _midi(program: int, seconds: float, pitches: range) -> bytes:
 
 
 def _quantity(number: int) -> bytes:
-    """A MIDI variable-length quantity."""
+    """Encode a number as a MIDI variable-length quantity."""
     digits = [number & 0x7F]
     while number := number >> 7:
         digits.append(number & 0x7F | 0x80)
