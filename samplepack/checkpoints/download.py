@@ -1,4 +1,4 @@
-"""Files from the network: the one module that opens a connection, for `samplepack checkpoints fetch` alone."""
+"""Downloads over HTTP. No other module opens a connection, and only `samplepack checkpoints fetch` uses this one."""
 
 from __future__ import annotations
 
@@ -21,43 +21,44 @@ _MOST_BYTES = 4 << 30
 _BLOCK = 1 << 14
 _MOST_REDIRECTS = 5
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
-"""Answers after which it's worth asking again."""
+"""HTTP status codes after which another attempt may succeed."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for a server, and how often to ask again."""
+    """How long to wait for a server, and how often to try again."""
 
     stall_s: float = 30.0
-    """Without a byte for so long, the connection counts as broken."""
+    """The connection counts as broken after so many seconds without a byte."""
 
     attempts: int = 5
-    """In a row that bring nothing new."""
+    """The download is given up after so many attempts in a row without a new byte."""
 
     pause_s: float = 2.0
-    """Before the second attempt; it doubles each time."""
+    """Pause after an attempt that brought new bytes, seconds. It doubles with each attempt in a row that brought
+    none, up to 32 times."""
 
 
 def download(
     url: str, target: Path, progress: Progress, sha256: str | None = None, patience: Patience = Patience()
 ) -> str:
-    """Download a file, going on where an earlier attempt broke off, and put it in its place whole.
+    """Download a file, resuming where an earlier attempt broke off. The target appears only when it is complete.
 
     Args:
-        url: where it lies. Only a mirror that the user chose may be without HTTPS; no redirect leads away from HTTPS.
-        target: where it goes; `NAME.part` and `NAME.part.json` beside it hold what is half there.
-        progress: receives how many bytes are there, of how many if the server says.
-        sha256: what it must be, if that is known.
-        patience: with the server.
+        url: address of the file, with HTTP or HTTPS; a redirect from HTTPS to HTTP is refused.
+        target: path of the downloaded file; `NAME.part` and `NAME.part.json` beside it hold an incomplete download.
+        progress: receives how many bytes have been downloaded, and the total if the server sends it.
+        sha256: the SHA-256 that the file must have, as hex; None if it isn't known.
+        patience: how long to wait for the server, and how often to try again.
 
     Returns:
-        Its SHA-256.
+        The file's SHA-256, as hex.
 
     Raises:
-        InputError: the file isn't the one that was expected.
-        Unreachable: no connection could be begun; that is told at once, unless the download was under way.
-        SamplepackError: the server doesn't give it.
-        OSError: it can't be written.
+        InputError: the file's SHA-256 isn't `sha256`.
+        Unreachable: the first attempt couldn't establish a connection; there is no second one then.
+        SamplepackError: the server refuses the file, or attempts in a row bring nothing new.
+        OSError: the file can't be written.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = _Part(target.with_name(f"{target.name}.part"), url)
@@ -68,13 +69,13 @@ def download(
         try:
             _attempt(url, part, progress, patience)
             break
-        except (_Broken, Unreachable) as broken:
-            has_begun = has_begun or part.size > before or isinstance(broken, _Broken)
+        except (_Broken, Unreachable) as error:
+            has_begun = has_begun or part.size > before or isinstance(error, _Broken)
             if not has_begun:
                 raise
             attempts = 0 if part.size > before else attempts + 1
             if attempts >= patience.attempts:
-                raise SamplepackError(f"{url}: {broken}; what is there is kept, run it again to go on") from broken
+                raise SamplepackError(f"{url}: {error}; what has come is kept, run it again to go on") from error
             time.sleep(patience.pause_s * 2.0 ** min(attempts, 5))
     digest = sha256_of_file(part.path)
     if sha256 is not None and digest != sha256:
@@ -86,26 +87,26 @@ def download(
 
 
 class Unreachable(SamplepackError):
-    """No connection to the server could be begun: there is no network, no such host, or nothing listens there."""
+    """No connection to the server could be established: there is no network, no such host, or nothing listens there."""
 
 
 class _Broken(Exception):
-    """The connection didn't bring the whole file; another attempt may."""
+    """An attempt ended before the file was complete; another attempt may complete it."""
 
 
 class _Part:
-    """What is there of a file, and of which one."""
+    """An incomplete download: its bytes so far, and the address and version of the file that they belong to."""
 
     def __init__(self, path: Path, url: str) -> None:
         self.path, self.url = path, url
         self.name = path.name.removesuffix(".part")
-        self._about = path.with_name(f"{path.name}.json")
+        self._metadata_path = path.with_name(f"{path.name}.json")
         self.validator = ""
-        """What the server calls this version of the file; empty where there is nothing to go on with."""
+        """The server's ETag or date of the file that the bytes belong to; empty where the download can't be resumed."""
         try:
-            about = json.loads(self._about.read_bytes())
-            if about["url"] == url and path.is_file():
-                self.validator = str(about["validator"])
+            metadata = json.loads(self._metadata_path.read_bytes())
+            if metadata["url"] == url and path.is_file():
+                self.validator = str(metadata["validator"])
         except (OSError, ValueError, KeyError, TypeError):
             pass
 
@@ -114,35 +115,35 @@ class _Part:
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def begin(self, validator: str) -> None:
-        """Empty, of a version of the file."""
+        """Start an empty download of one version of the file."""
         self.path.write_bytes(b"")
         self.validator = validator
-        write_aside(self._about, json.dumps({"url": self.url, "validator": validator}).encode())
+        write_aside(self._metadata_path, json.dumps({"url": self.url, "validator": validator}).encode())
 
     def forget(self) -> None:
-        """Begin anew the next time."""
+        """Remove the incomplete download, so that the next attempt starts from the first byte."""
         self.path.unlink(missing_ok=True)
-        self._about.unlink(missing_ok=True)
+        self._metadata_path.unlink(missing_ok=True)
         self.validator = ""
 
 
 def _attempt(url: str, part: _Part, progress: Progress, patience: Patience) -> None:
     import requests
 
-    go_on = bool(part.validator) and part.size > 0
+    is_resumed = bool(part.validator) and part.size > 0
     headers = {"Accept-Encoding": "identity", "User-Agent": "samplepack"}
-    if go_on:
+    if is_resumed:
         headers |= {"Range": f"bytes={part.size}-", "If-Range": part.validator}
     try:
-        with contextlib.closing(_get(url, headers, patience)) as answer:
-            if answer.status_code == 416:  # it has grown shorter, or was there whole and never renamed
+        with contextlib.closing(_get(url, headers, patience)) as response:
+            if response.status_code == 416:  # the file is shorter now, or was complete but not renamed
                 part.forget()
                 raise _Broken("the server has another file now")
-            if answer.status_code in _TRANSIENT:
-                raise _Broken(f"the server answers {answer.status_code} {answer.reason}")
-            if answer.status_code not in (200, 206):
-                raise SamplepackError(f"{url}: the server answers {answer.status_code} {answer.reason}")
-            _receive(url, answer, part, progress)
+            if response.status_code in _TRANSIENT:
+                raise _Broken(f"the server answers {response.status_code} {response.reason}")
+            if response.status_code not in (200, 206):
+                raise SamplepackError(f"{url}: the server answers {response.status_code} {response.reason}")
+            _receive(url, response, part, progress)
     except requests.exceptions.RequestException as error:
         if (cause := _connection_problem(error)) is not None:
             raise Unreachable(f"{urlsplit(url).hostname} can't be reached: {cause}") from error
@@ -150,64 +151,64 @@ def _attempt(url: str, part: _Part, progress: Progress, patience: Patience) -> N
 
 
 def _get(url: str, headers: dict[str, str], patience: Patience) -> requests.Response:
-    """The answer to a request, its redirects followed."""
+    """Send a request and follow its redirects."""
     import requests
 
     address = url
     with requests.Session() as session:
         for _ in range(_MOST_REDIRECTS):
             try:
-                answer = session.get(
+                response = session.get(
                     address, headers=headers, stream=True, timeout=patience.stall_s, allow_redirects=False
                 )
-            except ValueError as error:  # requests reads the address that a redirect leads to, too
-                raise SamplepackError(f"{address}: this, or where it leads to, is no valid address: {error}") from error
-            if answer.next is None:
-                return answer
-            answer.close()
-            address = answer.next.url or ""
+            except ValueError as error:  # requests also parses the address of a redirect
+                raise SamplepackError(f"{address}: no valid address, or redirects to none: {error}") from error
+            if response.next is None:
+                return response
+            response.close()
+            address = response.next.url or ""
             if urlsplit(url).scheme == "https" and urlsplit(address).scheme != "https":
                 raise SamplepackError(f"{url}: the server leads away from HTTPS, to {address}")
-    raise SamplepackError(f"{url}: the server leads from one address to the next without end")
+    raise SamplepackError(f"{url}: the server redirects from one address to the next without end")
 
 
-def _receive(url: str, answer: requests.Response, part: _Part, progress: Progress) -> None:
-    """Write down what the server sends."""
-    announced = answer.headers.get("Content-Length", "")
-    length = int(announced) if announced.isdecimal() else None
+def _receive(url: str, response: requests.Response, part: _Part, progress: Progress) -> None:
+    """Append a response to the incomplete download, which starts anew if the server sends the whole file."""
+    content_length = response.headers.get("Content-Length", "")
+    length = int(content_length) if content_length.isdecimal() else None
     start = part.size
-    if answer.status_code == 206:
-        is_next = answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
-        if not is_next or _validator(answer) not in ("", part.validator):
+    if response.status_code == 206:
+        is_next = response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        if not is_next or _validator(response) not in ("", part.validator):
             part.forget()
-            raise _Broken("the server sends another part than was asked for")
+            raise _Broken("the server sends another part than the one requested")
     else:
-        part.begin(_validator(answer))
+        part.begin(_validator(response))
         start = 0
-    whole = None if length is None else start + length
-    if max(whole or 0, start) > _MOST_BYTES:
+    total = None if length is None else start + length
+    if max(total or 0, start) > _MOST_BYTES:
         raise SamplepackError(f"{url}: larger than {_MOST_BYTES >> 30} GiB, which no checkpoint is")
     received = start
     with part.path.open("ab") as file:
-        for block in answer.iter_content(_BLOCK):
+        for block in response.iter_content(_BLOCK):
             file.write(block)
             file.flush()
             received += len(block)
             if received > _MOST_BYTES:
                 raise SamplepackError(f"{url}: larger than {_MOST_BYTES >> 30} GiB, which no checkpoint is")
-            progress(part.name, received, whole)
-    if whole is not None and received != whole:
-        raise _Broken(f"the connection broke off after {received} of {whole} bytes")
+            progress(part.name, received, total)
+    if total is not None and received != total:
+        raise _Broken(f"the connection broke off after {received} of {total} bytes")
 
 
-def _validator(answer: requests.Response) -> str:
-    """What tells this version of a file from another; a weak ETag doesn't."""
-    tag = answer.headers.get("ETag", "")
-    return tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
+def _validator(response: requests.Response) -> str:
+    """The header that identifies the version of a file: a strong ETag, else Last-Modified; empty without either."""
+    tag = response.headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
 
 
 def _connection_problem(error: requests.exceptions.RequestException) -> str | None:
-    """Why a connection couldn't be begun; None where it could, and broke later."""
+    """Why a connection couldn't be established; None where it was established and broke later."""
     import requests
     from urllib3.exceptions import NewConnectionError
 

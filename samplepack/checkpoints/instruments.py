@@ -1,4 +1,4 @@
-"""Instruments that a checkpoint knows by name: found whatever their case, and proposed for a common word."""
+"""Looking up a checkpoint's instruments by name, whatever its case; similar ones are proposed for an unknown name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from samplepack.models.latent import Latent
 _MOST_PROPOSED = 4
 
 _LEAST_SIMILARITY = 0.8
-"""`SequenceMatcher.ratio` of two spellings of one word: gitar and guitar have 0.91, paino and piano 0.8."""
+"""Least `SequenceMatcher.ratio` of a misspelled word and the right one: gitar and guitar have 0.91, paino and piano
+0.8."""
 
 _COMMON_WORDS = {
     "bell": ("bell", "glockenspiel", "celesta", "music box"),
@@ -40,21 +41,21 @@ _COMMON_WORDS = {
     "voice": ("voice", "choir"),
     "woodwind": ("flute", "clarinet", "oboe", "bassoon", "piccolo", "english horn", "sax"),
 }
-"""What people ask for (in the singular) → words in the names of instruments, those that fit best first."""
+"""Common word, in the singular → words that occur in names of instruments, the best match first."""
 
 
 def find_instrument(name: str, checkpoint: Checkpoint) -> tuple[str, Latent]:
-    """Look up an instrument that a checkpoint knows.
+    """Look up an instrument of a checkpoint.
 
     Args:
-        name: of the instrument, in upper or lower case.
-        checkpoint: which knows it.
+        name: the instrument's name, in upper or lower case.
+        checkpoint: the checkpoint to look in.
 
     Returns:
         The name as the checkpoint spells it, and its latent, float32, shape (latent_dim,).
 
     Raises:
-        InputError: the checkpoint knows no such instrument; the message proposes some where the name suggests any.
+        InputError: the checkpoint has no such instrument; the message proposes similar ones where there are any.
     """
     known = read_instruments(checkpoint)
     if not known:
@@ -69,31 +70,31 @@ def find_instrument(name: str, checkpoint: Checkpoint) -> tuple[str, Latent]:
 
 
 def similar_instruments(name: str, known: Iterable[str]) -> list[str]:
-    """The known instruments that a name may mean, the likeliest first.
+    """The known instruments that a name may refer to, the likeliest first.
 
-    They are those in whose names its words occur (`bass` in `Fretless Bass`, not in `Bassoon`) and those that a common
-    word stands for (`brass`), else those of nearly its spelling.
+    An instrument matches if its name has all words of `name` (`bass` matches `Fretless Bass`, not `Bassoon`), or those
+    of an entry in the table of common words. If none matches, the last word alone is tried, then similar spellings.
     """
     words_of = {known_name: _words(known_name) for known_name in known}
-    asked = _words(name)
-    for words in (asked, asked[-1:]):  # without its last word, `jazz piano` is no piano
+    query_words = _words(name)
+    for words in (query_words, query_words[-1:]):  # the last word of `jazz piano` is the instrument
         phrases = [words, *map(_words, _COMMON_WORDS.get(" ".join(words), ()))]
-        found = [n for phrase in phrases if phrase for n, of_name in words_of.items() if set(phrase) <= set(of_name)]
-        if found:
-            return list(dict.fromkeys(found))
+        matches = [n for phrase in phrases if phrase for n, own in words_of.items() if set(phrase) <= set(own)]
+        if matches:
+            return list(dict.fromkeys(matches))
     spellings: dict[str, list[str]] = {}
-    for known_name, of_name in words_of.items():
-        for spelling in {" ".join(of_name), *of_name}:
+    for known_name, name_words in words_of.items():
+        for spelling in {" ".join(name_words), *name_words}:
             spellings.setdefault(spelling, []).append(known_name)
-    written = " ".join(asked)
-    # Few slips of a finger hit the ends of a word, while other words often differ there: lute and flute.
-    candidates = [spelling for spelling in spellings if (spelling[:1], spelling[-1:]) == (written[:1], written[-1:])]
-    near = difflib.get_close_matches(written, candidates, n=1, cutoff=_LEAST_SIMILARITY)
-    return spellings[near[0]] if near else []
+    query = " ".join(query_words)
+    # Typing errors are rare at the ends of a word, while different words often differ there: lute and flute.
+    candidates = [spelling for spelling in spellings if (spelling[:1], spelling[-1:]) == (query[:1], query[-1:])]
+    closest = difflib.get_close_matches(query, candidates, n=1, cutoff=_LEAST_SIMILARITY)
+    return spellings[closest[0]] if closest else []
 
 
 def _words(name: str) -> list[str]:
-    """The words of a name in lower case and the singular, as far as an s tells."""
+    """The words of a name in lower case, without the s of a plural."""
     words = re.findall(r"\w+", name.casefold())
     return [word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in words]
 

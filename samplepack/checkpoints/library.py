@@ -35,38 +35,42 @@ from samplepack.models.config import GANSynthConfig, shape_problems
 STARTER = Path(__file__).parent.parent / "starter"
 
 PUBLISHED: dict[str, str | None] = {"acoustic_only": None, "all_instruments": None}
-"""Magenta's checkpoints, which `fetch` downloads → the SHA-256 of the zip, where it is known."""
+"""Name of a checkpoint that Magenta has published → SHA-256 of its zip; None where it isn't known."""
 
 MIRROR_VARIABLE = "SAMPLEPACK_MIRROR"
-"""The environment variable that names another address to fetch checkpoints from."""
+"""The environment variable that holds the address of a mirror to fetch checkpoints from."""
 
 _PUBLISHED_AT = "https://storage.googleapis.com/magentadata/models/gansynth"
 
 _CONVERSION = 1
-"""Counts up whenever a conversion of the same files would give another result."""
+"""Revision of the conversion: counts up whenever the same files would be converted to another result."""
 
 
 @dataclass(frozen=True)
 class MagentaCheckpoint:
-    """A Magenta folder or zip that hasn't been converted yet: what it says without TensorFlow."""
+    """A Magenta checkpoint that hasn't been converted yet: what can be read of it without TensorFlow."""
 
     name: str
+    """The name or path by which a recipe refers to it."""
+
     path: Path
+    """Its folder or zip."""
+
     converted: Path
     """The folder that `convert` will write."""
 
     latent_dim: int | None
-    """Length of a latent, where `experiment.json` says it."""
+    """Length of a latent; None where `experiment.json` lacks it."""
 
     rate_hz: int
-    """Rate of the sound that it makes."""
+    """Sample rate of its sound."""
 
     pitches: range = range(magenta.PITCHES[0], magenta.PITCHES[1] + 1)
     """The pitches that it can play, MIDI."""
 
 
 def names() -> dict[str, Path]:
-    """Every checkpoint that a recipe can name, and its folder."""
+    """Name → folder of every checkpoint that a recipe can refer to by name."""
     library = user_folder("checkpoints")
     imported = sorted(f for f in library.iterdir() if (f / CONFIG).is_file()) if os.path.isdir(library) else []
     return {
@@ -76,19 +80,22 @@ def names() -> dict[str, Path]:
 
 
 def is_path(reference: str) -> bool:
-    """Whether a recipe names a checkpoint by its path, rather than by its name."""
+    """Whether a reference to a checkpoint is a path rather than a name."""
     return "/" in reference or "\\" in reference or reference.endswith(".zip")
 
 
 def resolve(reference: str, beside: Path) -> Checkpoint | MagentaCheckpoint:
-    """The checkpoint that a name or path stands for, without TensorFlow.
+    """Find the checkpoint that a name or path refers to. Doesn't import TensorFlow.
 
     Args:
         reference: a name (`starter`, or one that was imported), or a path (one with a slash in it, or to a zip).
         beside: the folder that paths are relative to.
 
+    Returns:
+        The checkpoint; a `MagentaCheckpoint` where it is one of Magenta's that hasn't been converted yet.
+
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: there is no such checkpoint, or it is damaged.
     """
     if not is_path(reference):
         known = names()
@@ -110,27 +117,27 @@ def resolve(reference: str, beside: Path) -> Checkpoint | MagentaCheckpoint:
     layout = magenta.find_layout(path, reference)
     converted = user_folder("converted") / _fingerprint(path, layout)
     if converted.is_dir():
-        with contextlib.suppress(InputError):  # a cache: what is damaged in it is made anew
+        with contextlib.suppress(InputError):  # a damaged entry of the cache is converted again
             return read_checkpoint(converted, reference)
     return MagentaCheckpoint(reference, path, converted, layout.latent_dim, layout.rate_hz)
 
 
 def as_native(found: Checkpoint | MagentaCheckpoint) -> Checkpoint:
-    """A checkpoint of samplepack's own format; one of Magenta's is converted for it, which imports TensorFlow.
+    """Convert a checkpoint of Magenta's to samplepack's own format, which imports TensorFlow; others stay as they are.
 
     Raises:
-        InputError: the weights are damaged or don't fit each other.
+        InputError: the weights are damaged, or their shapes contradict each other.
     """
     if isinstance(found, Checkpoint):
         return found
     if found.converted.is_dir():
-        with contextlib.suppress(InputError):  # a cache: what is damaged in it is made anew
+        with contextlib.suppress(InputError):  # a damaged entry of the cache is converted again
             return read_checkpoint(found.converted, found.name)
     return convert(found, found.converted, found.name)
 
 
 def source(checkpoint: Checkpoint) -> str:
-    """Where a checkpoint came from, as far as that is known: for the lock file."""
+    """Where a checkpoint was fetched from, in words, for the lock file."""
     if checkpoint.folder == STARTER:
         return "comes with samplepack"
     return str(checkpoint.config.provenance.get("fetched_from", "not fetched by samplepack"))
@@ -142,11 +149,11 @@ def fetch(name: str, progress: Progress = silent, offline: bool = False) -> Chec
     Args:
         name: one of `PUBLISHED`.
         progress: receives how many bytes have been downloaded.
-        offline: take the zip from the folder of downloads, where the user has put it, and open no connection.
+        offline: open no connection; import the zip that the user has put into the folder of downloads.
 
     Raises:
-        InputError: it isn't published, is there already, or what came isn't a checkpoint.
-        SamplepackError: the server can't be reached, or doesn't give it.
+        InputError: the name isn't one of `PUBLISHED` or is taken, or the zip isn't a checkpoint.
+        SamplepackError: the server can't be reached, or doesn't send the zip.
     """
     if name not in PUBLISHED:
         raise InputError(f"'{name}' isn't published{did_you_mean(name, PUBLISHED)} (known: {', '.join(PUBLISHED)})")
@@ -156,11 +163,11 @@ def fetch(name: str, progress: Progress = silent, offline: bool = False) -> Chec
     file = user_folder("downloads") / f"{name}.zip"
     if offline:
         if not file.is_file():
-            raise InputError(f"'{name}' can't be had offline: {file} isn't there")
+            raise InputError(f"'{name}' can't be imported offline: {file} isn't there")
         return import_checkpoint(file, name, {"fetched_from": f"{file.name} (SHA-256 {sha256_of_file(file)})"})
     file.parent.mkdir(parents=True, exist_ok=True)
     with locked(file):
-        # It is there already where only the import was interrupted.
+        # The zip is there already if an earlier call was interrupted while it was imported.
         try:
             digest = sha256_of_file(file) if file.is_file() else download(address, file, progress, PUBLISHED[name])
         except Unreachable as error:
@@ -171,7 +178,7 @@ def fetch(name: str, progress: Progress = silent, offline: bool = False) -> Chec
         try:
             checkpoint = import_checkpoint(file, name, {"fetched_from": f"{address} (SHA-256 {digest})"})
         except InputError:
-            file.unlink()  # whatever came, it isn't what was asked for: the next fetch begins anew
+            file.unlink()  # it is no checkpoint: the next call downloads it again
             raise
         file.unlink()
         return checkpoint
@@ -190,13 +197,13 @@ def convert(
     """Write a Magenta checkpoint as one of samplepack's own. Imports TensorFlow.
 
     Args:
-        found: what to convert.
-        folder: where to write it.
-        name: of the checkpoint, for errors.
-        provenance: what else is known of where it came from.
+        found: the checkpoint to convert.
+        folder: the folder to write.
+        name: the name of the converted checkpoint.
+        provenance: further entries of the converted checkpoint's `provenance`.
 
     Raises:
-        InputError: the weights are damaged or don't fit each other.
+        InputError: the weights are damaged, or their shapes contradict each other.
     """
     start_backend()
     values, tensors = magenta.read(found.path, found.name)
@@ -210,25 +217,27 @@ def convert(
     if problems:
         raise InputError(*problems)
     require_finite(tensors, found.name)
-    whole = Config.model_validate(config.model_dump())
-    whole = whole.model_copy(update={"provenance": {**whole.provenance, **(provenance or {})}})
-    write_checkpoint(folder, whole, tensors)
+    native = Config.model_validate(config.model_dump())
+    native = native.model_copy(update={"provenance": {**native.provenance, **(provenance or {})}})
+    write_checkpoint(folder, native, tensors)
     return read_checkpoint(folder, name)
 
 
 def import_checkpoint(source: Path, name: str, provenance: Mapping[str, str] | None = None) -> Checkpoint:
-    """Put a checkpoint into the user's library, where recipes find it by name. One of Magenta's imports TensorFlow.
+    """Put a checkpoint into the user's library, where recipes find it by name.
+
+    A checkpoint of Magenta's is converted, which imports TensorFlow.
 
     Args:
-        source: a folder or a zip.
-        name: what recipes will call it.
-        provenance: what else is known of where one of Magenta's came from.
+        source: a checkpoint's folder, or a zip of Magenta's.
+        name: the name that recipes will use, at most 64 letters, digits, - and _.
+        provenance: further entries of the `provenance` of a converted checkpoint.
 
     Raises:
-        InputError: the name is taken or can't be one, or the checkpoint is damaged.
+        InputError: the name is taken or isn't valid, or the checkpoint is damaged.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
-        raise InputError(f"'{name}' can't be a checkpoint's name: letters, digits, - and _ make one")
+        raise InputError(f"'{name}' can't be a checkpoint's name; use letters, digits, - and _ only")
     if taken := names().get(name):
         raise InputError(f"a checkpoint is called '{name}' already, in {taken}")
     found = resolve(f"./{source.name}", source.parent)
@@ -242,7 +251,7 @@ def import_checkpoint(source: Path, name: str, provenance: Mapping[str, str] | N
 
 
 def _fingerprint(path: Path, layout: magenta.Layout) -> str:
-    """What the files of a Magenta checkpoint are, by their bytes; that of a zip is not that of its folder."""
+    """SHA-256 over a Magenta checkpoint's files and the conversion's revision; a zip and its folder differ."""
     digest = hashlib.sha256(f"{_CONVERSION} {layout.stage} {sorted(layout.experiment.items())}".encode())
     if path.is_dir():
         prefix = path / layout.prefix

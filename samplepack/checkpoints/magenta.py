@@ -1,7 +1,7 @@
-"""Magenta's own GANSynth checkpoints: a folder or a zip, read without Magenta, its data set or its graphs.
+"""Reading Magenta's own GANSynth checkpoints, folders or zips, without Magenta, its data set or its graphs.
 
-The layout is that of the published ones: `experiment.json` and `stage_NN` folders of TensorFlow 1 files, of which the
-highest stage counts. What sounds is the moving average of the generator's weights. Only `read` imports TensorFlow.
+The layout is that of the published ones: `experiment.json`, and `stage_NN` folders of TensorFlow 1 files, of which the
+highest stage is read. The weights are the moving averages of the generator's. Only `read` imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from samplepack.base.errors import InputError
 from samplepack.models.checkpoint import FAMILY
 
 PITCHES = (24, 84)
-"""The pitches that stand behind Magenta's 61 labels."""
+"""The lowest and the highest of the pitches that Magenta's 61 labels stand for, MIDI."""
 
 SAMPLE_RATE_HZ = 16000
 
@@ -40,7 +40,7 @@ _SETTINGS: dict[str, Any] = {
     "stable_stage_num_images": 800000,
     "transition_stage_num_images": 800000,
 }
-"""Numbers in `experiment.json`, and what they are where it doesn't say."""
+"""Numeric setting of `experiment.json` → its value where the file lacks it."""
 
 _ONLY = {
     "data_type": "mel",
@@ -52,7 +52,7 @@ _ONLY = {
     "simple_arch": False,
     "train_progressive": True,
 }
-"""Settings of which Magenta's published checkpoints have one value, and this reader knows no other."""
+"""Setting of `experiment.json` → the value that all published checkpoints have, the only one that can be read."""
 
 _DIVISORS = ("mag_normalizer_a", "p_normalizer_a")
 """Settings that the network's outputs are divided by."""
@@ -67,7 +67,7 @@ _MOST_SMALL_BYTES = 16 << 20
 _MOST_MEMBERS = 10_000
 
 _ENCRYPTED = 1
-"""The bit of a zip member's flags."""
+"""The bit of a zip member's flags that marks it as encrypted."""
 
 _TABLE_MAGIC = bytes.fromhex("57fb808b247547db")
 """The last eight bytes of a TensorFlow index file, which is a table of LevelDB's format."""
@@ -78,30 +78,34 @@ class Layout:
     """Where the parts of a Magenta checkpoint lie."""
 
     experiment: dict[str, Any]
-    """What `experiment.json` says; empty where there is none."""
+    """The settings in `experiment.json`; empty where there is none."""
 
     stage: int
-    """The highest stage."""
+    """The number of the highest stage."""
 
     prefix: PurePosixPath
     """The TensorFlow files' path without `.index` and the like, from the top of the folder or zip."""
 
     @property
     def latent_dim(self) -> int | None:
-        """Length of a latent, where the experiment says it."""
+        """Length of a latent; None where `experiment.json` lacks it."""
         return self.experiment.get("latent_vector_size")
 
     @property
     def rate_hz(self) -> int:
-        """Rate of its sound."""
+        """Sample rate of its sound."""
         return int(self.experiment.get("sample_rate", SAMPLE_RATE_HZ))
 
 
 def find_layout(path: Path, name: str) -> Layout:
-    """Look at a Magenta checkpoint, a folder or a zip, without reading its weights.
+    """Find the parts of a Magenta checkpoint, a folder or a zip, without reading its weights.
+
+    Args:
+        path: the folder or zip.
+        name: the checkpoint's name, for errors.
 
     Raises:
-        InputError: it isn't one, it lacks a part, or it has settings that this reader doesn't know.
+        InputError: it isn't a Magenta checkpoint, it lacks a part, or a setting isn't supported.
     """
 
     def wrong(what: str) -> InputError:
@@ -133,17 +137,17 @@ def find_layout(path: Path, name: str) -> Layout:
 
 
 def read(path: Path, name: str) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
-    """Read the weights that sound. Imports TensorFlow.
+    """Read the moving averages of the generator's weights. Imports TensorFlow.
 
     Args:
-        path: a folder or a zip, of which `find_layout` thinks well.
-        name: of the checkpoint, for errors.
+        path: a folder or a zip.
+        name: the checkpoint's name, for errors.
 
     Returns:
         The config of a GANSynth checkpoint, as `GANSynthConfig` takes it, and the tensors by name.
 
     Raises:
-        InputError: weights are missing, damaged or not finite, or don't fit each other or the experiment.
+        InputError: as for `find_layout`, or weights are missing or damaged, or contradict `experiment.json`.
     """
     layout = find_layout(path, name)
     if path.is_dir():
@@ -161,8 +165,8 @@ def _read(prefix: Path, layout: Layout, name: str) -> tuple[dict[str, Any], dict
         stored = reader.get_variable_to_shape_map()
         tensors: dict[str, NDArray[np.float32]] = {}
         for variable in stored:
-            if ours := _our_name(variable):
-                tensors[ours] = reader.get_tensor(variable)
+            if tensor_name := _our_name(variable):
+                tensors[tensor_name] = reader.get_tensor(variable)
         step = int(reader.get_tensor("global_step")) if "global_step" in stored else None
     except (tf.errors.OpError, RuntimeError, ValueError, TypeError, LookupError, OSError) as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -171,7 +175,7 @@ def _read(prefix: Path, layout: Layout, name: str) -> tuple[dict[str, Any], dict
 
 
 def _our_name(variable: str) -> str | None:
-    """The name under which a variable of Magenta's is kept; None where it doesn't sound."""
+    """The name of a tensor for a variable of Magenta's; None where it is no average of the generator's weights."""
     match = re.fullmatch(
         r"Generator/progressive_gan_generator/progressive_gan_block_(\d+)/(conv0|conv1|to_rgb)/"
         r"(?:conv2d/)?(kernel|bias)/ExponentialMovingAverage",
@@ -181,7 +185,7 @@ def _our_name(variable: str) -> str | None:
 
 
 def _config(layout: Layout, step: int | None, tensors: dict[str, Any], name: str) -> dict[str, Any]:
-    """The sizes that the tensors have, checked against what the experiment says."""
+    """The config of a checkpoint: sizes from the shapes of the tensors, checked against `experiment.json`."""
     settings = {**_SETTINGS, **layout.experiment}
     if not tensors:
         raise InputError(f"checkpoint '{name}': it holds no moving averages of GANSynth's generator")
@@ -192,8 +196,8 @@ def _config(layout: Layout, step: int | None, tensors: dict[str, Any], name: str
     start_frames, start_bins, inputs = tensors["block_1/conv0/kernel"].shape[:3]
     latent_dim = inputs - (PITCHES[1] - PITCHES[0] + 1)
     channels = [tensors[f"block_{b}/conv1/kernel"].shape[-1] for b in range(1, used + 1)]
-    found = {"latent_vector_size": latent_dim, "start_height": start_frames, "start_width": start_bins}
-    for key, value in found.items():
+    sizes = {"latent_vector_size": latent_dim, "start_height": start_frames, "start_width": start_bins}
+    for key, value in sizes.items():
         if layout.experiment.get(key, value) != value:
             raise InputError(
                 f"checkpoint '{name}': experiment.json says {key} {layout.experiment[key]}, the weights have {value}"
@@ -219,7 +223,7 @@ def _config(layout: Layout, step: int | None, tensors: dict[str, Any], name: str
 
 
 def _progress(step: int | None, blocks: int, settings: dict[str, Any]) -> float | None:
-    """How far progressive growing had come; None where nothing says. Source: Magenta's `networks.compute_progress`."""
+    """See `GANSynthConfig.progress`; None where the step isn't known. Source: Magenta's `networks.compute_progress`."""
     if step is None:
         return None
     stable, transition = settings["stable_stage_num_images"], settings["transition_stage_num_images"]
@@ -230,7 +234,7 @@ def _progress(step: int | None, blocks: int, settings: dict[str, Any]) -> float 
 
 @contextmanager
 def _opened(path: Path, name: str) -> Iterator[Path | zipfile.Path]:
-    """A folder or the inside of a zip, alike to walk through."""
+    """A folder, or the inside of a zip as a path with the same methods."""
     if path.is_dir():
         yield path
         return
@@ -256,7 +260,7 @@ def _opened(path: Path, name: str) -> Iterator[Path | zipfile.Path]:
 
 
 def _top(root: Path | zipfile.Path) -> Path | zipfile.Path | None:
-    """The folder that the stages lie in: the root or its only fitting child."""
+    """The folder that holds the stages: the root or the first child that does; None where there is none."""
     for candidate in (root, *(child for child in root.iterdir() if child.is_dir())):
         if any(_stage_number(child.name) is not None for child in candidate.iterdir() if child.is_dir()):
             return candidate
@@ -264,7 +268,7 @@ def _top(root: Path | zipfile.Path) -> Path | zipfile.Path | None:
 
 
 def _stage_number(folder_name: str) -> int | None:
-    match = re.fullmatch(r"stage_0{0,9}(\d{1,2})", folder_name)  # a stage is half a block: no network has 50
+    match = re.fullmatch(r"stage_0{0,9}(\d{1,2})", folder_name)  # a block has two stages, and no network has 50 blocks
     return int(match[1]) if match else None
 
 
@@ -275,7 +279,7 @@ def _highest_stage(top: Path | zipfile.Path) -> tuple[int, Path | zipfile.Path]:
 
 
 def _read_small(path: Path | zipfile.Path, wrong: Callable[[str], InputError]) -> bytes:
-    """A file that says little, however much a zip may blow it up."""
+    """Read a small file; a longer one is refused, also where a zip holds it compressed."""
     if not path.is_file():
         raise FileNotFoundError(str(path))
     with path.open("rb") as file:
@@ -300,7 +304,7 @@ def _read_experiment(top: Path | zipfile.Path, wrong: Callable[[str], InputError
             raise wrong(f"experiment.json says {key} {experiment[key]!r}; only {only!r} can be read")
     for key in (*_SETTINGS, "latent_vector_size", "start_height", "start_width"):
         value = experiment.get(key, 1)
-        # JSON as Python reads it has NaN, Infinity and integers of any length.
+        # Python's JSON reader also accepts NaN, Infinity and integers of any length.
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST_SETTING:
             raise wrong(f"experiment.json says {key} {value!r}, which is no number that it could be")
         if key in _DIVISORS and value == 0:
@@ -311,14 +315,14 @@ def _read_experiment(top: Path | zipfile.Path, wrong: Callable[[str], InputError
 
 
 def _extract(path: Path, prefix: PurePosixPath, folder: Path, name: str) -> Path:
-    """Unzip the files of one step, no more; returns their prefix."""
+    """Unzip the TensorFlow files of one step into a folder; returns the path of their prefix there."""
     with zipfile.ZipFile(path) as archive:
-        wanted = [
+        members = [
             m for m in archive.infolist() if m.filename == f"{prefix}.index" or m.filename.startswith(f"{prefix}.data-")
         ]
-        if sum(m.file_size for m in wanted) > _MOST_UNZIPPED_BYTES:
+        if sum(m.file_size for m in members) > _MOST_UNZIPPED_BYTES:
             raise InputError(f"checkpoint '{name}': unzipped it would take more than 4 GiB")
-        for member in wanted:
+        for member in members:
             target = folder / PurePosixPath(member.filename).name
             try:
                 with archive.open(member) as source, target.open("wb") as file:
