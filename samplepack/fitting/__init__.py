@@ -1,1 +1,1 @@
-"""Latents that sound like given notes."""
+"""Fitting latents to the sound of given notes."""

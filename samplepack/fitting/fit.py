@@ -1,4 +1,4 @@
-"""From sounds to latents: what `samplepack fit` does."""
+"""The two uses of `samplepack fit`: fitting the timbres of a recipe, and fitting one latent to sounds."""
 
 from __future__ import annotations
 
@@ -27,55 +27,63 @@ if TYPE_CHECKING:
     from samplepack.fitting.descent import Fitted
 
 _SAMPLES = 64000
-"""Length of a note where a checkpoint doesn't say it."""
+"""Length of a note, samples, where a checkpoint's config doesn't have it."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was fitted."""
+    """The result of one fit, without the latent."""
 
     name: str
-    """Of the timbre, or of the file that the latent was written to."""
+    """Name of the timbre, or path of the file that the latent was written to."""
 
     notes: int
-    """How many notes the latent is to be like."""
+    """How many notes the latent was fitted to."""
 
     nearest: str
-    """The known latent that is nearest to them."""
+    """The known latent that is nearest to the notes: an instrument's name, or `seed 17`."""
 
     nearest_db: float
-    """How far that is from them."""
+    """Distance of the nearest known latent from the notes, dB; see `Fitted.nearest_db`."""
 
     fitted_db: float
-    """How far the fitted one is."""
+    """Distance of the fitted latent from the notes, dB."""
 
 
 def fit_recipe(path: Path, progress: Progress = silent, allow_plugins: bool = False) -> list[Report]:
-    """Fit the timbres of a recipe that are `like` a sound and have no latent for it, and keep their latents beside it.
+    """Fit the timbres of a recipe that are `like` a sound, and write their latents to a file beside the recipe.
 
-    What is fitted already to these sounds, for this checkpoint, stays as it is.
+    A latent that has been fitted to the same sounds with the same checkpoint before stays as it is.
+
+    Args:
+        path: the recipe.
+        progress: receives how many steps of each fit are done.
+        allow_plugins: whether the recipe may load plug-ins.
+
+    Returns:
+        A report for each latent that was fitted.
 
     Raises:
-        InputError: what is wrong with the recipe, the sounds or the checkpoint.
+        InputError: the recipe, a sound or the checkpoint isn't valid.
     """
     if path.is_dir() or path.suffix.lower() in SOUND_SUFFIXES:
         raise InputError(f"{path}: sounds, not a recipe; say with --output which .npy file their latent goes to")
-    _opened(load_recipe(path, allow_plugins, fits_needed=False).checkpoint)  # from here on it's our format
+    _opened(load_recipe(path, allow_plugins, fits_needed=False).checkpoint)  # converts a checkpoint of Magenta's
     loaded = load_recipe(path, allow_plugins, fits_needed=False)
     checkpoint = loaded.native_checkpoint()
     likes = {name: timbre.like for name, timbre in loaded.recipe.timbres.items() if timbre.like}
     if not likes:
         raise InputError(f"{path}: no timbre is `like` a sound: nothing to fit")
-    kept = {like.written: like.fit for like in likes.values() if like.fit}
+    fits = {like.written: like.fit for like in likes.values() if like.fit}
     to_fit: dict[tuple[str, ...], tuple[str, Like]] = {}
     for name, like in likes.items():
         if not like.fit:
             to_fit.setdefault(like.written, (name, like))
     notes = _read_notes([like.files for _, like in to_fit.values()], checkpoint)
     reports = []
-    for (written, (name, like)), of_timbre in zip(to_fit.items(), notes, strict=True):
-        fitted = _fit(checkpoint, of_timbre, partial(progress, name))
-        kept[written] = Fit(
+    for (written, (name, like)), timbre_notes in zip(to_fit.items(), notes, strict=True):
+        fitted = _fit(checkpoint, timbre_notes, partial(progress, name))
+        fits[written] = Fit(
             like=written,
             sounds=like.digest,
             checkpoint=checkpoint.digest,
@@ -84,8 +92,8 @@ def fit_recipe(path: Path, progress: Progress = silent, allow_plugins: bool = Fa
             fitted_db=round(fitted.fitted_db, 2),
             latent=tuple(float(str(value)) for value in fitted.latent),
         )
-        write_fits(path, [kept[like.written] for like in likes.values() if like.written in kept])
-        reports.append(_report(name, of_timbre, fitted))
+        write_fits(path, [fits[like.written] for like in likes.values() if like.written in fits])
+        reports.append(_report(name, timbre_notes, fitted))
     return reports
 
 
@@ -93,13 +101,13 @@ def fit_sounds(sounds: Sequence[Path], reference: str, output: Path, progress: P
     """Fit one latent to sounds and write it as `.npy`, which a recipe can name with `latent`.
 
     Args:
-        sounds: files, and folders that stand for the sound files in them.
+        sounds: sound files, and folders of sound files.
         reference: the checkpoint, by name or path.
         output: the file to write.
         progress: receives how many steps of the fit are done.
 
     Raises:
-        InputError: what is wrong with the sounds or the checkpoint.
+        InputError: a sound or the checkpoint isn't valid, or `output` isn't an .npy file.
     """
     if output.suffix != ".npy":
         raise InputError(f"{output}: a latent is written as .npy; call it {output.name}.npy")
@@ -114,23 +122,27 @@ def fit_sounds(sounds: Sequence[Path], reference: str, output: Path, progress: P
 
 def _opened(found: Checkpoint | library.MagentaCheckpoint) -> Checkpoint:
     if isinstance(found, library.MagentaCheckpoint):
-        _start_backend()  # before what converts it does, for rendering
+        _start_backend()  # first, since the conversion would start the backend with one thread an operation
     return library.as_native(found)
 
 
 def _start_backend() -> None:
-    """A fit is one step after the other: all cores share each operation."""
+    """Start the backend with all cores on each operation, since the steps of a fit can't run in parallel."""
     start_backend(threads_an_op=os.cpu_count() or 1)
 
 
 def _read_notes(files: Sequence[Sequence[Path]], checkpoint: Checkpoint) -> list[list[OneNote]]:
-    """The notes of several lists of files, or the problems of all of them."""
+    """Read the notes of several lists of sound files.
+
+    Raises:
+        InputError: the problems of all files that aren't valid.
+    """
     samples = int((checkpoint.config.model_extra or {}).get("samples", _SAMPLES))
     problems: list[Problem] = []
     notes: list[list[OneNote]] = []
-    for of_timbre in files:
+    for timbre_files in files:
         notes.append([])
-        for file in of_timbre:
+        for file in timbre_files:
             try:
                 notes[-1].append(read_note(file, checkpoint.rate_hz, samples, checkpoint.pitches))
             except InputError as error:
