@@ -1,10 +1,19 @@
 """samplepack: sampler instruments from recipes in git.
 
-samplepack.check("recipes/bell.yaml")      every problem of a recipe
-samplepack.build("recipes/bell.yaml")      make its pack
-samplepack.verify("output/bell")           measure the pack
-samplepack.diff("a.yaml", "b.yaml")        what changed, in a musician's words
-samplepack.load("starter")                 a checkpoint to play notes and clips with
+The functions of the command line, from Python:
+
+    >>> import samplepack
+    >>> samplepack.check("bell.yaml")                      # every problem of a recipe
+    []
+    >>> (built,) = samplepack.build("bell.yaml")           # its pack
+    >>> built.folder.as_posix(), len(built.manifest.instruments)
+    ('output/bell', 1)
+    >>> [report.problems for report in samplepack.verify(built.folder)]
+    [[]]
+    >>> samplepack.diff("bell.yaml", built.folder).to_render
+    0
+    >>> samplepack.load("starter").render(7, pitch=60)     # a checkpoint to play notes and clips with
+    <Rendered 'seed 7, pitch 60': 4.00 s, 16000 Hz, mono>
 """
 
 from __future__ import annotations

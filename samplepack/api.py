@@ -55,7 +55,7 @@ from samplepack.clips.studio import Studio, check_pitches
 from samplepack.documents.problems import messages_in
 from samplepack.finishing import process
 from samplepack.finishing.effects import Effect, Step
-from samplepack.finishing.finish import Finishing, finish_key
+from samplepack.finishing.finish import finish_key
 from samplepack.models.backend import device_of
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import Engine
@@ -375,12 +375,9 @@ class Player:
         """
         pitch = self._checked_pitch(pitch)
         sound, chain = _checked_settings(effects, channels)
-        rate_hz = sound.rate_for(self.checkpoint.rate_hz)
         key = key_notes(self.latent(timbre), pitch, sound, self.checkpoint.digest, self._studio.engine)
         raws = list(self._studio.render([key]))
-        tail_s = process.tail_s(chain, rate_hz)
-        how = Finishing(chain, rate_hz, tail_s, sound.tune, sound.loop == "auto", 1, len(key))
-        (finished,) = finish_key(raws, pitch, how)
+        (finished,) = finish_key(raws, pitch, sound.finishing(chain, self.checkpoint.rate_hz))
         loop = finished.looped.loop
         return _note(
             finished.looped.audio,

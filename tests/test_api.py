@@ -30,6 +30,7 @@ def test_examples_in_docstrings_run(module, player, tmp_path, monkeypatch):
     examples = [test for test in doctest.DocTestFinder().find(module) if test.examples]
     assert examples
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "bell.yaml").write_text("recipe: 1\nname: Bell\npitches: [60]\ntimbres: {Glass: 7}\n")
     monkeypatch.setattr(samplepack, "load", lambda checkpoint: player)  # the network is read once
     runner = doctest.DocTestRunner()
     for example in examples:
@@ -116,6 +117,7 @@ def test_between_two_timbres_lies_an_arc(player):
 
 def test_a_checkpoint_is_loaded_by_name_path_or_text_with_a_slash(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "bell.yaml").write_text("recipe: 1\nname: Bell\npitches: [60]\ntimbres: {Glass: 7}\n")
     Path("own").symlink_to(STARTER)
     digest = samplepack.load("starter").checkpoint.digest
     for checkpoint in (STARTER, str(STARTER), Path("own"), "./own"):
@@ -126,7 +128,7 @@ def test_a_checkpoint_is_loaded_by_name_path_or_text_with_a_slash(tmp_path, monk
 
 def test_the_network_is_loaded_once(player, monkeypatch):
     player.render(7, pitch=61)
-    monkeypatch.setattr("samplepack.models.engine.importlib.import_module", None)
+    monkeypatch.setattr("samplepack.api.load_model", None)
     assert len(player.render(8, pitch=62)) == 64000
 
 

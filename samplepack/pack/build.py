@@ -16,8 +16,7 @@ from samplepack.base.files import aside_of, locked, settle, sha256_of_file, user
 from samplepack.base.parallel import Map, threads
 from samplepack.base.progress import Progress, Task, silent
 from samplepack.clips.clip import play
-from samplepack.finishing import process
-from samplepack.finishing.finish import Finishing, finish_key
+from samplepack.finishing.finish import finish_key
 from samplepack.models.backend import device_of
 from samplepack.models.engine import Engine, Precision
 from samplepack.pack.identity import inputs_digest
@@ -43,7 +42,6 @@ from samplepack.pack.write import (
     write_instrument,
     write_metadata,
 )
-from samplepack.recipe import Recipe
 from samplepack.rendering.cache import Cache
 from samplepack.rendering.plan import Note
 from samplepack.rendering.render import render
@@ -224,7 +222,9 @@ def _finish_keys(
     Returns:
         For each instrument its keys, from the lowest.
     """
-    settings = finishing_settings(plan.loaded.recipe, plan.checkpoint.rate_hz)
+    recipe = plan.loaded.recipe
+    velocity_layers = recipe.velocity.layers if recipe.velocity else 1
+    settings = recipe.sound.finishing(recipe.effects, plan.checkpoint.rate_hz, velocity_layers)
 
     def finish(numbered: tuple[int, list[tuple[Note, Audio]]]) -> _KeyResult:
         number, notes = numbered
@@ -246,25 +246,6 @@ def _finish_keys(
                 results[-1].append(result)
                 task.advance(len(planned.keys[0]))
     return results
-
-
-def finishing_settings(recipe: Recipe, native_hz: int) -> Finishing:
-    """How a recipe wants its notes finished.
-
-    Args:
-        recipe: the recipe.
-        native_hz: samples per second of the checkpoint's notes.
-    """
-    rate_hz = recipe.sound.rate_for(native_hz)
-    return Finishing(
-        recipe.effects,
-        rate_hz,
-        process.tail_s(recipe.effects, rate_hz),
-        recipe.sound.tune,
-        recipe.sound.loop == "auto",
-        recipe.velocity.layers if recipe.velocity else 1,
-        2 if recipe.sound.channels == "stereo" else 1,
-    )
 
 
 def _built_before(folder: Path, inputs: str, map_: Map) -> Manifest | None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 
 from samplepack.documents.problems import wrong
+from samplepack.finishing import process
 from samplepack.finishing.effects import Effect, Step
+from samplepack.finishing.finish import Finishing
 from samplepack.formats import WRITERS
 from samplepack.models.latent import Interpolation, Spacing
 from samplepack.recipe.clips import Clip
@@ -138,6 +141,25 @@ class Sound(Model):
     def rate_for(self, native_hz: int) -> int:
         """The rate in Hz, for a checkpoint of a native rate."""
         return native_hz if self.rate_hz == "native" else self.rate_hz
+
+    def finishing(self, effects: Sequence[Effect], native_hz: int, velocity_layers: int = 1) -> Finishing:
+        """The settings by which notes are finished into sound files.
+
+        Args:
+            effects: in order.
+            native_hz: samples per second of the checkpoint's notes.
+            velocity_layers: how many layers of brightness and level a single render becomes.
+        """
+        rate_hz = self.rate_for(native_hz)
+        return Finishing(
+            effects,
+            rate_hz,
+            process.tail_s(effects, rate_hz),
+            self.tune,
+            self.loop == "auto",
+            velocity_layers,
+            2 if self.channels == "stereo" else 1,
+        )
 
     @model_validator(mode="after")
     def _possible(self) -> Sound:
