@@ -42,10 +42,10 @@ def batches_at_once(device: Device) -> int:
 def device_of(wanted: Literal["auto", "cpu", "gpu"]) -> Device:
     """The device to render on: for `auto` a GPU where the backend finds one, else the CPU.
 
-    The backend is imported only where the machine seems to have an NVIDIA GPU, or one is asked for.
+    The backend is imported only where the machine seems to have an NVIDIA GPU, or `gpu` is wanted.
 
     Raises:
-        InputError: a GPU is asked for, and the backend finds none.
+        InputError: `gpu` is wanted, and the backend finds none.
     """
     if wanted == "cpu" or (wanted == "auto" and not os.path.exists("/dev/nvidiactl")):
         return "cpu"
@@ -76,7 +76,7 @@ def start_backend(threads_an_op: int = 1) -> None:
             more than one, the bits of sums depend on the number.
 
     Raises:
-        InputError: as of `backend`.
+        InputError: `KERAS_BACKEND` is neither `tensorflow` nor `jax`.
     """
     os.environ["KERAS_BACKEND"] = backend()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # JAX, where it is imported first, sets it to 1

@@ -46,7 +46,7 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     family: str
-    """The kind of network: `gansynth`, the only one that there is so far."""
+    """The kind of network; `gansynth` is the only one so far."""
 
     latent_dim: int = Field(gt=0)
     """Length of a latent."""
@@ -76,7 +76,7 @@ class Checkpoint:
     """A checkpoint on disk whose digest has been verified; its tensors aren't read yet."""
 
     name: str
-    """The name or path that a recipe gives it."""
+    """The name or path by which a recipe refers to it."""
 
     folder: Path
     """The folder of `config.json` and `weights.safetensors`."""
@@ -85,7 +85,7 @@ class Checkpoint:
 
     @property
     def digest(self) -> str:
-        """Identifies the checkpoint's sound, whatever its name and place: part of the key of each cached note."""
+        """SHA-256 that identifies the checkpoint's sound, whatever its name and folder; part of a cached note's key."""
         return self.config.digest
 
     @property
@@ -145,9 +145,9 @@ def config_problems(error: ValidationError, name: str, source: str = CONFIG) -> 
     """A line for each problem of a config.
 
     Args:
-        error: of its validation.
-        name: the checkpoint's.
-        source: what the config was read from.
+        error: the error of the config's validation.
+        name: the checkpoint's name.
+        source: the file that the config was read from.
     """
     return [
         Problem(f"checkpoint '{name}': {source}: {'.'.join(map(str, e['loc']))}: {e['msg']}") for e in error.errors()
@@ -160,8 +160,8 @@ def write_checkpoint(
     """Write a checkpoint folder, whole or not at all; the digest in its config is computed here.
 
     Args:
-        folder: is created; an earlier checkpoint in its place is replaced.
-        config: its digest is ignored.
+        folder: the folder to write; an earlier checkpoint in its place is replaced.
+        config: the config to write; its digest is ignored.
         tensors: weights by name.
         notices: name → content of further files, such as licences, that belong to the weights.
     """
@@ -199,7 +199,7 @@ def read_tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
 
 
 def read_instruments(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
-    """Read the latents that a checkpoint has names for, and no other weight.
+    """Read the latents of a checkpoint's instruments, and no other weight.
 
     Returns:
         Name → latent, float32, shape (latent_dim,).
@@ -228,7 +228,7 @@ def require_finite(tensors: Tensors, name: str) -> None:
     """Check that all weights are finite numbers.
 
     Raises:
-        InputError: one isn't; the message names the checkpoint and the tensor.
+        InputError: a weight isn't finite; the message names the checkpoint and the tensor.
     """
     for tensor_name, tensor in tensors.items():
         if not np.isfinite(tensor).all():

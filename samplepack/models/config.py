@@ -48,12 +48,12 @@ class Decoder(BaseModel):
 
 
 class Templates(BaseModel):
-    """Images of a harmonic tone at each pitch, shown to the later blocks beside their features."""
+    """Images of a harmonic tone at each pitch, which the later blocks take beside their features."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     from_block: int = Field(ge=2)
-    """The first block that sees them."""
+    """The first block that takes templates."""
 
     channels: int = Field(gt=0)
     """How many images each pitch has."""
@@ -65,7 +65,7 @@ class GANSynthConfig(Config):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     latent_normalisation: Literal["none", "shell"] = "none"
-    """`shell`: a latent is divided by its root mean square first."""
+    """`shell`: each latent is divided by its root mean square before it enters the network."""
 
     frames: int = Field(gt=0)
     """Frames of the spectrogram at full size."""
@@ -95,7 +95,7 @@ class GANSynthConfig(Config):
         return self.pitches[1] - self.pitches[0] + 1
 
     def one_hot(self, labels: NDArray[np.integer]) -> NDArray[np.float32]:
-        """Pitches as the network is given them.
+        """Pitches as one-hot vectors, which the network takes.
 
         Args:
             labels: pitches counted from the lowest, shape (n,).
@@ -127,7 +127,7 @@ class GANSynthConfig(Config):
         return shapes
 
     def template_channels(self, block: int) -> int:
-        """How many channels of templates a block sees: 0 for blocks that see none."""
+        """How many channels of templates a block takes: 0 for blocks that take none."""
         return self.templates.channels if self.templates and block >= self.templates.from_block else 0
 
     def shares(self) -> dict[int, float]:
@@ -159,7 +159,7 @@ def shape_problems(config: GANSynthConfig, tensors: Tensors, name: str) -> list[
     Args:
         config: sizes of the network.
         tensors: weights by name.
-        name: the checkpoint's, for the messages.
+        name: the checkpoint's name, for the messages.
     """
     problems = []
     blocks = len(config.channels)

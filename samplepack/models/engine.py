@@ -10,7 +10,7 @@ from samplepack.base.errors import InputError
 from samplepack.models.backend import Device, backend
 
 ENGINE_REVISION = 5
-"""Counts up whenever the network's arithmetic changes: cached notes of another revision aren't used."""
+"""Revision of the network's arithmetic, counted up with each change. Cached notes of another revision aren't used."""
 
 
 Precision = Literal["float32", "bfloat16"]

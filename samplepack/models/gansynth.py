@@ -1,4 +1,4 @@
-"""GANSynth's generator: a latent and a pitch to a mel-IF spectrogram to sound.
+"""GANSynth's generator: from a latent and a pitch to a mel-IF spectrogram, and from that to sound.
 
 Source: Engel et al., "GANSynth: Adversarial Neural Audio Synthesis", ICLR 2019, and Magenta's `networks`. Images are
 NHWC with H = time and W = mel frequency. Weights are stored as Magenta stores them, without the runtime scale of
@@ -29,7 +29,7 @@ def read(checkpoint: Checkpoint) -> tuple[GANSynthConfig, Tensors]:
     """Read a checkpoint's config, and its weights by name.
 
     Raises:
-        InputError: the config is no GANSynth's, or a weight is missing, of another shape or not finite.
+        InputError: the config isn't one of GANSynth, or a weight is missing, of another shape or not finite.
     """
     config = gansynth_config(checkpoint)
     tensors = read_tensors(checkpoint)
@@ -52,7 +52,7 @@ class GANSynth:
         self.config = config
         self.notes_together = NOTES_TOGETHER[engine.device]
         self._map = threads(batches_at_once(engine.device))
-        self._room = Semaphore(batches_at_once(engine.device))  # threads of the caller's own call render, too
+        self._room = Semaphore(batches_at_once(engine.device))  # several threads of the caller may render at once
         self._device = f"{engine.device}:0"
         with keras.device(self._device):
             self.generator = Generator(config, tensors, engine)
@@ -64,7 +64,7 @@ class GANSynth:
         """Render notes as sound.
 
         A note's bits depend on its latent and pitch alone, not on n or on the other notes. Several threads may
-        call it at once; `batches_at_once` of them gain by it.
+        call it at once; up to `batches_at_once` of them render faster together.
 
         Args:
             latents: float32, shape (n, latent_dim).
@@ -74,7 +74,7 @@ class GANSynth:
             Waves, float32, shape (n, samples).
 
         Raises:
-            ValueError: a pitch lies outside those of the config.
+            ValueError: a pitch lies outside `config.pitches`.
         """
         return self._in_batches(self._synthesiser, latents, pitches)
 
@@ -92,7 +92,7 @@ class GANSynth:
         padding = -len(pitches) % size
         labels = np.asarray(pitches, "int32") - self.config.pitches[0]
         if np.any((labels < 0) | (labels >= self.config.pitch_count)):
-            # For a label below 0 NumPy would index from the other end, and give another pitch instead of an error.
+            # For a label below 0 NumPy would index from the end, and return another pitch instead of an error.
             raise ValueError(f"pitches from {self.config.pitches[0]} to {self.config.pitches[1]} alone can be rendered")
         codes = numpy_codes(self.config, np.asarray(latents, "float32"), labels)
         codes = np.pad(codes, [(0, padding), (0, 0)], mode="edge")
@@ -139,7 +139,7 @@ def spectrogram(config: GANSynthConfig, folded: Folded, code: Any, templates: An
         config: sizes of the network.
         folded: weights, as `fold` gives them, of all blocks up to the last with a share in the output.
         code: normalised latents and labels, shape (batch, latent_dim + pitch_count).
-        templates: those of each note's pitch, shape (batch, bins, channels); None where the network has none.
+        templates: the templates of each note's pitch, shape (batch, bins, channels); None where the network has none.
 
     Returns:
         float32, shape (batch, frames, bins, 2), within ±1.

@@ -1,7 +1,7 @@
 """The generator's arithmetic as functions of its weights, shared by rendering, fitting and training.
 
 Weights are stored as Magenta stores them, without the runtime scale of equalised learning rates; `fold` applies it,
-together with what the upsampling and the templates allow to compute once. Images are NHWC with H = time and W = mel
+together with what can be computed once for the upsampling and the templates. Images are NHWC with H = time and W = mel
 frequency. A block's channels, sizes and templates are read off its weights and inputs. Source: Engel et al., "GANSynth:
 Adversarial Neural Audio Synthesis", ICLR 2019, and Magenta's `networks`.
 """
@@ -20,7 +20,7 @@ from samplepack.models.config import GANSynthConfig
 from samplepack.models.latent import onto_shell
 
 Folded = dict[str, Any]
-"""Name → weight, as the functions below take them."""
+"""Name → weight, as `fold` prepares them."""
 
 NORM_EPSILON = 1e-8
 
@@ -37,7 +37,7 @@ def fold(tensors: Mapping[str, Any], channels: tuple[int, ...], use_winograd: bo
 
     Args:
         tensors: `block_{b}/{conv0|conv1|to_rgb}/{kernel|bias}` as stored; kernels (h, w, in, out).
-        channels: how many channels each block has, of the blocks to prepare, block 1 first.
+        channels: how many channels each of the blocks to prepare has, block 1 first.
         use_winograd: whether blocks of `winograd.LEAST_CHANNELS` channels or more are convolved by `winograd`, which
             changes the last bits.
     """
@@ -90,12 +90,12 @@ def code_of(latents: Any, one_hot: Any) -> Any:
 def numpy_codes(
     config: GANSynthConfig, latents: NDArray[np.float32], labels: NDArray[np.integer]
 ) -> NDArray[np.float32]:
-    """The input of block 1 in NumPy, which sums a row in the same order whatever other rows there are.
+    """The input of block 1 in NumPy, which sums a row in the same order whatever the other rows are.
 
     `code_of` does the same in Keras, where gradients are needed.
 
     Args:
-        config: whose `latent_normalisation` is applied.
+        config: the network's config, whose `latent_normalisation` is applied.
         latents: float32, shape (n, latent_dim).
         labels: pitches counted from the lowest, shape (n,).
 
@@ -129,9 +129,9 @@ def next_block(folded: Folded, number: int, x: Any, templates: Any = None) -> An
 
     Args:
         folded: weights, as `fold` gives them.
-        number: which block.
+        number: the block's number.
         x: features of the block below, shape (batch, frames, bins, channels).
-        templates: shape (batch, 2·bins, channels), where the block sees any.
+        templates: shape (batch, 2·bins, channels), where the block takes any.
 
     Returns:
         Shape (batch, 2·frames, 2·bins, channels of the block).
@@ -154,7 +154,7 @@ def next_block(folded: Folded, number: int, x: Any, templates: Any = None) -> An
         first, inner, last = (rows[:, None, :, i * channels : (i + 1) * channels] for i in range(3))
         x = activate(x + ops.concatenate([first, ops.repeat(inner, x.shape[1] - 2, axis=1), last], axis=1))
     else:
-        x = leaky(x)  # what follows a convolution at once is done with it
+        x = leaky(x)  # right after the convolution, so that the backend fuses the two
         x = pixel_norm(x if is_unfolded else unfold_upsampled(x))
     return _second_half(folded, name, x)
 
@@ -171,9 +171,9 @@ def to_rgb(folded: Folded, number: int, x: Any, templates: Any = None) -> Any:
 
     Args:
         folded: weights, as `fold` gives them.
-        number: of the block.
-        x: its features, shape (batch, frames, bins, channels).
-        templates: shape (batch, bins, channels), where the block sees any.
+        number: the block's number.
+        x: the block's features, shape (batch, frames, bins, channels).
+        templates: shape (batch, bins, channels), where the block takes any.
 
     Returns:
         Shape (batch, frames, bins, 2), within ±1.

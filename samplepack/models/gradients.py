@@ -17,7 +17,7 @@ def value_and_gradients(function: Function, tensors: Tensors) -> tuple[Any, Any,
     """A function's value and its gradients. Calls may be nested, for gradients of gradients.
 
     Args:
-        function: takes `tensors`; gives a scalar and any auxiliary result.
+        function: takes `tensors`; returns a scalar and any auxiliary result.
         tensors: float, by name.
 
     Returns:
@@ -51,7 +51,7 @@ def be_deterministic() -> None:
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function that takes and gives (nested) dicts and lists of tensors, of the same shapes in each call."""
+    """Compile a function of (nested) dicts and lists of tensors that have the same shapes in each call."""
     if keras.backend.backend() == "jax":
         import jax
 
