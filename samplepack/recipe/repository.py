@@ -1,4 +1,4 @@
-"""A folder for recipes in git, as `samplepack init` makes it."""
+"""The folder for recipes in git that `samplepack init` writes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ process:                                     # Pedalboard's effects, in order
 """
 
 _GITIGNORE = """\
-# What builds and trainings make: recipes and lock files are enough to make it again.
+# Packs, training runs and data sets, which samplepack can make again.
 output/
 runs/
 sets/
@@ -43,7 +43,7 @@ _GITATTRIBUTES = """\
 # The bytes of a recipe go into its pack: they are the same on every system.
 *.yaml text eol=lf
 *.fit.json text eol=lf
-# Lock files are written by builds: told in a diff, folded in a review.
+# Builds write lock files: they are compared as text and collapsed in reviews.
 *.lock text eol=lf linguist-generated=true
 *.npy binary
 *.wav binary
@@ -86,7 +86,7 @@ Sampler instruments from recipes, made by samplepack.
 
     samplepack build recipes/first.yaml
 
-Commit recipes, their lock files (`recipes/*.lock`) and the sounds that they name; packs are made again from them.
+Commit recipes, their lock files (`recipes/*.lock`) and the files that they name: packs can be built from these again.
 """
 
 
@@ -97,19 +97,21 @@ _UNKNOWN_ADDRESS = "ADDRESS@COMMIT"
 
 @dataclass(frozen=True)
 class NewRepository:
-    """What `write_repository` wrote."""
+    """The result of `write_repository`."""
 
     files: list[Path]
+    """The files that were written."""
+
     remark: str | None
-    """What is left to write by hand, in one line; None where nothing is."""
+    """A line about what the user has to complete by hand; None if nothing is left."""
 
 
 def write_repository(folder: Path) -> NewRepository:
-    """Make a folder for recipes in git; files that are there already stay as they are.
+    """Write a folder for recipes in git. Files that exist stay as they are.
 
     Raises:
-        InputError: all of them are there already.
-        OSError: one can't be written.
+        InputError: all files exist.
+        OSError: a file can't be written.
     """
     address = installed_from()
     requirement = f"{_DISTRIBUTION}[midi] @ {address or f'git+{_UNKNOWN_ADDRESS}'}"
@@ -133,16 +135,16 @@ def write_repository(folder: Path) -> NewRepository:
 
 
 def installed_from() -> str | None:
-    """The address that pip can install this samplepack from on another machine: `git+https://HOST/PATH@COMMIT`, or a
-    wheel's; None where that isn't known.
+    """The address from which pip can install this samplepack on another machine: `git+https://HOST/PATH@COMMIT`, or the
+    address of a wheel; None if it isn't known.
 
-    Source: PEP 610; a local folder's address is that of its git remote `origin`, at its commit.
+    It comes from the installation's record (PEP 610). For a local folder, it is the git remote `origin` and the commit.
     """
     try:
         record = distribution(_DISTRIBUTION).read_text("direct_url.json")
     except PackageNotFoundError:
         return _address_of_checkout(Path(__file__).parents[2])
-    if record is None:  # from an index, where nobody knows yet who will own the name
+    if record is None:  # installed from an index, where the name may belong to another project
         return None
     origin = json.loads(record)
     if "dir_info" in origin:
@@ -159,12 +161,12 @@ def _address_of_checkout(folder: Path) -> str | None:
         for arguments in (["rev-parse", "--show-toplevel"], ["remote", "get-url", "origin"], ["rev-parse", "HEAD"])
     )
     address = _public_address(remote)
-    # A virtual environment may lie within somebody else's repository.
+    # A folder within another repository, such as a virtual environment, isn't a checkout of samplepack.
     return f"git+{address}@{commit}" if address and commit and Path(top).resolve() == folder.resolve() else None
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """What git prints; nothing where it fails or isn't installed."""
+    """The output of git; empty if git fails or isn't installed."""
     try:
         done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
     except OSError:
@@ -173,9 +175,9 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def _public_address(url: str) -> str | None:
-    """An address as https, without a user's name and password; None of a place on this machine.
+    """A git address as https, without user name and password; None for an address on this machine.
 
-    git's `git@HOST:PATH` and `ssh://git@HOST/PATH` need a key, which a workflow hasn't.
+    The forms `git@HOST:PATH` and `ssh://git@HOST/PATH` are converted, since they need a key that workflows don't have.
     """
     if match := re.fullmatch(r"[\w.-]+@([\w.-]+):(?!/)([^\s'\"#]+)", url):
         return f"https://{match[1]}/{match[2]}"
