@@ -1,4 +1,4 @@
-"""Recipes: YAML → `Recipe`, typed, complete and known to make sense before anything renders."""
+"""Recipes: YAML files that are read into a typed `Recipe` and checked in full before anything is rendered."""
 
 from samplepack.recipe.clips import LEAST_APART_S, Clip
 from samplepack.recipe.load import LoadedRecipe, json_schema, load_recipe

@@ -1,4 +1,4 @@
-"""What must agree between the parts of a recipe: names, timbres toward others, effects and formats, clips."""
+"""Checks that compare parts of a recipe: names, timbres that refer to others, effects and formats, and clips."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from samplepack.recipe.model import Recipe, point_names
 from samplepack.recipe.timbres import Bank
 
 ClipCheck = Callable[[str, Clip, Checkpoint | MagentaCheckpoint], None]
-"""Reads the MIDI file of a clip for a checkpoint; raises `InputError` where it can't be played."""
+"""Reads the MIDI file of a clip for a checkpoint, given the clip's name; raises `InputError` if it can't be played."""
 
 _PICTURE = "overview"
-"""What no instrument can be called, as the picture of each is called as the instrument is."""
+"""The name of the pack's overview picture, which no instrument can have: each instrument's picture is named after
+it."""
 
 
 def timbre_names(data: Mapping[str, Any]) -> frozenset[str]:
-    """Names that timbres have in the data, whether or not the timbres themselves are right."""
+    """The names of all timbres in the data, those of wrong timbres included."""
     return frozenset(name for name, _ in _named_timbres(data))
 
 
 def _named_timbres(data: Mapping[str, Any]) -> list[tuple[str, tuple[Key, ...]]]:
-    """Name and place of each timbre in the data."""
+    """The name of each timbre and its place in the data."""
     timbres = data.get("timbres")
     named: list[tuple[str, tuple[Key, ...]]] = []
     if isinstance(timbres, dict):
@@ -44,7 +45,8 @@ def _named_timbres(data: Mapping[str, Any]) -> list[tuple[str, tuple[Key, ...]]]
 
 
 def name_problems(document: Document) -> list[Problem]:
-    """Two instruments of one name (on some systems a file's name has no case), or no instrument at all."""
+    """Problems with names: two instruments or two clips whose names differ in case at most, since some file systems
+    ignore case; an instrument with the name of the overview picture; and a recipe without any instrument."""
     named = _named_timbres(document.data)
     paths = document.data.get("paths")
     for name, path in paths.items() if isinstance(paths, dict) else ():
@@ -61,41 +63,41 @@ def name_problems(document: Document) -> list[Problem]:
         if name.casefold() in seen:
             problems.append(document.problem_with_key(location, f"two instruments would be called '{name}'"))
         seen.add(name.casefold())
-    clips, heard = document.data.get("clips"), set[str]()
+    clips, clip_names = document.data.get("clips"), set[str]()
     for name in clips if isinstance(clips, dict) else ():
-        if str(name).casefold() in heard:
+        if str(name).casefold() in clip_names:
             problems.append(document.problem_with_key(("clips", name), f"two clips would be called '{name}'"))
-        heard.add(str(name).casefold())
+        clip_names.add(str(name).casefold())
     return problems
 
 
 def circle_problems(document: Document) -> list[Problem]:
-    """Timbres that lie toward themselves, each circle told once."""
+    """Problems with timbres whose `toward` leads back to themselves; one problem for each circle."""
     timbres = document.data.get("timbres")
     if not isinstance(timbres, dict):
         return []
     toward = {name: t.get("toward") for name, t in timbres.items() if isinstance(t, dict)}
-    problems, passed = [], set[str]()
+    problems, visited = [], set[str]()
     for start in toward:
-        name, walked = start, list[str]()
-        while isinstance(name, str) and name in toward and name not in passed:
-            passed.add(name)
-            walked.append(name)
+        name, chain = start, list[str]()
+        while isinstance(name, str) and name in toward and name not in visited:
+            visited.add(name)
+            chain.append(name)
             name = toward[name]
-        if name in walked:
-            first, *others = walked[walked.index(name) :]
+        if name in chain:
+            first, *others = chain[chain.index(name) :]
             by_way = f", by way of {', '.join(others)}" if others else ""
             problems.append(document.problem(("timbres", first, "toward"), f"'{first}' lies toward itself{by_way}"))
     return problems
 
 
 def sound_problems(document: Document, recipe: Recipe, rate_hz: int) -> list[Problem]:
-    """Effects that can't play at the recipe's rate, and a format that can't hold its sound files."""
+    """Problems with effects that can't run at the recipe's rate, and with formats that can't hold its sound files."""
     problems = []
     for i, effect in enumerate(recipe.effects):
-        if why := failure([effect], rate_hz):
+        if reason := failure([effect], rate_hz):
             name = type(effect).__name__
-            problems.append(document.problem(("process", i), f"process[{i}]: {name}: {why}"))
+            problems.append(document.problem(("process", i), f"process[{i}]: {name}: {reason}"))
     if "multisample" in recipe.formats and recipe.sound.file != "wav":
         problems.append(document.problem(("formats",), "formats: multisample holds WAV alone; write file: wav"))
     return problems
@@ -104,14 +106,16 @@ def sound_problems(document: Document, recipe: Recipe, rate_hz: int) -> list[Pro
 def clip_problems(
     document: Document, context: Context, checkpoint: Checkpoint | MagentaCheckpoint, check_clip: ClipCheck
 ) -> list[Problem]:
-    """Clips that can't be played, whatever else is wrong with the recipe; those that are wrong themselves are left to
-    its validation.
+    """Problems with clips whose MIDI file can't be played.
+
+    Clips are checked even if other parts of the recipe are wrong. A clip that doesn't validate is skipped: the
+    validation of the recipe reports its problems.
 
     Args:
-        document: the recipe's.
-        context: what its values are checked against.
-        checkpoint: which plays.
-        check_clip: raises `InputError` of a clip that can't be played.
+        document: the recipe's document.
+        context: the context of the recipe's validation.
+        checkpoint: the checkpoint that plays the clips.
+        check_clip: raises `InputError` for a clip that can't be played.
     """
     problems, clips = [], document.data.get("clips")
     for name, data in clips.items() if isinstance(clips, dict) else ():
@@ -120,6 +124,6 @@ def clip_problems(
         except ValidationError:
             continue
         except InputError as error:
-            where = ("clips", name, "midi")
-            problems += [document.problem(where, f"clips.{name}.midi: {p.message}") for p in error.problems]
+            location = ("clips", name, "midi")
+            problems += [document.problem(location, f"clips.{name}.midi: {p.message}") for p in error.problems]
     return problems

@@ -1,4 +1,4 @@
-"""What the values of a recipe are made of: names, numbers, shorthands, and what they are checked against."""
+"""Types of the values in a recipe: names, numbers and short forms; and the context that they are validated with."""
 
 from __future__ import annotations
 
@@ -26,55 +26,59 @@ from samplepack.models.latent import LARGEST_SEED
 from samplepack.recipe.fits import Fit
 
 _LONGEST_NAME = 80
-_MOST_NAME_BYTES = 200  # a file name has 255, of which a pitch, a velocity and a suffix take some
+_MOST_NAME_BYTES = 200  # of the 255 that a file name may have: pitch, layer and suffix take the others
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
 _FORBIDDEN = set('/\\:*?"<>|$=')
 
 
 class Context(TypedDict, total=False):
-    """What the values of a recipe are checked against beside themselves; `process` knows the keys that it needs."""
+    """The context of a recipe's validation. Effects, too, read those of its keys that they need."""
 
     folder: Path
-    """The recipe's: paths in it are relative to this."""
+    """The recipe's folder, which paths in the recipe are relative to."""
 
     readable: Sequence[Path]
-    """Folders that the recipe's files may lie in."""
+    """Folders that files named in the recipe may lie in."""
 
     outside: str
-    """What to answer about a file that lies elsewhere, after its name."""
+    """The message about a file that lies in none of these folders, as it follows the file's path."""
 
     allow_plugins: bool
-    """Whether effects may be programs from elsewhere."""
+    """Whether effects may be plugins, which are programs."""
 
     file: str
-    """The recipe's, as the user named it."""
+    """The path of the recipe, as the user wrote it."""
 
     fits: Mapping[tuple[str, ...], Fit]
-    """Those that are kept beside the recipe."""
+    """The fits in the file beside the recipe, by the paths of their sounds."""
 
     fits_needed: bool
-    """Whether a fit that is missing is a problem."""
+    """Whether a missing fit is a problem."""
 
     timbres: frozenset[str]
-    """Every name that `toward` and `through` may give, right or wrong as its timbre may be."""
+    """The names that `toward` and `through` may refer to, those of wrong timbres included."""
 
     rate_hz: int
-    """Of the pack's sound files."""
+    """Sampling rate of the pack's sound files, Hz."""
 
     checkpoint: Checkpoint | library.MagentaCheckpoint | None
-    """None: it couldn't be found, and that's told already."""
+    """The recipe's checkpoint; None if it wasn't found, which is reported elsewhere."""
 
 
 def context_of(info: ValidationInfo) -> Context:
-    """What a value is being checked against; nothing where a model is made by hand."""
+    """The context of a validation; empty if a model is constructed without one."""
     context: Context | None = info.context
     return context or {}
 
 
 def file_name(name: str) -> str:
-    """A name that is good as a file name on every system and in every sampler format.
+    """The name itself, if it can be a file name on every system and in every sampler format.
 
-    Source: the players' own failures on `$`, `<`, `//`, a leading `*` and `=`, and Windows' reserved names.
+    Refused are `$`, `<`, `/`, `*`, `=` and other characters on which players or systems failed, and names that Windows
+    reserves.
+
+    Raises:
+        PydanticCustomError: the name can't be a file name.
     """
     if not name.strip():
         raise wrong("a name can't be empty")
@@ -107,18 +111,20 @@ SEED_SCHEMA = {"type": "integer", "minimum": 0, "maximum": LARGEST_SEED}
 
 
 class Model(BaseModel):
-    """What the mappings of a recipe have in common: a key that isn't known is refused."""
+    """Base class of the mappings in a recipe, which refuse unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True, eq=False)
 class ShortFor:
-    """A plain value is short for a mapping with one key."""
+    """Annotation of a mapping for which a plain value can stand: the value of one of its keys."""
 
     key: str
+    """The key whose value the plain value is."""
+
     json_schema: Mapping[str, Any]
-    """Of the plain value."""
+    """The JSON Schema of the plain value."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._in_full, handler(source))
@@ -131,7 +137,7 @@ class ShortFor:
 
 
 def whole(value: Any) -> Any:
-    """Refuse what only compares equal to a number: to Python 1.0 and true are 1."""
+    """Refuse floats and booleans in place of whole numbers: in Python, 1.0 and True equal 1."""
     if isinstance(value, bool | float):
         raise wrong(f"should be a whole number, not {value}")
     return value

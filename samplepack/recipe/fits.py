@@ -1,4 +1,5 @@
-"""What `samplepack fit` found, kept in a file beside the recipe: builds read it, so that they stay exact."""
+"""Fits: the latents that `samplepack fit` found, in a file beside the recipe. Builds read them, so that they stay
+exact."""
 
 from __future__ import annotations
 
@@ -28,24 +29,25 @@ class Fit(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     like: tuple[str, ...]
-    """The sounds, as the recipe names them."""
+    """The paths of the sounds, as the recipe writes them."""
 
     sounds: str
-    """What they were: `sounds_digest`."""
+    """The digest of the sounds at the time of the fit, from `sounds_digest`."""
 
     checkpoint: str
-    """The digest of the checkpoint whose latent it is."""
+    """The digest of the checkpoint that the latent was fitted for."""
 
     nearest: str
     """The known latent that the fit started from: an instrument's name, or `seed 17`."""
 
     nearest_db: float
-    """How far that lies from the sounds, mean difference of mel power."""
+    """Distance of the nearest known latent from the sounds: mean difference of mel power, dB."""
 
     fitted_db: float
-    """How far the fitted latent does."""
+    """Distance of the fitted latent from the sounds: mean difference of mel power, dB."""
 
     latent: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = Field(min_length=1)
+    """The fitted latent, latent_dim numbers."""
 
     @property
     def values(self) -> Latent:
@@ -57,21 +59,22 @@ class _Contents(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fit: int = Field(1, ge=1, le=1)
-    """Version of this format."""
+    """Version of the file's format."""
 
     fits: tuple[Fit, ...]
 
 
 def fits_file(recipe: Path) -> Path:
-    """Where the fits of a recipe are kept: `bells.fit.json` beside `bells.yaml`."""
+    """The path of the file with a recipe's fits: `bells.fit.json` beside `bells.yaml`."""
     return recipe.with_name(f"{recipe.stem}.fit.json")
 
 
 def read_fits(recipe: Path) -> dict[tuple[str, ...], Fit]:
-    """The fits that are kept for a recipe, by the sounds as it names them; none where there is no such file.
+    """The stored fits of a recipe, by the paths of their sounds as the recipe writes them; empty if the file is
+    missing.
 
     Raises:
-        InputError: the file is damaged.
+        InputError: the file can't be read or is damaged.
     """
     file = fits_file(recipe)
     if not os.path.lexists(file):
@@ -81,25 +84,32 @@ def read_fits(recipe: Path) -> dict[tuple[str, ...], Fit]:
 
 
 def write_fits(recipe: Path, fits: Iterable[Fit]) -> None:
-    """Keep the fits of a recipe, each once, in place of those that were kept."""
-    once = {fit.like: fit.model_dump(mode="json") for fit in fits}.values()
-    # A line a key, so that a latent takes one line of a diff rather than hundreds.
+    """Write the file with a recipe's fits, in place of an earlier one. Of fits to the same sounds, the last is kept.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    unique = {fit.like: fit.model_dump(mode="json") for fit in fits}.values()
+    # One line for each key, so that a latent takes one line of a diff.
     texts = [
-        ",\n".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in fit.items()) for fit in once
+        ",\n".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in fit.items()) for fit in unique
     ]
     text = '{"fit": 1, "fits": [{\n' + "\n}, {\n".join(texts) + "\n}]}\n"
     write_aside(fits_file(recipe), text.encode("utf-8", "surrogatepass"))
 
 
 def sound_files(folder: Path, like: Sequence[str]) -> tuple[Path, ...]:
-    """The sound files that a recipe names.
+    """The sound files of a timbre's `like`.
 
     Args:
-        folder: what the names are relative to.
-        like: files, and folders that stand for the sound files in them.
+        folder: the folder that the paths are relative to.
+        like: paths of files, and of folders that stand for the sound files in them.
+
+    Returns:
+        The paths of the files; those of a folder are sorted.
 
     Raises:
-        InputError: one isn't there, or a folder holds none or too many.
+        InputError: a path doesn't exist, a folder can't be read or holds no sound files, or there are too many files.
     """
     files: list[Path] = []
     for name in like:
@@ -124,16 +134,16 @@ def sound_files(folder: Path, like: Sequence[str]) -> tuple[Path, ...]:
 
 
 def sounds_digest(files: Sequence[Path]) -> str:
-    """SHA-256 over the names of sound files, which tell pitches, and over their bytes.
+    """SHA-256 over the names of sound files, since names may state pitches, and over their bytes.
 
     Raises:
-        InputError: one can't be read, or is too long to be a note.
+        InputError: a file can't be read, or is longer than a note may be.
     """
     digest = hashlib.sha256()
     for file in files:
         try:
             if not file.is_file():
-                raise InputError(f"'{file.name}': no file")
+                raise InputError(f"'{file.name}': not a regular file")
             if file.stat().st_size > _MOST_BYTES:
                 raise InputError(f"'{file.name}': longer than {_MOST_BYTES // 1_000_000} MB, which no note is")
             digest.update(f"{file.name}\n{sha256_of_file(file)}\n".encode("utf-8", "surrogateescape"))

@@ -1,4 +1,4 @@
-"""YAML → `Recipe`, known to make sense before anything renders."""
+"""Reading recipes: from a YAML file to a checked `Recipe`."""
 
 from __future__ import annotations
 
@@ -41,38 +41,39 @@ _OUTSIDE = "lies outside the recipe's folder; write the folder that it lies in u
 
 @dataclass(frozen=True)
 class LoadedRecipe:
-    """A recipe and what it stands on, all of it known to be there."""
+    """A recipe that was read and checked, with its checkpoint."""
 
     path: Path
-    """The recipe's file."""
+    """The path of the recipe."""
 
     text: bytes
-    """What stands in it, byte for byte."""
+    """The bytes of the recipe's file."""
 
     recipe: Recipe
     checkpoint: Checkpoint | library.MagentaCheckpoint
 
     def input_files(self) -> list[Path]:
-        """Files beside the recipe that its sound depends on, but for latents: those are read."""
+        """The MIDI files and the files of effects that the recipe's sound depends on. Files of latents aren't among
+        them, since the recipe holds their values."""
         midi = [clip.midi for clip in self.recipe.clips.values()]
         return midi + [file for effect in self.recipe.effects for file in effect.files()]
 
     def native_checkpoint(self) -> Checkpoint:
-        """The checkpoint in samplepack's own format; one of Magenta's is converted, which imports TensorFlow.
+        """The checkpoint in samplepack's own format. One of Magenta's is converted, which imports TensorFlow.
 
         Raises:
-            InputError: its weights are damaged, it isn't the one that the recipe's `sha256` asks for, or its latents
-                have another length than those of the recipe's files.
+            InputError: the checkpoint's weights are damaged, its digest isn't the recipe's `sha256`, or latents in the
+                recipe's files don't belong to it.
         """
         checkpoint = library.as_native(self.checkpoint)
-        told = [_pin_problem(self.recipe.checkpoint, checkpoint)]
-        # The length may be known only now: some of Magenta's checkpoints don't say it.
+        messages = [_pin_problem(self.recipe.checkpoint, checkpoint)]
+        # Some of Magenta's checkpoints don't state the length of their latents before they are converted.
         for name, timbre in self.recipe.timbres.items():
             if timbre.latent and (problem := length_problem(timbre.latent, checkpoint.latent_dim)):
-                told.append(f"timbres.{name}.latent: {problem}")
+                messages.append(f"timbres.{name}.latent: {problem}")
             if timbre.like and timbre.like.fit and (problem := fit_problem(timbre.like.fit, checkpoint)):
-                told.append(f"timbres.{name}.like: {problem}; run: samplepack fit {shlex.quote(str(self.path))}")
-        if problems := [Problem(message, str(self.path)) for message in told if message]:
+                messages.append(f"timbres.{name}.like: {problem}; run: samplepack fit {shlex.quote(str(self.path))}")
+        if problems := [Problem(message, str(self.path)) for message in messages if message]:
             raise InputError(*problems)
         return checkpoint
 
@@ -83,13 +84,13 @@ def load_recipe(
     """Read a recipe and check all of it, without TensorFlow and without rendering.
 
     Args:
-        path: of the recipe.
-        allow_plugins: whether effects may be programs from elsewhere.
-        fits_needed: whether a timbre that is `like` a sound must have been fitted.
-        check_clip: reads the MIDI file of a clip; left out, clips' files are only known to be MIDI.
+        path: the path of the recipe.
+        allow_plugins: whether effects may be plugins, which are programs.
+        fits_needed: whether each timbre with `like` must have been fitted.
+        check_clip: checks that the MIDI file of a clip can be played; None checks only that it is a MIDI file.
 
     Raises:
-        InputError: every problem in it at once, each with its file, line and column.
+        InputError: the recipe is wrong; it holds all problems, each with file, line and column.
     """
     document = read_document(path, _KIND)
     problems: list[Problem] = []
@@ -135,7 +136,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _readable(data: Mapping[str, Any], folder: Path) -> list[Path]:
-    """The folders that a recipe's files may lie in: its own, and those that it says."""
+    """The folders that files named in a recipe may lie in: the recipe's own and those of `reads`."""
     reads = data.get("reads")
     return (
         [folder, *(folder / name for name in reads if isinstance(name, str) and "\0" not in name)]
@@ -151,7 +152,7 @@ def _find_checkpoint(
     try:
         reference: CheckpointReference = TypeAdapter(CheckpointField).validate_python(written)
     except ValidationError:
-        return None  # the recipe's own validation tells it
+        return None  # the validation of the recipe reports this problem
     if library.is_path(reference.path) and not lies_in(folder / reference.path, readable):
         message = f"checkpoint '{reference.path}' {_OUTSIDE}"
         problems.append(document.problem(("checkpoint", "path"), message))

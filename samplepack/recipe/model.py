@@ -1,4 +1,4 @@
-"""`Recipe`: what a sound designer wrote, typed and complete."""
+"""The model of a recipe: its keys with their types and defaults."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from samplepack.recipe.timbres import Bank, Timbre
 
 
 class CheckpointReference(Model):
-    """`checkpoint: NAME`, `checkpoint: ./folder` or `checkpoint: {path: ./folder, sha256: …}`."""
+    """The checkpoint that renders: `checkpoint: NAME`, `checkpoint: ./folder` or
+    `checkpoint: {path: ./folder, sha256: …}`."""
 
     path: Annotated[str, Field(strict=True, min_length=1)]
-    """A name (`starter`, or one that `samplepack checkpoints list` shows), or a path relative to the recipe."""
+    """Name of a checkpoint (`starter`, or one that `samplepack checkpoints list` shows), or its path relative to the
+    recipe."""
 
     sha256: Annotated[str | None, Field(strict=True, pattern="^[0-9a-fA-F]{64}$")] = None
-    """The digest that it must have, as `samplepack checkpoints info` prints it."""
+    """Digest that the checkpoint must have, as `samplepack checkpoints info` prints it; without it, any is accepted."""
 
 
 CheckpointField = Annotated[CheckpointReference, ShortFor("path", {"type": "string", "minLength": 1})]
@@ -36,10 +38,11 @@ class Velocity(Model):
     """Velocity layers: `velocity: 3`, or `velocity: {layers: 3, toward: Breath}`."""
 
     layers: Annotated[int, Field(strict=True, ge=2, le=8)]
-    """How many, from the softest to the timbre itself."""
+    """Number of layers; the loudest is the instrument's own timbre."""
 
     toward: TimbreName | None = None
-    """The timbre of the softest layer, those between on the arc to it; left out, soft layers are darker and quieter."""
+    """Timbre of the softest layer; the layers between lie on the arc to the instrument's own timbre. Without it, softer
+    layers are darker and quieter versions of the same sound."""
 
 
 VelocityField = Annotated[Velocity, ShortFor("layers", {"type": "integer", "minimum": 2, "maximum": 8})]
@@ -49,23 +52,25 @@ class LatentPath(Model):
     """A path through latent space."""
 
     through: Annotated[tuple[TimbreName, ...], Field(min_length=2)]
-    """The timbres that it passes, in order."""
+    """Names of the timbres on the path, in order; at least two."""
 
     steps: Annotated[int, Field(strict=True, ge=2, le=128)]
-    """Points along it, both ends included."""
+    """Number of points along the path, both ends included."""
 
     spacing: Spacing = "even"
-    """`even`: by arc length; `uniform`: the same number of steps in each segment."""
+    """`even` puts points at equal distances along the path; `uniform` gives every segment between two timbres the same
+    share of the points, however long it is."""
 
     interpolation: Interpolation = "slerp"
-    """How to go from one timbre to the next."""
+    """Curve between two timbres: `slerp` is the arc, `linear` the straight line."""
 
     as_: Annotated[Literal["instruments", "morph"], Field(alias="as")] = "instruments"
-    """`instruments`: one for each point; `morph`: one for all, in which the mod wheel (CC1) travels the path."""
+    """`instruments` makes one instrument for each point; `morph` makes one instrument in which the mod wheel (CC1)
+    moves along the path."""
 
 
 def point_names(path: str, steps: int) -> list[str]:
-    """What the instruments along a path are called."""
+    """The names of the instruments along a path, from its start."""
     return [f"{path} {i:0{len(str(steps))}d}" for i in range(1, steps + 1)]
 
 
@@ -108,38 +113,42 @@ Pitches = Annotated[
 
 
 _DEFAULT_PITCHES: Any = "36-84"
-"""As a recipe would write it: the checkpoint may be able to play less."""
+"""The default in the form that a recipe writes, so that it is validated against the pitches of the checkpoint."""
 
 
 class Sound(Model):
-    """The pack's sound files."""
+    """Format and processing of the pack's sound files."""
 
     rate_hz: Annotated[Literal[44100, 48000, 88200, 96000, "native"], BeforeValidator(whole)] = 48000
-    """`native` is the checkpoint's own; samplers play files of 16000 Hz with audible images."""
+    """Sampling rate of the sound files, Hz; `native` is the checkpoint's own. Samplers play files of 16000 Hz with
+    audible images."""
 
     bits: Annotated[Literal[16, 24, 32], BeforeValidator(whole)] = 24
-    """32 is float."""
+    """Bits per sample: 16 and 24 are integers, 32 is floating point (WAV only)."""
 
     file: Literal["wav", "flac"] = "wav"
-    """What kind of file."""
+    """Type of the sound files; `.multisample` holds `wav` only."""
 
     channels: Literal["mono", "stereo"] = "mono"
-    """`stereo`: left and right are renders of two neighbouring latents, in phase, so that mono loses nothing."""
+    """`stereo` renders left and right from two neighbouring latents and aligns them in phase, so that a sum to mono
+    loses nothing."""
 
     tune: Annotated[bool, Field(strict=True)] = True
-    """Correct each key to equal temperament, A4 = 440 Hz."""
+    """Whether each key is tuned to equal temperament, A4 = 440 Hz."""
 
     loop: Literal["auto", "none"] = "auto"
-    """`auto`: a seamless loop in each note that sustains."""
+    """`auto` sets a seamless loop in each note that sustains; `none` sets no loops."""
 
     level: Literal["even", "natural"] = "even"
-    """`even`: neighbouring keys within 3 dB of each other; `natural`: as the network made them."""
+    """`even` brings the loudness of neighbouring keys within 3 dB of each other; `natural` keeps the differences that
+    the network rendered."""
 
     peak_db: Annotated[float, Field(strict=True, ge=-60.0, le=0.0, allow_inf_nan=False)] = -1.0
-    """What no true peak passes; instruments are equally loud, as loud as this allows."""
+    """Highest true peak of any sound, dBTP. All instruments are brought to the same loudness, as high as this
+    allows."""
 
     def rate_for(self, native_hz: int) -> int:
-        """The rate in Hz, for a checkpoint of a native rate."""
+        """The rate of the sound files, Hz, for a checkpoint whose own rate is `native_hz`."""
         return native_hz if self.rate_hz == "native" else self.rate_hz
 
     def finishing(self, effects: Sequence[Effect], native_hz: int, velocity_layers: int = 1) -> Finishing:
@@ -175,59 +184,62 @@ else:
 
 
 class Recipe(Model):
-    """A recipe, complete: what isn't written has its default."""
+    """A recipe; keys that its file leaves out have their defaults."""
 
     recipe: Annotated[Literal[1], BeforeValidator(whole)]
-    """Version of this format."""
+    """Version of the recipe format."""
 
     name: Name
-    """The pack's name. Its folder is the name in lower case, with dashes."""
+    """Name of the pack. Its folder has this name in lower case, with dashes for all but letters and digits."""
 
     description: Text = ""
-    """What the pack is, for its README."""
+    """Description of the pack, for its README."""
 
     author: Text = ""
-    """Who holds the rights in the pack's sounds, for its licence file."""
+    """Author of the pack's sounds, for its licence file."""
 
     license: Text = ""
-    """What users of the pack may do with its sounds, for its licence file."""
+    """Licence of the pack's sounds, for its licence file: what users may do with them."""
 
     reads: tuple[Text, ...] = ()
     """Folders outside the recipe's own, relative to it, that files named in the recipe may lie in."""
 
     checkpoint: CheckpointField = CheckpointReference(path="starter")
-    """The checkpoint that renders: `starter`, the name of an imported one, `./folder` or `./file.zip`."""
+    """The checkpoint that renders: `starter`, the name of an imported one, or a path relative to the recipe, such as
+    `./folder` or `./file.zip`."""
 
     pitches: Pitches = Field(_DEFAULT_PITCHES, validate_default=True)
-    """The keys that are rendered, MIDI: a range `36-84`, every third key of it `36-84/3`, or a list `[36, 40, 43]`."""
+    """The keys to render, as MIDI note numbers: a range `36-84`, every third key of it `36-84/3`, a number or a list
+    `[36, 40, 43]`. The sampler stretches each sound over its neighbours."""
 
     timbres: dict[Name, Annotated[Timbre, ShortFor("seed", SEED_SCHEMA)]] = {}
-    """Each becomes one instrument."""
+    """Points in latent space by name, each of which becomes an instrument; a whole number is a seed."""
 
     bank: Bank | None = None
-    """Many timbres in one line."""
+    """Many timbres in one line, one for each seed."""
 
     velocity: VelocityField | None = None
-    """How instruments answer to how hard a key is struck; morphs have one layer."""
+    """Velocity layers of all instruments except morphs; a whole number is the number of layers. Without it, there is
+    one layer."""
 
     paths: dict[Name, LatentPath] = {}
-    """Ways through latent space."""
+    """Paths through latent space by name, each of which becomes several instruments or one morph."""
 
     clips: dict[Name, Clip] = {}
-    """MIDI files played by the timbres, each a sound file in the pack."""
+    """MIDI files that timbres play, by name; each becomes a sound file in the pack's `Clips` folder."""
 
     process: tuple[Step, ...] = ()
-    """Effects, in order."""
+    """Effects that all sounds of the pack are sent through, in order."""
 
     sound: Sound = Sound()
-    """How the sound files are written."""
+    """Format and processing of the sound files."""
 
     formats: Annotated[tuple[Format, ...], Field(min_length=1)] = ("sfz",)
     """The sampler formats that each instrument is written in."""
 
     @property
     def slug(self) -> str:
-        """The pack's folder: the name in lower case, with dashes for all but letters and digits."""
+        """The name of the pack's folder: `name` in lower case, with dashes for all but letters and digits."""
         return re.sub(r"[\W_]+", "-", self.name.lower()).strip("-") or "pack"
 
     @property

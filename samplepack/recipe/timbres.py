@@ -1,4 +1,4 @@
-"""Timbres: points in latent space, by seed, by name, from a file or on the way to another one; and banks of them."""
+"""Timbres: points in latent space, given by seed, instrument, file or sounds; and banks of them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MOST_LATENT_BYTES = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class StoredLatent:
-    """A latent that is stored beside the recipe, or in the checkpoint."""
+    """A latent from a file beside the recipe, or of an instrument of the checkpoint."""
 
     name: str
     """The path of a file, as the recipe writes it, or the name of an instrument, as the checkpoint spells it."""
@@ -52,13 +52,13 @@ def _read_latent(path: Any, info: ValidationInfo) -> StoredLatent:
     if not os.path.isfile(file):
         raise wrong(f"'{path}': cannot be read")
     if os.path.getsize(file) > _MOST_LATENT_BYTES:
-        raise wrong(f"'{path}': longer than any latent is")
+        raise wrong(f"'{path}': larger than 1 MiB, the most that a latent may have")
     try:
         with file.open("rb") as opened:
             stored = np.lib.format.read_array(opened, allow_pickle=False)
     except OSError:
         raise wrong(f"'{path}': cannot be read") from None
-    except Exception:  # NumPy lets out whatever Python's tokenizer and its own arithmetic raise on a bad header
+    except Exception:  # on a bad header, NumPy may raise any error of Python's tokenizer or of arithmetic
         raise wrong(f"'{path}': not a .npy file of numbers") from None
     if stored.ndim != 1 or stored.dtype.kind not in "fiu":
         raise wrong(f"'{path}': should hold one row of numbers")
@@ -78,7 +78,7 @@ def _find_instrument(name: Any, info: ValidationInfo) -> StoredLatent | None:
         raise wrong("should be the name of an instrument")
     checkpoint = context_of(info).get("checkpoint")
     if checkpoint is None:
-        return StoredLatent(name, np.ones(1, np.float32))  # that there is no checkpoint is told already
+        return StoredLatent(name, np.ones(1, np.float32))  # the missing checkpoint is reported elsewhere
     if not isinstance(checkpoint, Checkpoint):
         raise wrong(f"checkpoint '{checkpoint.name}' has no instruments with names; write a seed instead")
     try:
@@ -89,17 +89,20 @@ def _find_instrument(name: Any, info: ValidationInfo) -> StoredLatent | None:
 
 @dataclass(frozen=True, eq=False)
 class Like:
-    """Sounds that a timbre is to be like."""
+    """The sounds that a timbre is fitted to."""
 
     written: tuple[str, ...]
-    """As the recipe names them."""
+    """The paths of the sounds, as the recipe writes them."""
 
     files: tuple[Path, ...]
+    """The sound files, those of folders included."""
+
     digest: str
-    """Of the files, as `sounds_digest` gives it."""
+    """The digest of the files, from `sounds_digest`."""
 
     fit: Fit | None
-    """What was fitted to these very sounds, for the recipe's checkpoint as far as that is known already."""
+    """The fit to exactly these sounds; None if there is none. It is for the recipe's checkpoint, unless that is one of
+    Magenta's, which must be converted first."""
 
 
 def _find_fit(value: Any, info: ValidationInfo) -> Like:
@@ -118,65 +121,67 @@ def _find_fit(value: Any, info: ValidationInfo) -> Like:
         raise wrong(str(error)) from None
     fit, checkpoint = context.get("fits", {}).get(written), context.get("checkpoint")
     if fit is None:
-        why = "no latent has been fitted to it"
+        reason = "no latent has been fitted to it"
     elif fit.sounds != digest:
-        why = "the sounds aren't those that a latent was fitted to"
+        reason = "the sounds aren't those that a latent was fitted to"
     elif isinstance(checkpoint, Checkpoint) and (problem := fit_problem(fit, checkpoint)):
-        why = problem
+        reason = problem
     else:
         return Like(written, files, digest, fit)
     if context.get("fits_needed", True):
-        raise wrong(f"{why}; run: samplepack fit {shlex.quote(context.get('file', 'RECIPE'))}")
+        raise wrong(f"{reason}; run: samplepack fit {shlex.quote(context.get('file', 'RECIPE'))}")
     return Like(written, files, digest, None)
 
 
 def fit_problem(fit: Fit, checkpoint: Checkpoint) -> str | None:
-    """Why a fit isn't one for a checkpoint."""
+    """A message about a fit that was made for another checkpoint; None if it is for this one."""
     if fit.checkpoint == checkpoint.digest and len(fit.latent) == checkpoint.latent_dim:
         return None
     return "its latent was fitted for another checkpoint"
 
 
 def length_problem(latent: StoredLatent, latent_dim: int) -> str | None:
-    """What is wrong with the length of a latent, for a checkpoint of another one."""
+    """A message about a latent whose length isn't `latent_dim`; None if it is."""
     if len(latent.values) == latent_dim:
         return None
     return f"'{latent.name}': has {len(latent.values)} numbers; a latent of this checkpoint has {latent_dim}"
 
 
 class Timbre(Model):
-    """A point in latent space: of a seed, of an instrument that the checkpoint knows, saved, or fitted to sounds; or
-    a point on the arc from there to another timbre."""
+    """A point in latent space, given by exactly one of `seed`, `instrument`, `latent` and `like`; with `toward` and
+    `at`, the point lies on the arc from there to another timbre."""
 
     seed: Seed | None = None
-    """The latent is what NumPy's `RandomState(seed)` draws."""
+    """Seed of a random latent, which NumPy's `RandomState(seed)` draws: the same on every machine."""
 
     instrument: Annotated[
         InstanceOf[StoredLatent] | None,
         BeforeValidator(_find_instrument),
         WithJsonSchema({"type": "string"}),
     ] = None
-    """An instrument that the checkpoint was trained with, as `samplepack checkpoints info` names it."""
+    """Name of an instrument that the checkpoint was trained with; `samplepack checkpoints info` lists them. Case
+    doesn't matter."""
 
     latent: Annotated[
         InstanceOf[StoredLatent] | None,
         BeforeValidator(_read_latent),
         WithJsonSchema({"type": "string"}),
     ] = None
-    """A `.npy` file with the latent, relative to the recipe."""
+    """Path of a `.npy` file with the latent, relative to the recipe."""
 
     like: Annotated[
         InstanceOf[Like] | None,
         BeforeValidator(_find_fit),
         WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
     ] = None
-    """A sound file, a folder of them or a list: the latent that `samplepack fit` found to be most like these notes."""
+    """Path of a sound file or of a folder of them, relative to the recipe, or a list of such paths: the latent is the
+    one that `samplepack fit` found to sound most like these notes."""
 
     toward: TimbreName | None = None
-    """The timbre at the other end of the arc."""
+    """Name of the timbre at the other end of the arc; needs `at`."""
 
     at: Annotated[float | None, Field(strict=True, ge=0.0, le=1.0)] = None
-    """How far along the arc: 0.0 is this timbre's own latent, 1.0 the other timbre."""
+    """Position on the arc: 0.0 is this timbre's own latent, 1.0 the timbre of `toward`."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Timbre:
@@ -188,14 +193,14 @@ class Timbre(Model):
 
     @property
     def stored(self) -> StoredLatent | None:
-        """Its own latent, unless that is a seed's, or is yet to be fitted."""
+        """The timbre's own latent; None if it comes from a seed, or from sounds without a fit."""
         if self.like and self.like.fit:
             return StoredLatent(", ".join(self.like.written), self.like.fit.values)
         return self.instrument or self.latent
 
     @property
     def origin(self) -> str:
-        """Where it lies, as the recipe says it: `seed: 7, toward: Choir, at: 0.25`."""
+        """The timbre's place in latent space, in the words of the recipe: `seed: 7, toward: Choir, at: 0.25`."""
         written = {
             "seed": self.seed,
             "instrument": self.instrument and self.instrument.name,
@@ -207,7 +212,7 @@ class Timbre(Model):
         return ", ".join(f"{key}: {value}" for key, value in written.items() if value is not None)
 
     def own_latent(self, latent_dim: int) -> Latent:
-        """The latent of its own seed, instrument, file or sounds, float32, shape (latent_dim,)."""
+        """The timbre's own latent, regardless of `toward`: float32, shape (latent_dim,)."""
         if self.stored is not None:
             return self.stored.values
         assert self.seed is not None
@@ -245,10 +250,10 @@ class Bank(Model):
             }
         ),
     ]
-    """`100-131`, or a list."""
+    """Seeds of the timbres: a range such as `100-131`, both ends included, or a list."""
 
     name: Text = "Bank {seed}"
-    """What each is called; `{seed}` stands for its seed."""
+    """Name of each timbre, in which `{seed}` stands for its seed."""
 
     @model_validator(mode="after")
     def _names(self) -> Bank:
