@@ -136,7 +136,7 @@ class ShortFor:
         return value if isinstance(value, dict | BaseModel) else {self.key: value}
 
 
-def whole(value: Any) -> Any:
+def whole_number(value: Any) -> Any:
     """Refuse floats and booleans in place of whole numbers: in Python, 1.0 and True equal 1."""
     if isinstance(value, bool | float):
         raise wrong(f"should be a whole number, not {value}")

@@ -15,7 +15,7 @@ from samplepack.finishing.finish import Finishing
 from samplepack.formats import WRITERS
 from samplepack.models.latent import Interpolation, Spacing
 from samplepack.recipe.clips import Clip
-from samplepack.recipe.fields import SEED_SCHEMA, Model, Name, ShortFor, Text, TimbreName, context_of, whole
+from samplepack.recipe.fields import SEED_SCHEMA, Model, Name, ShortFor, Text, TimbreName, context_of, whole_number
 from samplepack.recipe.timbres import Bank, Timbre
 
 
@@ -119,11 +119,11 @@ _DEFAULT_PITCHES: Any = "36-84"
 class Sound(Model):
     """Format and processing of the pack's sound files."""
 
-    rate_hz: Annotated[Literal[44100, 48000, 88200, 96000, "native"], BeforeValidator(whole)] = 48000
+    rate_hz: Annotated[Literal[44100, 48000, 88200, 96000, "native"], BeforeValidator(whole_number)] = 48000
     """Sampling rate of the sound files, Hz; `native` is the checkpoint's own. Samplers play files of 16000 Hz with
     audible images."""
 
-    bits: Annotated[Literal[16, 24, 32], BeforeValidator(whole)] = 24
+    bits: Annotated[Literal[16, 24, 32], BeforeValidator(whole_number)] = 24
     """Bits per sample: 16 and 24 are integers, 32 is floating point (WAV only)."""
 
     file: Literal["wav", "flac"] = "wav"
@@ -186,7 +186,7 @@ else:
 class Recipe(Model):
     """A recipe; keys that its file leaves out have their defaults."""
 
-    recipe: Annotated[Literal[1], BeforeValidator(whole)]
+    recipe: Annotated[Literal[1], BeforeValidator(whole_number)]
     """Version of the recipe format."""
 
     name: Name
