@@ -1,1 +1,1 @@
-"""Judging a checkpoint against real notes: figures, a table and pictures."""
+"""Evaluation of a checkpoint against real notes, as figures, a table and pictures."""

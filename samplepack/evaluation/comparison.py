@@ -1,4 +1,4 @@
-"""A checkpoint and a set side by side: latents, notes made and notes real."""
+"""Latents, generated notes and real notes for the comparison of a checkpoint with a prepared set."""
 
 from __future__ import annotations
 
@@ -14,24 +14,31 @@ from samplepack.models.latent import onto_shell
 from samplepack.models.load import load_model
 
 Latents = NDArray[np.float32]
-"""Shape (n, latent_dim)."""
+"""Latents, shape (n, latent_dim)."""
 
 Waves = NDArray[np.float32]
-"""Shape (n, samples)."""
+"""Samples of notes, shape (n, samples)."""
 
 Indices = NDArray[np.intp]
-"""Rows of a set."""
+"""Indices of notes in a prepared set, shape (n,)."""
 
 _TOGETHER = 8
-"""How many notes are rendered between two reports of progress."""
+"""Number of notes that are rendered together, between two reports of progress."""
 
 
 class Comparison:
-    """What all measurements need. Imports TensorFlow.
+    """A loaded checkpoint and the prepared set that it is compared with. Imports TensorFlow.
+
+    Attributes:
+        checkpoint: the checkpoint that is evaluated.
+        dataset: the set of real notes.
+        rate_hz: sample rate of the checkpoint and the set.
+        task: receives the number of notes rendered and measured.
+        trained: latents of the instruments that the checkpoint names, shape (instruments, latent_dim).
 
     Raises:
-        InputError: the set's rate or length of notes isn't the checkpoint's, its notes are too short to be measured, or
-            its weights are damaged.
+        InputError: sample rate or length of notes differ between set and checkpoint, the notes are too short to be
+            measured, or the weights of the checkpoint are damaged.
     """
 
     def __init__(self, checkpoint: Checkpoint, dataset: Dataset, task: Task) -> None:
@@ -61,23 +68,22 @@ class Comparison:
         self.checkpoint, self.dataset, self.rate_hz = checkpoint, dataset, checkpoint.rate_hz
         self.task, self._model, self._config = task, model, config
         self._to_mel = SoundToMel(config.frames, config.bins, self.rate_hz)
-        self._to_sound = keras.Sequential([mel_to_sound(config)])  # as a model it is compiled
+        self._to_sound = keras.Sequential([mel_to_sound(config)])  # in a model the layer is compiled
         self.trained = np.zeros((0, checkpoint.latent_dim), np.float32)
-        """Latents of the instruments that the checkpoint names; none where it names none."""
         if checkpoint.config.instruments:
             self.trained = self._normalised(read_tensors(checkpoint)["instruments"])
 
     def random(self, rng: np.random.Generator, n: int) -> Latents:
-        """Latents as seeds give them."""
+        """Draw latents from the distribution that seeds give."""
         return self._normalised(rng.standard_normal((n, self.checkpoint.latent_dim)).astype(np.float32))
 
     def trained_of(self, notes: Indices) -> Latents:
-        """The latents of the instruments of some notes of the set, all of which the checkpoint names."""
+        """Return the latents of the instruments of some notes of the set; the checkpoint must name all of them."""
         names = self.checkpoint.config.instruments
         return self.trained[[names.index(self.dataset.contents.notes[i].instrument) for i in notes]]
 
     def mixed(self, rng: np.random.Generator, n: int) -> Latents:
-        """Mixes of three trained latents each, in random shares, as long as those are."""
+        """Draw mixes of three trained latents in random proportions, whose norms are mixed in the same proportions."""
         mixes = []
         for _ in range(n):
             parts = self.trained[rng.choice(len(self.trained), 3)]
@@ -87,30 +93,32 @@ class Comparison:
         return np.asarray(mixes, np.float32)
 
     def play(self, latents: Latents, pitches: NDArray[np.int32]) -> Waves:
-        """Notes as the network makes them.
+        """Render notes with the network.
 
         Raises:
-            SamplepackError: it made NaN or infinity.
+            SamplepackError: the network's output contains NaN or infinity.
         """
-        made = []
+        rendered = []
         for first in range(0, len(pitches), _TOGETHER):
             some = slice(first, first + _TOGETHER)
             waves = self._model.render(latents[some], pitches[some])
             if not np.isfinite(waves).all():
                 raise SamplepackError(f"checkpoint '{self.checkpoint.name}': the network made NaN or infinity")
-            made.append(waves)
+            rendered.append(waves)
             self.task.advance(len(waves))
-        return np.concatenate(made)
+        return np.concatenate(rendered)
 
     def round_trip(self, waves: Waves) -> Waves:
-        """Waves as they'd sound if the network made their spectrograms exactly: through its normalised outputs, which
-        lie within ±1, and back."""
+        """Convert waves to the network's normalised spectrograms, which are clipped to ±1, and back.
+
+        The result is what the network would render if its output were exact.
+        """
         a, b = self._config.normaliser.a, self._config.normaliser.b
-        back = []
+        restored = []
         for first in range(0, len(waves), _TOGETHER):
             outputs = np.clip(self._to_mel(waves[first : first + _TOGETHER]) * a + b, -1.0, 1.0)
-            back.append(self._to_sound.predict_on_batch((outputs - b) / a))
-        return np.concatenate(back)
+            restored.append(self._to_sound.predict_on_batch((outputs - b) / a))
+        return np.concatenate(restored)
 
     def _normalised(self, latents: Latents) -> Latents:
         if self._config.latent_normalisation == "none":

@@ -1,4 +1,4 @@
-"""From a checkpoint and a prepared set to figures: what is drawn, made and compared."""
+"""Evaluation of a checkpoint against a prepared set: choice of notes and latents, rendering and measurement."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from samplepack.sound.audio import Audio
 from samplepack.sound.pitch import estimate_pitch
 
 PITCHES = range(36, 85, 2)
-"""At which pitch is judged."""
+"""MIDI pitches at which accuracy of pitch is measured."""
 
 MIDDLE_PITCH = 60
-"""At which timbres are compared."""
+"""MIDI pitch at which timbres are compared."""
 
 HELD_OUT_SHARE = 0.05
-"""Of a checkpoint that doesn't say what was held out from its training."""
+"""Held-out share that is assumed of a checkpoint whose provenance doesn't state it."""
 
 _LATENTS_OF_A_KIND = 6
 _REAL_NOTES_HEARD = 150
@@ -43,33 +43,33 @@ _RIGHT_CENTS = 50.0
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What `evaluate` gives."""
+    """Result of `evaluate`."""
 
     figures: Figures
 
     examples: list[Example]
-    """Some of the notes that were judged: held-out ones, where there are any."""
+    """Some of the compared notes, from the held-out ones if there are any."""
 
     rate_hz: int
-    """Of the examples."""
+    """Sample rate of the examples."""
 
 
 def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: Progress = silent) -> Evaluation:
     """Measure a checkpoint against a prepared set. Imports TensorFlow.
 
-    Instruments are the same where the checkpoint and the set call them the same. What was held out from training is
-    what the checkpoint's provenance says: `held_out`, the share that `Dataset.held_out` takes.
+    Instruments of the checkpoint and of the set are the same if they have the same name. The notes that were held out
+    from training are found by `Dataset.held_out` from the share `held_out` in the checkpoint's provenance.
 
     Args:
-        checkpoint: what is judged.
-        dataset: what it is judged by; its rate and length of notes are the checkpoint's.
-        seed: what notes and latents are drawn with.
-        progress: receives how many notes have been rendered and measured.
+        checkpoint: the checkpoint to evaluate.
+        dataset: the set of real notes, whose sample rate and length of notes must be those of the checkpoint.
+        seed: seed of the random choice of notes and latents.
+        progress: receives the number of notes rendered and measured so far.
 
     Raises:
-        InputError: rate or length don't agree, the checkpoint's weights are damaged, or its provenance says something
-            of `held_out` that is no share.
-        SamplepackError: the network made NaN or infinity.
+        InputError: sample rate or length differ, the weights of the checkpoint are damaged, or `held_out` in its
+            provenance isn't a share from 0 to 1.
+        SamplepackError: the network's output contains NaN or infinity.
     """
     share = _held_out_share(checkpoint)
     task = Task(checkpoint.name, progress)
@@ -124,7 +124,7 @@ def _held_out_share(checkpoint: Checkpoint) -> float:
 
 
 def _drawn(rng: np.random.Generator, which: Sequence[int] | Indices, most: int) -> Indices:
-    """At most so many of some indices, in order."""
+    """Draw at most `most` of some indices, in ascending order."""
     return np.sort(rng.choice(np.asarray(which, np.intp), min(most, len(which)), replace=False))
 
 
@@ -133,7 +133,7 @@ def _same(pitch: int, latents: Latents) -> NDArray[np.int32]:
 
 
 def _comparable(comparison: Comparison, share: float) -> tuple[Indices, Indices]:
-    """The notes of the set that the checkpoint can make: those held out from its training, and the others."""
+    """Return the notes of the set that the checkpoint can render: those held out from training, and the others."""
     names, pitches = set(comparison.checkpoint.config.instruments), comparison.checkpoint.pitches
     notes = comparison.dataset.contents.notes
     comparable = np.array([note.instrument in names and note.pitch in pitches for note in notes], dtype=bool)
@@ -142,13 +142,13 @@ def _comparable(comparison: Comparison, share: float) -> tuple[Indices, Indices]
 
 
 def _latents_of_kinds(comparison: Comparison, rng: np.random.Generator) -> dict[str, Latents]:
-    """What pitch is judged with."""
+    """Return the latents at which accuracy of pitch is measured, by kind."""
     n, kinds = _LATENTS_OF_A_KIND, {}
     if len(comparison.trained):
-        one, other = (rng.choice(len(comparison.trained), n) for _ in range(2))
+        starts, ends = (rng.choice(len(comparison.trained), n) for _ in range(2))
         kinds["trained"] = comparison.trained[rng.choice(len(comparison.trained), n)]
         kinds["interpolated"] = np.stack(
-            [slerp(comparison.trained[i], comparison.trained[j], 0.5) for i, j in zip(one, other, strict=True)]
+            [slerp(comparison.trained[i], comparison.trained[j], 0.5) for i, j in zip(starts, ends, strict=True)]
         )
         kinds["mixed"] = comparison.mixed(rng, n)
     return {**kinds, "random": comparison.random(rng, n)}
@@ -159,17 +159,17 @@ def _pitch(
 ) -> dict[str, Pitch]:
     notes = comparison.dataset.contents.notes
     real = _drawn(rng, [i for i, note in enumerate(notes) if note.pitch in pitches], _REAL_NOTES_HEARD)
-    heard = {"real": [_heard(comparison, comparison.dataset.wave(i), notes[i].pitch) for i in real]}
+    errors = {"real": [_pitch_error(comparison, comparison.dataset.wave(i), notes[i].pitch) for i in real]}
     for kind, latents in kinds.items():
         all_pitches = np.tile(np.array(pitches, np.int32), len(latents))
         waves = comparison.play(np.repeat(latents, len(pitches), axis=0), all_pitches)
-        heard[kind] = [_heard(comparison, wave, int(p)) for wave, p in zip(waves, all_pitches, strict=True)]
-    return {kind: _pitch_of(of_kind) for kind, of_kind in heard.items() if of_kind}
+        errors[kind] = [_pitch_error(comparison, wave, int(p)) for wave, p in zip(waves, all_pitches, strict=True)]
+    return {kind: _pitch_of(of_kind) for kind, of_kind in errors.items() if of_kind}
 
 
-def _heard(comparison: Comparison, wave: Wave, pitch: int) -> tuple[int, float | None]:
-    heard = estimate_pitch(Audio(wave[np.newaxis], comparison.rate_hz))
-    return pitch, None if heard is None else round(heard.cents_above(pitch), 2)
+def _pitch_error(comparison: Comparison, wave: Wave, pitch: int) -> tuple[int, float | None]:
+    estimate = estimate_pitch(Audio(wave[np.newaxis], comparison.rate_hz))
+    return pitch, None if estimate is None else round(estimate.cents_above(pitch), 2)
 
 
 def _pitch_of(heard: list[tuple[int, float | None]]) -> Pitch:
@@ -183,8 +183,10 @@ def _pitch_of(heard: list[tuple[int, float | None]]) -> Pitch:
 
 
 def _timbres(comparison: Comparison, pitch: int, rng: np.random.Generator) -> tuple[Indices, dict[str, Latents]]:
-    """Real notes of different instruments at one pitch, of those that the checkpoint knows where it knows any, and the
-    latents to compare with them."""
+    """Draw real notes of different instruments at one pitch, and latents to compare with them, by kind.
+
+    The notes are of instruments that the checkpoint names, or of any instruments if there is none of those.
+    """
     notes, names = comparison.dataset.contents.notes, comparison.checkpoint.config.instruments
     first_of = {notes[i].instrument: i for i in reversed(notes_at(comparison, pitch))}
     both = [i for instrument, i in first_of.items() if instrument in names]
@@ -219,7 +221,7 @@ def _diversity(
 
 
 def _ends(comparison: Comparison, rng: np.random.Generator) -> list[Latents]:
-    """Pairs of latents to walk between: trained ones, or random ones of a checkpoint that names fewer than two."""
+    """Draw the ends of walks: pairs of trained latents, or of random ones if there are fewer than two trained."""
     if len(comparison.trained) < 2:
         return [comparison.random(rng, 2) for _ in range(_WALKS)]
     return [comparison.trained[rng.choice(len(comparison.trained), 2, replace=False)] for _ in range(_WALKS)]
@@ -227,10 +229,10 @@ def _ends(comparison: Comparison, rng: np.random.Generator) -> list[Latents]:
 
 def _smoothness(comparison: Comparison, pitch: int, ends: list[Latents]) -> Smoothness:
     uniform, evened = [], []
-    for one, other in ends:
+    for start, end in ends:
 
-        def steps_db(positions: NDArray[np.float64], one: Wave = one, other: Wave = other) -> list[float]:
-            latents = np.stack([slerp(one, other, float(position)) for position in positions])
+        def steps_db(positions: NDArray[np.float64], start: Wave = start, end: Wave = end) -> list[float]:
+            latents = np.stack([slerp(start, end, float(position)) for position in positions])
             notes = [
                 measures.log_mel(wave, comparison.rate_hz) for wave in comparison.play(latents, _same(pitch, latents))
             ]
@@ -251,7 +253,7 @@ def _smoothness(comparison: Comparison, pitch: int, ends: list[Latents]) -> Smoo
 
 
 def _largest_step(walks: list[list[float]]) -> float:
-    """Relative to the mean step; the mean over walks. A walk on which nothing changes is even."""
+    """Return the largest step of a walk relative to its mean step, averaged over walks; 1 for a walk without change."""
     return float(np.mean([max(steps) / np.mean(steps) if any(steps) else 1.0 for steps in walks]))
 
 
@@ -266,7 +268,7 @@ def _silence(pitch: int, random: Waves) -> Silence:
 
 
 def _remarks(comparison: Comparison, held_out: list[Judged], trained: list[Judged], timbres: int) -> list[str]:
-    """What couldn't be measured and why, and what the figures depend on."""
+    """Return a remark for each measurement that wasn't possible, and for each assumption."""
     remarks = []
     name, config = comparison.checkpoint.name, comparison.checkpoint.config
     if not config.instruments:

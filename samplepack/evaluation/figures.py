@@ -1,4 +1,4 @@
-"""What an evaluation says: plain data with units."""
+"""Figures of an evaluation: plain data with units."""
 
 from __future__ import annotations
 
@@ -10,155 +10,194 @@ class _Figures(BaseModel):
 
 
 class Pitch(_Figures):
-    """Whether notes have the pitch that was asked for."""
+    """Accuracy of the pitch of notes of one kind."""
 
     notes: int
+    """Number of notes that were measured."""
 
     within_50_cents: float
-    """The share that is heard within 50 cents of its pitch, in the octave that it was meant in."""
+    """Share of the notes whose measured pitch is within 50 cents of the intended pitch, in the right octave."""
 
     median_cents: float | None
-    """Median magnitude of the errors; None where no pitch was heard at all."""
+    """Median magnitude of the errors of pitch, cents; None if no note had a measurable pitch."""
 
     heard: list[tuple[int, float | None]]
-    """Of each note: its pitch, MIDI, and by how many cents it is heard above it; None where no pitch is heard."""
+    """For each note, its intended MIDI pitch, and the cents by which the measured pitch lies above it, or None."""
 
 
 class Judged(_Figures):
-    """A real note beside the one that its instrument's latent makes at its pitch."""
+    """A real note compared with the note generated from the latent of its instrument at its pitch."""
 
     instrument: str
     pitch: int
+    """MIDI pitch."""
 
     distance_db: float
-    """Log-spectral distance of the made note to the real one."""
+    """Log-spectral distance of the generated note to the real one, dB."""
 
     floor_db: float
-    """That of the real note sent through the spectrogram and back, without the network: what the network can't beat."""
+    """Log-spectral distance of the real note to its own round trip through the spectrogram, dB: the distance that an
+    exact network would have."""
 
     loud_bins_db: float
-    """How much louder the made note is in the bins within 20 dB of the real one's maximum, the real one's peak being
-    0.8."""
+    """Level of the generated note relative to the real one, whose peak is 0.8, in the bins within 20 dB of the real
+    note's maximum, dB."""
 
     real_attack_ms: float
+    """Duration of the attack of the real note, milliseconds; an instantaneous one measures about 10 ms."""
+
     attack_ms: float
-    """How long the onset takes; a sudden one measures some 10 ms."""
+    """Duration of the attack of the generated note, milliseconds."""
 
     real_noise_db: float
+    """Share of the real note's power that lies between its partials, dB; -60 dB is the lowest value."""
+
     noise_db: float
-    """How much of a note's power lies between its partials, -60 dB and less being none."""
+    """Share of the generated note's power that lies between its partials, dB."""
 
     rank: int | None = None
-    """How many instruments' real notes at this pitch lie nearer to the made note than its own instrument's: 0 where it
-    is found first. Held-out notes alone are ranked."""
+    """Number of instruments whose real notes at this pitch are nearer to the generated note than those of its own
+    instrument: 0 if its own is the nearest. Only held-out notes have a rank."""
 
 
 class Likeness(_Figures):
-    """How like real notes the made ones are."""
+    """Likeness of generated notes to real ones: statistics over pairs of notes."""
 
     notes: list[Judged]
 
     distance_db: float
-    """Mean log-spectral distance."""
+    """Mean log-spectral distance, dB."""
 
     floor_db: float
-    """Mean of the floors."""
+    """Mean of the pairs' `floor_db`, dB."""
 
     loud_bins_db: float
-    """Median."""
+    """Median of the pairs' `loud_bins_db`, dB."""
 
     real_attack_ms: float
+    """Median duration of the attacks of the real notes, milliseconds."""
+
     attack_ms: float
+    """Median duration of the attacks of the generated notes, milliseconds."""
+
     attack_error_ms: float
-    """Medians: of the real notes, of the made ones, and of the magnitude of a pair's difference."""
+    """Median magnitude of the difference between the attacks of a pair, milliseconds."""
 
     real_noise_db: float
+    """Median of the noise of the real notes, dB."""
+
     noise_db: float
+    """Median of the noise of the generated notes, dB."""
+
     noise_error_db: float
-    """Medians: of the real notes, of the made ones, and of the magnitude of a pair's difference."""
+    """Median magnitude of the difference between the noise of a pair, dB."""
 
 
 class Retrieval(_Figures):
-    """Whether a made held-out note is nearest to the real note of its own instrument, of all real ones of its pitch."""
+    """Identification of the instruments of generated held-out notes by the nearest real notes of the same pitch."""
 
     notes: int
+    """Number of held-out notes that have a rank."""
 
     top_1: float
+    """Share of the notes whose own instrument is the nearest."""
+
     top_5: float
-    """The share whose instrument is the nearest, and among the five nearest."""
+    """Share of the notes whose own instrument is among the five nearest."""
 
 
 class Diversity(_Figures):
-    """How far instruments lie apart at one pitch: log-mel distances of all pairs, brought to one loudness."""
+    """Diversity of timbres at one pitch: log-mel distances of all pairs of notes, at equal loudness."""
 
     pitch: int
+    """MIDI pitch of the notes."""
 
     distances_db: dict[str, list[float]]
-    """By what was compared: `real` instruments of the set, `trained`, `random` and `mixed` latents."""
+    """Distances of all pairs by kind: `real` instruments of the set; `trained`, `random` and `mixed` latents."""
 
     means_db: dict[str, float]
+    """Mean of the distances by kind."""
 
     random_to_real: float | None
-    """How far random latents lie apart, real instruments' distance being 1; None without two real ones."""
+    """Mean distance of random latents relative to that of real instruments; None without two real ones."""
 
 
 class Smoothness(_Figures):
-    """Whether a walk between two latents in equal steps changes the sound in equal steps."""
+    """Evenness of the changes of sound on walks between two latents."""
 
     pitch: int
+    """MIDI pitch of the notes."""
 
     between: str
-    """What the walks join: `trained` or `random` latents."""
+    """Kind of the latents at the ends of the walks: `trained` or `random`."""
 
     uniform_db: list[list[float]]
-    """Log-mel distances of the steps of each walk, equal in latent space."""
+    """Log-mel distances of the steps of each walk, dB, when the steps are equal in latent space."""
 
     evened_db: list[list[float]]
-    """The same, with the points moved along the walk so that the distances heard so far would be equal."""
+    """Log-mel distances of the steps of each walk, dB, when the points are moved along it so that the distances in
+    `uniform_db` would be equal."""
 
     uniform_largest: float
+    """Largest step of a walk in `uniform_db` relative to its mean step, averaged over walks."""
+
     evened_largest: float
-    """The largest step of a walk by its mean step: the mean over walks."""
+    """Largest step of a walk in `evened_db` relative to its mean step, averaged over walks."""
 
 
 class Silence(_Figures):
-    """Whether random latents make sound."""
+    """Levels of notes that are generated from random latents."""
 
     pitch: int
+    """MIDI pitch of the notes."""
+
     notes: int
+    """Number of notes that were measured."""
 
     nearly_silent: int
-    """How many have a root mean square below -50 dB of full scale over their whole length."""
+    """Number of notes whose root mean square over their whole length is below -50 dBFS."""
 
     median_level_db: float
-    """Of the root mean squares."""
+    """Median of the root mean square levels, dBFS."""
 
 
 class Figures(_Figures):
-    """All that is measured of a checkpoint."""
+    """All figures of the evaluation of a checkpoint."""
 
     checkpoint: str
+    """Name of the checkpoint."""
+
     digest: str
+    """Digest of the checkpoint."""
+
     dataset: str
     """Title of the prepared set."""
 
     dataset_digest: str
+    """Digest of the prepared set, as in `Dataset.digest`."""
+
     seed: int
-    """What the notes and latents were drawn with."""
+    """Seed of the random choice of notes and latents."""
 
     held_out_share: float
-    """The share of the set's notes that was kept from training."""
+    """Share of the pairs of instrument and pitch that was held out from training."""
 
     pitch: dict[str, Pitch]
-    """By what was played: `real` notes of the set, which says how far the hearing is right, `trained`, `interpolated`
-    (midway between two trained), `random` and `mixed` (of three trained) latents."""
+    """Accuracy of pitch by kind: `real` notes of the set, which show the accuracy of the measurement itself; notes of
+    `trained`, `interpolated` (midway between two trained), `mixed` (of three trained) and `random` latents."""
 
     held_out: Likeness | None
+    """Likeness to notes that were held out from training; None if there are none."""
+
     trained: Likeness | None
+    """Likeness to notes that were trained on; None if there are none."""
+
     retrieval: Retrieval | None
+    """Identification of instruments; None if no held-out note could be ranked."""
+
     diversity: Diversity
     smoothness: Smoothness
     silence: Silence
 
     remarks: list[str]
-    """What couldn't be measured and why, and what the figures depend on."""
+    """Measurements that weren't possible, with the reasons, and assumptions that the figures depend on."""

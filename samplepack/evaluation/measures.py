@@ -1,4 +1,4 @@
-"""What is measured of one note or between two. Waves are float32, shape (samples,), of one rate."""
+"""Measurements of one note, and distances between two notes of the same sample rate."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from samplepack.sound.pitch import pitch_hz
 
 Wave = NDArray[np.float32]
+"""Samples of a note, shape (samples,)."""
+
 Spectra = NDArray[np.float32]
 """Magnitudes, shape (frames, bins)."""
 
@@ -18,12 +20,13 @@ LogMel = NDArray[np.float32]
 """Levels in dB, shape (frames, bands)."""
 
 FRAME, HOP = 2048, 512
-"""Samples that a spectrum spans, and from one to the next."""
+"""Length of a frame of a spectrum, and distance from one frame to the next, in samples."""
 
 BANDS = 64
+"""Number of mel bands."""
 
 _RANGE_DB = 60.0
-"""What lies further below the loudest is taken for silence."""
+"""Range of levels below the maximum, dB; lower ones are raised to its lower end."""
 
 _NOISE_S = 0.512
 _HEARD_DB = 40.0
@@ -34,22 +37,27 @@ _ONSET_DB, _ATTACKED_DB = -20.0, -3.0
 
 
 def spectra(wave: Wave) -> Spectra:
-    """Magnitudes of Hann-windowed frames that lie wholly within the wave; of one padded frame where it is shorter."""
+    """Return the magnitudes of Hann-windowed frames within the wave, or of one padded frame if the wave is shorter."""
     wave = np.pad(wave, (0, max(0, FRAME - len(wave))))
     frames = np.lib.stride_tricks.sliding_window_view(np.asarray(wave, np.float32), FRAME)[::HOP]
     return np.abs(np.fft.rfft(frames * np.hanning(FRAME).astype(np.float32), axis=-1)).astype(np.float32)
 
 
 def log_spectral_distance_db(reference: Spectra, other: Spectra) -> float:
-    """How far two spectra lie apart: the root mean square over bins of their difference in dB, both no lower than 60 dB
-    below the reference's maximum; its mean over frames. Source: Gray & Markel, "Distance measures for speech
-    processing", 1976."""
+    """Return the log-spectral distance: the root mean square over bins of the difference in dB, averaged over frames.
+
+    Magnitudes lower than 60 dB below the maximum of the reference are raised to that level first.
+
+    Source: Gray & Markel, "Distance measures for speech processing", 1976.
+    """
     return float(np.sqrt(np.mean(_difference_db(reference, other) ** 2, axis=1)).mean())
 
 
 def loud_bins_db(reference: Spectra, other: Spectra, within_db: float = 20.0) -> float:
-    """How much louder the other is in the bins that lie within `within_db` of the reference's maximum: the mean of
-    their differences in dB."""
+    """Return the level of `other` relative to the reference in its loud bins: the mean of their differences in dB.
+
+    Loud bins are those within `within_db` of the maximum of the reference.
+    """
     loud = reference > reference.max() * 10.0 ** (-within_db / 20.0)
     return float(_difference_db(reference, other)[loud].mean())
 
@@ -61,8 +69,9 @@ def _difference_db(reference: Spectra, other: Spectra) -> Spectra:
 
 @cache
 def mel_filters(rate_hz: int) -> NDArray[np.float32]:
-    """Triangles of equal area on Slaney's mel scale (linear to 1000 Hz, 27 steps to each factor of 6.4 above), from 0
-    to half the rate; applied as `power @ filters`.
+    """Return triangular filters of equal area on Slaney's mel scale from 0 to half the rate, for `power @ filters`.
+
+    The scale is linear to 1000 Hz, and has 27 steps to each factor of 6.4 above.
 
     Returns:
         float32, shape (FRAME // 2 + 1, BANDS).
@@ -82,8 +91,10 @@ def mel_filters(rate_hz: int) -> NDArray[np.float32]:
 
 
 def log_mel(wave: Wave, rate_hz: int) -> LogMel:
-    """Levels by frame and band of a note brought to one loudness (a root mean square of 0.05), none lower than 60 dB
-    below the highest."""
+    """Return the levels of a note in mel bands, after scaling it to a root mean square of 0.05.
+
+    Levels lower than 60 dB below the highest one are raised to that level.
+    """
     level = np.sqrt(np.mean(np.square(wave, dtype=np.float64)) + 1e-12)
     power = np.square(spectra(wave) * np.float32(0.05 / level)) @ mel_filters(rate_hz)
     levels_db = 10.0 * np.log10(power + 1e-10)
@@ -91,19 +102,21 @@ def log_mel(wave: Wave, rate_hz: int) -> LogMel:
 
 
 def log_mel_distance_db(one: LogMel, other: LogMel) -> float:
-    """How far two notes lie apart in timbre: the mean magnitude of their differences by frame and band."""
+    """Return the distance of two notes in timbre: the mean magnitude of the differences of their levels, dB."""
     return float(np.abs(one - other).mean())
 
 
 def pairwise_distances_db(notes: Sequence[LogMel]) -> list[float]:
-    """The distances of all pairs of notes."""
+    """Return the log-mel distances of all pairs of notes."""
     return [log_mel_distance_db(notes[i], notes[j]) for i in range(len(notes)) for j in range(i)]
 
 
 def attack_ms(wave: Wave, rate_hz: int) -> float:
-    """How long the onset takes: the time in which the envelope comes from 20 dB below its maximum to 3 dB below, that
-    maximum being of the first half second. The envelope is the root mean square of 20 ms, so that a sudden onset
-    measures some 10 ms."""
+    """Return the duration of the attack: the time in which the envelope rises from 20 dB to 3 dB below its maximum.
+
+    The maximum is that of the first half second from the onset. The envelope is the root mean square over 20 ms, so
+    that an instantaneous attack measures about 10 ms.
+    """
     window = rate_hz * _ENVELOPE_MS // 1000
     energy = np.concatenate([[0.0], np.cumsum(np.pad(np.square(wave, dtype=np.float64), (window, 0)))])
     power = energy[window:] - energy[:-window]
@@ -115,26 +128,29 @@ def attack_ms(wave: Wave, rate_hz: int) -> float:
 
 
 def noise_db(wave: Wave, pitch: int, rate_hz: int) -> float:
-    """How much of a note's power lies between its partials: breath, bow, hammer; -1.6 dB of white noise, -60 dB of a
-    steady tone.
+    """Return the share of a note's power that lies between its partials, dB: noise of breath, bow or hammer.
 
-    In spectra of half a second, the median over the bins nearest to each harmonic of the pitch is what lies between
-    them, since a partial fills fewer than half of those. It is counted for each bin and divided by the power of all
-    bins, but no less than -60 dB; the mean is over the spectra within 40 dB of the strongest.
+    White noise measures -1.6 dB, a steady tone -60 dB.
+
+    In spectra of half a second, the bins are grouped by the nearest harmonic of the pitch. The median power of a group
+    is taken as its level of noise, since a partial fills less than half of the bins. The noise of all bins, divided by
+    their power, is limited to at least -60 dB, and averaged over the spectra within 40 dB of the strongest.
     """
     size = 1 << int(np.log2(min(_NOISE_S * rate_hz, len(wave))))
     frames = np.lib.stride_tricks.sliding_window_view(np.asarray(wave, np.float32), size)[:: size // 4]
     power = np.square(np.abs(np.fft.rfft(frames * np.hanning(size).astype(np.float32), axis=1))) + 1e-18
-    borders = np.arange(0.5, max(1.6, rate_hz / 2.0 / pitch_hz(pitch)))  # in harmonics; the first one always counts
+    borders = np.arange(
+        0.5, max(1.6, rate_hz / 2.0 / pitch_hz(pitch))
+    )  # in units of harmonics; there is always one group
     edges = np.unique((borders * pitch_hz(pitch) * size / rate_hz).astype(int))
     harmonics = np.split(power[:, edges[0] : edges[-1]], (edges - edges[0])[1:-1], axis=1)
     between = np.sum([bins.shape[1] * np.median(bins, axis=1) for bins in harmonics], axis=0)
     whole = np.sum([bins.sum(axis=1) for bins in harmonics], axis=0)
-    heard = whole > whole.max() * 10.0 ** (-_HEARD_DB / 10.0)
+    audible = whole > whole.max() * 10.0 ** (-_HEARD_DB / 10.0)
     share = np.maximum(between / whole, 10.0 ** (-_RANGE_DB / 10.0))
-    return float(np.mean(10.0 * np.log10(share[heard])))
+    return float(np.mean(10.0 * np.log10(share[audible])))
 
 
 def level_db(wave: Wave) -> float:
-    """The root mean square in dB below full scale; silence is -200 dB."""
+    """Return the root mean square level in dBFS; silence is -200 dB."""
     return float(10.0 * np.log10(max(float(np.mean(np.square(wave, dtype=np.float64))), 1e-20)))

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation, to look at."""
+"""Pictures of an evaluation."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ _LOWEST_HZ = 30.0
 
 
 def draw(folder: Path, evaluation: Evaluation) -> None:
-    """Write the pictures of an evaluation, PNG: how well notes are in tune, how like real ones they are, how far
-    timbres lie apart; and spectrograms of some notes, where real ones could be made again."""
+    """Write the pictures of an evaluation to a folder, as PNG.
+
+    They show accuracy of pitch, likeness to real notes, distances between timbres, and spectrograms of the examples.
+    Those of likeness and of examples are left out if no real notes could be compared.
+    """
     figures = evaluation.figures
     rows = len(evaluation.examples)
 
@@ -61,19 +64,19 @@ def draw(folder: Path, evaluation: Evaluation) -> None:
 
 
 def _draw_pitch(axes: Axes, figures: Figures) -> None:
-    """Each note's error over its pitch; what lies beyond the axis stands at its edge."""
+    """Plot the error of pitch of each note over its pitch; errors beyond the axis are plotted at its edge."""
     axes.axhspan(-50.0, 50.0, color="#dddddd")
     for i, (kind, pitch) in enumerate(figures.pitch.items()):
-        heard = [(note, cents) for note, cents in pitch.heard if cents is not None]
-        aside = 0.3 * (i - (len(figures.pitch) - 1) / 2)
+        errors = [(note, cents) for note, cents in pitch.heard if cents is not None]
+        offset = 0.3 * (i - (len(figures.pitch) - 1) / 2)
         axes.plot(
-            [note + aside for note, _ in heard],
-            [float(np.clip(cents, -_SHOWN_CENTS, _SHOWN_CENTS)) for _, cents in heard],
+            [note + offset for note, _ in errors],
+            [float(np.clip(cents, -_SHOWN_CENTS, _SHOWN_CENTS)) for _, cents in errors],
             ".",
             markersize=4,
             label=f"{kind}: {100.0 * pitch.within_50_cents:.1f} % of {pitch.notes}",
         )
-    axes.set(title="heard within 50 cents of the pitch", xlabel="pitch, MIDI", ylabel="cents above it")
+    axes.set(title="measured within 50 cents of the pitch", xlabel="pitch, MIDI", ylabel="cents above it")
     axes.set_ylim(-1.05 * _SHOWN_CENTS, 1.05 * _SHOWN_CENTS)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
@@ -90,8 +93,8 @@ def _draw_likeness(figure: Figure, judged: dict[str, list[Judged]]) -> None:
     distance.set(title="log-spectral distance to the real note, dB", xlabel="pitch, MIDI")
     distance.set_ylim(0.0, 1.3 * distance.get_ylim()[1])
     distance.legend(fontsize=8, loc="upper right")
-    attack.set(title="attack, ms", xlabel="real", ylabel="made")
-    noise.set(title="noise between partials, dB", xlabel="real", ylabel="made")
+    attack.set(title="attack, ms", xlabel="real", ylabel="generated")
+    noise.set(title="noise between partials, dB", xlabel="real", ylabel="generated")
     for axes in (attack, noise):
         low, high = (f(*axes.get_xlim(), *axes.get_ylim()) for f in (min, max))
         axes.plot([low, high], [low, high], color="#bbbbbb", linewidth=1.0, zorder=0.0)
@@ -106,7 +109,7 @@ def _draw_diversity(axes: Axes, diversity: Diversity) -> None:
 
 
 def _draw_walks(uniform: Axes, evened: Axes, smoothness: Smoothness) -> None:
-    """Each walk's steps; a smooth one is level."""
+    """Plot the steps of each walk; those of a smooth walk are equal."""
     for axes, name, walks, largest in (
         (uniform, "equal steps of a walk", smoothness.uniform_db, smoothness.uniform_largest),
         (evened, "steps evened out", smoothness.evened_db, smoothness.evened_largest),
@@ -120,13 +123,13 @@ def _draw_walks(uniform: Axes, evened: Axes, smoothness: Smoothness) -> None:
 
 
 def _draw_example(row: Sequence[Axes], example: Example, rate_hz: int) -> None:
-    """Spectrograms of a real note, of its round trip and of the made one, dB below the real one's loudest."""
+    """Draw spectrograms of a real note, its round trip and the generated note, in dB relative to the real maximum."""
     note = example.figures
     real = measures.spectra(example.real)
     waves = {
         f"{note.instrument}, {note.pitch}": example.real,
         f"round trip: {note.floor_db:.1f} dB off": example.round_trip,
-        f"made: {note.distance_db:.1f} dB off": example.made,
+        f"generated: {note.distance_db:.1f} dB off": example.made,
     }
     for axes, (name, wave) in zip(row, waves.items(), strict=True):
         levels_db = 20.0 * np.log10(np.maximum(measures.spectra(wave), 1e-9) / max(float(real.max()), 1e-9))

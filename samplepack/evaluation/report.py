@@ -1,4 +1,4 @@
-"""An evaluation as a table, and as a folder of figures and pictures."""
+"""Output of an evaluation: rows of a table, and a folder of figures and pictures."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ FILE = "evaluation.json"
 
 
 class Row(NamedTuple):
-    """A line of the table."""
+    """A row of the table."""
 
     what: str
+    """Name of the figure."""
+
     measured: str
+    """Measured value with its unit."""
+
     beside: str
-    """What the measured value is to be seen beside: the same of real notes, or what can be reached; may be empty."""
+    """Value for comparison: that of real notes, or the best possible one; may be empty."""
 
 
 def rows(figures: Figures) -> list[Row]:
-    """The figures that matter, to read."""
+    """Return the main figures as rows of a table."""
     table = []
     real = figures.pitch.get("real")
     for kind, pitch in figures.pitch.items():
@@ -39,10 +43,10 @@ def rows(figures: Figures) -> list[Row]:
     for name, likeness in (("held-out", figures.held_out), ("trained", figures.trained)):
         if likeness:
             table += _rows_of_likeness(name, likeness)
-    if found := figures.retrieval:
-        of = f"of {found.notes} held-out notes"
-        table.append(Row("instrument found first", f"{_percent(found.top_1)} {of}", ""))
-        table.append(Row("instrument among the first five", f"{_percent(found.top_5)} {of}", ""))
+    if retrieval := figures.retrieval:
+        total = f"of {retrieval.notes} held-out notes"
+        table.append(Row("instrument found first", f"{_percent(retrieval.top_1)} {total}", ""))
+        table.append(Row("instrument among the first five", f"{_percent(retrieval.top_5)} {total}", ""))
     means = figures.diversity.means_db
     for kind, mean in means.items():
         if kind != "real":
@@ -86,11 +90,12 @@ def _percent(share: float) -> str:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[Callable[[Evaluation], None]]:
-    """Gives what writes `evaluation.json` and the pictures. They take the place of an earlier evaluation, whole, when
-    the block ends well; that `folder` can't be theirs is told when it begins.
+    """Yield a function that writes `evaluation.json` and the pictures of an evaluation.
+
+    They replace an earlier evaluation at `folder` completely, and only when the block ends without an error.
 
     Raises:
-        InputError: something stands at `folder` that is no evaluation.
+        InputError: `folder` exists and isn't an evaluation; raised before the block begins.
     """
     with folder_aside(folder, lambda there: (there / FILE).is_file()) as aside:
 
