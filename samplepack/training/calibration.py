@@ -1,4 +1,4 @@
-"""The last step of training: the level of a network's sound, brought nearest to real."""
+"""The last step of training: setting the level of a network's sound to that of real notes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from samplepack.models.config import GANSynthConfig, Normaliser
 from samplepack.models.gansynth import mel_to_sound
 
 _GAINS_DB = range(7)
+"""The gains that are tried."""
 
 _LOUD_WEIGHT = 0.03
-"""How many dB of distance one dB at the loud bins is worth."""
+"""Weight of the level difference at the loud bins, beside the log-spectral distance, both in dB."""
 
 
 def calibrated(
@@ -24,29 +25,29 @@ def calibrated(
 ) -> Normaliser:
     """The normaliser with which a network's images sound most like real notes.
 
-    A network that is taught by differences of logarithms gives the middle of what could be, which is softer than the
-    mean. Only the level is changed: to stretch the range as well makes peaks louder still, but timbres less like
-    themselves.
+    A network that is trained on differences of logarithms gives the middle of the likely levels, which is softer than
+    their mean. Only the level is changed: stretching the range as well makes peaks louder still, but timbres less like
+    the real ones.
 
     Args:
-        config: of the network, with the normaliser that it was taught with.
-        dataset: which holds the real notes.
-        notes: some of those that it was taught, indices.
-        images: what it makes of them, shape (len(notes), frames, bins, 2), within ±1.
+        config: the network's config, with the normaliser that it was trained with.
+        dataset: the data set that holds the real notes.
+        notes: indices of some of the notes that it was trained on.
+        images: the network's images of these notes, shape (len(notes), frames, bins, 2), within ±1.
 
     Returns:
-        The normaliser with the magnitude's b replaced, by one of a few gains that were tried.
+        The normaliser for the best of a few gains; only the magnitude's b differs.
     """
     real = [spectra(dataset.wave(int(note))) for note in notes]
     decode = keras.Sequential([mel_to_sound(config)])  # as a model it is compiled
     a, b = config.normaliser.magnitude
-    tried = {}
+    costs = {}
     for gain_db in _GAINS_DB:
         normaliser = Normaliser(
             magnitude=(a, b - a * gain_db * math.log(10.0) / 10.0), frequency=config.normaliser.frequency
         )
-        made = [spectra(wave) for wave in decode.predict_on_batch((images - normaliser.b) / normaliser.a)]
-        distance_db = np.mean([log_spectral_distance_db(r, m) for r, m in zip(real, made, strict=True)])
-        loud_db = np.median([loud_bins_db(r, m) for r, m in zip(real, made, strict=True)])
-        tried[normaliser] = float(distance_db + _LOUD_WEIGHT * abs(loud_db))
-    return min(tried, key=lambda normaliser: tried[normaliser])
+        generated = [spectra(wave) for wave in decode.predict_on_batch((images - normaliser.b) / normaliser.a)]
+        distance_db = np.mean([log_spectral_distance_db(r, g) for r, g in zip(real, generated, strict=True)])
+        loud_db = np.median([loud_bins_db(r, g) for r, g in zip(real, generated, strict=True)])
+        costs[normaliser] = float(distance_db + _LOUD_WEIGHT * abs(loud_db))
+    return min(costs, key=lambda normaliser: costs[normaliser])

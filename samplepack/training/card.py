@@ -1,4 +1,4 @@
-"""The model card of a trained checkpoint: what it is, what it was made from, and how good it is, measured."""
+"""The model card of a trained checkpoint: its sizes, its provenance, its terms, and measurements of its sound."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CARD = "MODEL_CARD.md"
 
 
 def write_card(folder: Path, name: str, dataset: Dataset) -> None:
-    """Measure a checkpoint against the set that it was trained on, and write what came of it beside its weights."""
+    """Measure a checkpoint against the data set that it was trained on, and write its model card beside its weights."""
     checkpoint = read_checkpoint(folder, name)
     config = checkpoint.config
     lines = [
@@ -31,7 +31,7 @@ def write_card(folder: Path, name: str, dataset: Dataset) -> None:
         "",
         "## Terms",
         "",
-        config.license or "The data that it was trained on says nothing.",
+        config.license or "The data that it was trained on names no terms.",
         "",
         "## Measured",
         "",
@@ -43,8 +43,8 @@ def write_card(folder: Path, name: str, dataset: Dataset) -> None:
 def _measured(checkpoint: Checkpoint, dataset: Dataset) -> list[str]:
     try:
         figures = evaluate(checkpoint, dataset).figures
-    except SamplepackError as error:  # a training that took hours doesn't end in vain
-        return [f"It could not be judged: {error}"]
+    except SamplepackError as error:  # the weights of a long training are kept all the same
+        return [f"It could not be measured: {error}"]
     return [
         f"By `samplepack evaluate`, against {figures.dataset}; {figures.held_out_share:.0%} of its pairs of instrument "
         f"and pitch were held out from training.",

@@ -1,7 +1,7 @@
 """The discriminator's arithmetic as functions of its weights: the mirror of the generator in `models.generator`.
 
 It gives an image a score, higher the more it looks like a real one, and the logits of its pitch. Weights are stored as
-Magenta stores them, without the runtime scale of equalised learning rates, which is put in here. Images are NHWC with
+Magenta stores them, without the runtime scale of equalised learning rates, which is applied here. Images are NHWC with
 H = time and W = mel frequency. Source: Engel et al., "GANSynth: Adversarial Neural Audio Synthesis", ICLR 2019, and
 Magenta's `networks`.
 """
@@ -20,7 +20,7 @@ VARIANCE_EPSILON = 1e-6
 
 
 def tensor_shapes(config: GANSynthConfig) -> dict[str, tuple[int, ...]]:
-    """Name → shape of every weight of the discriminator that mirrors such a generator.
+    """Name → shape of every weight of the discriminator for a generator of these sizes.
 
     The last layer is as wide as block 1. Kernels are (h, w, in, out), those of the two heads (in, out).
     """
@@ -46,11 +46,11 @@ def judge(weights: Mapping[str, Any], images: Any, number: int, share: Any = Non
     """Scores, shape (batch,), and pitch logits, shape (batch, pitches), of a batch of images.
 
     Args:
-        weights: by name, as `tensor_shapes` lists them; those of blocks above `number` aren't asked for.
+        weights: by name, as `tensor_shapes` lists them; those of blocks above `number` may be missing.
         images: shape (batch, frames, bins, 2), of the size of block `number`.
-        number: the block that sees them first.
-        share: while that block fades in, its share, 0…1: the rest comes from the block below it, which sees the images
-            at half their size. None: it has faded in.
+        number: the first block that the images pass.
+        share: the share of that block while it fades in, 0.0 to 1.0; the rest comes from the block below it, which
+            takes the images at half their size. None: the block has faded in.
     """
     x = _from_rgb(weights, number, images)
     for block in range(number, 1, -1):
@@ -77,7 +77,7 @@ def minibatch_deviation(x: Any) -> Any:
 
 
 def downscaled(images: Any, frames: int, bins: int) -> Any:
-    """The means of rectangles of so many frames and bins."""
+    """Average images over rectangles of so many frames and bins."""
     if (frames, bins) == (1, 1):
         return images
     size = (frames, bins)  # given as the strides, too: the default fails under JAX
@@ -89,6 +89,6 @@ def _from_rgb(weights: Mapping[str, Any], block: int, images: Any) -> Any:
 
 
 def _convolve(weights: Mapping[str, Any], layer: str, x: Any, padding: str = "same") -> Any:
-    """A convolution and leaky ReLU; unlike the generator's without the norm of each pixel."""
+    """A convolution, its bias and leaky ReLU, without the norm of each pixel that the generator has."""
     y = convolve(x, scaled(weights[f"{layer}/kernel"]), padding) + weights[f"{layer}/bias"]
     return ops.leaky_relu(y, 0.2)

@@ -1,4 +1,4 @@
-"""Optimisers over named tensors, each with its own learning rate, their slots part of the state that a run keeps."""
+"""Optimisers over named tensors with a learning rate each. Their slots are part of the state that a run saves."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from samplepack.training.trainer import State
 
 @dataclass(frozen=True)
 class Adam:
-    """Source: Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015."""
+    """Adam. Source: Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015."""
 
     beta_1: float
     beta_2: float
     epsilon: float = 1e-8
 
     def start(self, weights: Mapping[str, NDArray[np.float32]]) -> State:
-        """Its slots, `adam/m/…` and `adam/v/…`."""
+        """The slots before the first step, `adam/m/…` and `adam/v/…`, all zero."""
         return {f"adam/{slot}/{name}": np.zeros_like(weight) for slot in "mv" for name, weight in weights.items()}
 
     def update(self, state: State, weights: Tensors, gradients: Tensors, rates: Mapping[str, Any], step: Any) -> State:
-        """New `weights/…` and slots.
+        """Do one step, and return the new `weights/…` and slots.
 
         Args:
             state: holds the slots.
-            weights, gradients: by name.
-            rates: the learning rate of each.
-            step: counted from 1, float32.
+            weights: the weights to update, by name.
+            gradients: gradients of these weights and perhaps others, by name.
+            rates: the learning rate of each weight.
+            step: the step's number, counted from 1, float32.
         """
         new: State = {}
         unbias_1, unbias_2 = 1.0 - self.beta_1**step, 1.0 - self.beta_2**step
@@ -49,7 +50,7 @@ class Adam:
 
 @dataclass(frozen=True)
 class Muon:
-    """For kernels: a step changes what a layer does equally in all directions, not most where gradients are largest.
+    """Muon, for kernels: a step changes a layer equally in all directions, not most where the gradient is largest.
 
     A kernel learns the same in about two thirds of the images that Adam needs. Source: Jordan et al., "Muon: An
     optimizer for hidden layers in neural networks", 2024; steps as large as Adam's by the rule of Liu et al., "Muon is
@@ -59,11 +60,11 @@ class Muon:
     momentum: float = 0.95
 
     def start(self, weights: Mapping[str, NDArray[np.float32]]) -> State:
-        """Its slots, `muon/m/…`."""
+        """The slots before the first step, `muon/m/…`, all zero."""
         return {f"muon/m/{name}": np.zeros_like(weight) for name, weight in weights.items()}
 
     def update(self, state: State, weights: Tensors, gradients: Tensors, rates: Mapping[str, Any]) -> State:
-        """New `weights/…` and slots; see `Adam.update`."""
+        """Do one step, and return the new `weights/…` and slots; see `Adam.update` for the arguments."""
         new: State = {}
         for name, weight in weights.items():
             m = self.momentum * state[f"muon/m/{name}"] + gradients[name]
@@ -73,17 +74,19 @@ class Muon:
 
 
 _STEP_SIZE = 0.3
-"""Root mean square of a step at a rate of 1: what Adam's is, about."""
+"""Root mean square of a step at a learning rate of 1, about the same as Adam's."""
 
 
 def _even(kernel: Any) -> Any:
-    """A kernel, as the matrix from what it sees to its channels, with all singular values brought near to one by five
-    steps of a Newton-Schulz iteration; its root mean square is `_STEP_SIZE`."""
+    """Bring all singular values of a kernel near to one, and its root mean square to `_STEP_SIZE`.
+
+    The kernel is taken as a matrix of shape (h·w·in, out), on which five steps of a Newton-Schulz iteration are done.
+    """
     x = ops.reshape(kernel, (-1, kernel.shape[-1]))
     is_wide = x.shape[0] < x.shape[1]
     x = ops.transpose(x) if is_wide else x
     x = x / (ops.sqrt(ops.sum(ops.square(x))) + 1e-12)
-    square, product = ops.matmul(ops.transpose(x), x), ops.eye(x.shape[1])  # all five on the small square of x
+    square, product = ops.matmul(ops.transpose(x), x), ops.eye(x.shape[1])  # all five steps on the small xᵀx
     for _ in range(5):
         factor = 2.0315 * ops.matmul(square, square) - 4.775 * square + 3.4445 * ops.eye(x.shape[1])
         square = ops.matmul(factor, ops.matmul(square, factor))
@@ -94,8 +97,8 @@ def _even(kernel: Any) -> Any:
 
 
 def clipped(gradients: Tensors, norm: float) -> Tensors:
-    """Gradients, all shortened alike where their common norm is larger."""
-    in_order = (gradients[name] for name in sorted(gradients))  # a state that was read back has another order
+    """Gradients, all scaled by the same factor so that their common norm is at most `norm`."""
+    in_order = (gradients[name] for name in sorted(gradients))  # a state that was read from a file has another order
     total = ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in in_order))
     scale = norm / ops.maximum(total, norm)
     return {name: gradient * scale for name, gradient in gradients.items()}
@@ -117,9 +120,9 @@ def adam_without_momentum(
     Args:
         state: holds the weights, under `part`, and the running means of their squared gradients, under
             `{part}_squares`.
-        part: which weights.
-        gradients: by the weights' names.
-        rates: of each part, the learning rate times sqrt(1 − β₂^t) at step t, counted from 1.
+        part: the name of the weights in the state, such as `generator`.
+        gradients: gradients by the weights' names.
+        rates: by part, the learning rate times sqrt(1 − β₂^t) at step t, counted from 1.
 
     Returns:
         The new weights and squares, under the same names.

@@ -1,4 +1,4 @@
-"""What a network is trained on: the notes of a set as spectrograms, normalised as the network gives them."""
+"""The images that a network is trained on: spectrograms of a data set's notes, normalised like its output."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from samplepack.models.mel_if import SoundToMel
 Images = NDArray[np.float32]
 
 FLOOR_POWER = 1e-3
-"""Mel power is clamped to this: what lies below is silence, and nothing worth a network's effort."""
+"""Mel power is clamped to this: lower power counts as silence, which a network needn't learn."""
 
 _TOGETHER = 16
+"""How many notes are analysed at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Spectrograms:
-    """A set's notes, in its order."""
+    """The spectrograms of a data set's notes, in its order."""
 
     images: NDArray[np.float16]
-    """Shape (notes, frames, bins, 2), on disk: magnitude and frequency, within ±1."""
+    """Magnitude and frequency, within ±1, shape (notes, frames, bins, 2). The array lies on disk."""
 
     coarse: NDArray[np.float16]
-    """The same at the size of a lower block."""
+    """The same images at the size of a lower block; see `shrunk`."""
 
     loudest: NDArray[np.float32]
     """The largest magnitude of each note, shape (notes,)."""
@@ -40,29 +41,43 @@ class Selected:
     """Some of many spectrograms, which may lie on disk: `selected[rows]` reads those rows alone."""
 
     images: NDArray[np.float16]
+    """All spectrograms, shape (notes, frames, bins, 2)."""
+
     chosen: NDArray[np.int64]
-    """Which of them, indices."""
+    """Indices of the selected ones."""
 
     def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
         return self.images[self.chosen[rows]]
 
 
 def analysed(config: GANSynthConfig, waves: NDArray[np.float32]) -> Images:
-    """Waves, float32, shape (n, samples), to spectrograms as the network gives them, shape (n, frames, bins, 2)."""
-    sound = SoundToMel(config.frames, config.bins, config.sample_rate_hz)(waves)
-    sound[..., 0] = np.maximum(sound[..., 0], np.log(FLOOR_POWER))
-    sound[:, 0, :, 1] = (sound[:, 0, :, 1] + 1.0) % 2.0 - 1.0
-    return np.asarray(np.clip(sound * config.normaliser.a + config.normaliser.b, -1.0, 1.0))
+    """The spectrograms of waves, normalised like the network's output.
+
+    Args:
+        config: sizes and normaliser.
+        waves: float32, shape (n, samples).
+
+    Returns:
+        float32, shape (n, frames, bins, 2), within ±1.
+    """
+    spectrogram = SoundToMel(config.frames, config.bins, config.sample_rate_hz)(waves)
+    spectrogram[..., 0] = np.maximum(spectrogram[..., 0], np.log(FLOOR_POWER))
+    spectrogram[:, 0, :, 1] = (spectrogram[:, 0, :, 1] + 1.0) % 2.0 - 1.0
+    return np.asarray(np.clip(spectrogram * config.normaliser.a + config.normaliser.b, -1.0, 1.0))
 
 
 def shrunk(config: GANSynthConfig, images: Images, times: int) -> Images:
-    """Spectrograms at a lower block's size: magnitudes averaged, frequencies averaged as angles, the loud ones counting
-    more.
+    """Shrink spectrograms to the size of a lower block.
+
+    Magnitudes are averaged. Frequencies are averaged as angles, weighted with the fourth root of mel power.
 
     Args:
-        config: whose normaliser the images are in.
+        config: its normaliser is that of the images.
         images: shape (n, frames, bins, 2).
-        times: how many times smaller in both directions.
+        times: factor by which frames and bins are reduced.
+
+    Returns:
+        Shape (n, frames / times, bins / times, 2).
     """
     n, frames, bins, _ = images.shape
 
@@ -72,21 +87,21 @@ def shrunk(config: GANSynthConfig, images: Images, times: int) -> Images:
     (a, b), (p, q) = config.normaliser.magnitude, config.normaliser.frequency
     weight = np.exp(0.25 * (images[..., 0] - b) / a)
     angle = np.pi * (images[..., 1] - q) / p
-    turned = np.arctan2(averaged(weight * np.sin(angle)), averaged(weight * np.cos(angle)))
-    return np.stack([averaged(images[..., 0]), turned / np.pi * p + q], axis=-1)
+    mean_angle = np.arctan2(averaged(weight * np.sin(angle)), averaged(weight * np.cos(angle)))
+    return np.stack([averaged(images[..., 0]), mean_angle / np.pi * p + q], axis=-1)
 
 
 def analyse(
-    dataset: Dataset, config: GANSynthConfig, times: int, path: Path, tell: Callable[[int], None]
+    dataset: Dataset, config: GANSynthConfig, times: int, path: Path, on_notes: Callable[[int], None]
 ) -> Spectrograms:
-    """Every note of a set.
+    """Compute the spectrograms of all notes of a data set.
 
     Args:
-        dataset: its rate and length must be the config's.
+        dataset: the data set, with the config's sample rate and length of notes.
         config: sizes and normaliser.
-        times: how many times smaller the coarse images are.
-        path: where the large images are kept while training runs; 2·frames·bins·2 bytes a note.
-        tell: called with the number of notes done.
+        times: factor by which frames and bins of the coarse images are reduced.
+        path: the `.npy` file for the images at full size, 4·frames·bins bytes a note.
+        on_notes: called with the number of notes done.
     """
     notes = len(dataset.contents.notes)
     size = (config.frames, config.bins, 2)
@@ -97,7 +112,7 @@ def analyse(
         analysed_images = analysed(config, np.stack([dataset.wave(i) for i in range(batch.start, batch.stop)]))
         images[batch], coarse[batch] = analysed_images, shrunk(config, analysed_images, times)
         loudest[batch] = analysed_images[..., 0].max(axis=(1, 2))
-        tell(batch.stop)
+        on_notes(batch.stop)
     images.flush()
     return Spectrograms(np.load(path, mmap_mode="r"), coarse, loudest)
 

@@ -1,4 +1,4 @@
-"""Images of a harmonic tone at each pitch, which the later blocks see beside their features."""
+"""Images of a harmonic tone at each pitch, which the later blocks take beside their features."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ CHANNELS = 6
 
 
 def harmonic_templates(config: GANSynthConfig) -> NDArray[np.float32]:
-    """What a steady tone with flat harmonics looks like, shape (pitches, CHANNELS, bins).
+    """Templates of a steady tone with equally strong harmonics, one for each pitch.
 
-    The channels: its log mel magnitude as the network gives it, less its maximum, + 0.5; atanh(0.8 · its instantaneous
-    frequency); then the cosine and the sine of 2πf/f0, which tell where between two harmonics a bin lies, and of πf/f0,
-    which tell odd harmonics from even ones.
+    The channels are: the log mel magnitude, normalised like the network's output, plus 0.5 less its maximum; atanh(0.8
+    · the instantaneous frequency); the cosine and the sine of 2πf/f0, which encode where a bin lies between two
+    harmonics; and the cosine and the sine of πf/f0, which differ between odd and even harmonics.
+
+    Returns:
+        float32, shape (pitches, CHANNELS, bins).
     """
     rate_hz, bins = config.sample_rate_hz, config.bins
     linear_to_mel = linear_to_mel_matrix(bins, rate_hz)
@@ -37,15 +40,15 @@ def harmonic_templates(config: GANSynthConfig) -> NDArray[np.float32]:
         spectrogram = analysis(tone[None])[0, steady].astype(np.float64)
         magnitude = config.normaliser.magnitude[0] * np.log(np.exp(spectrogram[..., 0]) + FLOOR_POWER).mean(axis=0)
         frequency = np.angle(np.exp(1j * np.pi * spectrogram[..., 1]).mean(axis=0)) / np.pi
-        between = np.pi * centre_hz / f0_hz
+        angle = np.pi * centre_hz / f0_hz
         templates.append(
             [
                 magnitude - magnitude.max() + 0.5,
                 np.arctanh(np.clip(0.8 * frequency, -0.95, 0.95)),
-                np.cos(2.0 * between),
-                np.sin(2.0 * between),
-                np.cos(between),
-                np.sin(between),
+                np.cos(2.0 * angle),
+                np.sin(2.0 * angle),
+                np.cos(angle),
+                np.sin(angle),
             ]
         )
     return np.asarray(templates, "float32")

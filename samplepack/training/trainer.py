@@ -1,4 +1,4 @@
-"""What every way of training is to the run that drives it."""
+"""The interface that a run uses, which each method of training implements."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from numpy.typing import NDArray
 from samplepack.models.config import GANSynthConfig
 
 State = dict[str, Any]
-"""Name → tensor: everything that a resumed run needs."""
+"""Name → tensor, for all tensors that a resumed run needs."""
 
 
 class Trainer(Protocol):
-    """One way of training."""
+    """A method of training."""
 
     steps: int
-    """In all."""
+    """Number of steps from start to end."""
 
     images_per_step: int
+    """Number of real images in a step."""
 
     terms: tuple[str, ...]
-    """Names of all terms of the loss that `step` ever tells."""
+    """Names of all terms of the loss that `step` may return."""
 
     def start(self, tensors: Mapping[str, NDArray[np.float32]] | None) -> State:
-        """The state before the first step: fresh, or from a checkpoint's tensors."""
+        """The state before the first step, of a new network or with the tensors of a checkpoint."""
         ...
 
     def step(self, state: State, step: int) -> tuple[State, dict[str, Any]]:
-        """One update; gives the new state and the terms of the loss by name.
+        """Do one step, and return the new state and the terms of the loss by name.
 
-        All that is drawn by lot is drawn from the seed and the number of the step, so that a resumed run is the same
-        to the last bit.
+        Random numbers are drawn from the seed and the number of the step, so that a resumed run gives the same bits.
         """
         ...
 
     def tensors(self, state: State) -> dict[str, NDArray[np.float32]]:
-        """What a checkpoint of this state holds, as `GANSynthConfig.tensor_shapes` lists it."""
+        """The tensors of a checkpoint of this state, as `GANSynthConfig.tensor_shapes` lists them."""
         ...
 
     def config_after(self, steps: int) -> GANSynthConfig:
-        """The config of a checkpoint made after so many steps."""
+        """The config of a checkpoint that is written after so many steps."""
         ...
