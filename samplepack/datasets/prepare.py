@@ -132,7 +132,7 @@ def _worker(rate_hz: int, samples: int, pitches: range) -> Callable[[Job], list[
         results: list[Taken | Dropped] = []
         places = _Places()
         for offered in job():
-            # Duplicates aren't even loaded: of NSynth's five velocities, four.
+            # Duplicates aren't loaded, such as four of NSynth's five velocities.
             result = places.duplicate(offered.instrument, offered.pitch, offered.source) or take(
                 offered, rate_hz, samples, pitches
             )

@@ -172,13 +172,13 @@ def _pitch_error(comparison: Comparison, wave: Wave, pitch: int) -> tuple[int, f
     return pitch, None if estimate is None else round(estimate.cents_above(pitch), 2)
 
 
-def _pitch_of(heard: list[tuple[int, float | None]]) -> Pitch:
-    errors = [abs(cents) for _, cents in heard if cents is not None]
+def _pitch_of(measured: list[tuple[int, float | None]]) -> Pitch:
+    errors = [abs(cents) for _, cents in measured if cents is not None]
     return Pitch(
-        notes=len(heard),
-        within_50_cents=sum(error < _RIGHT_CENTS for error in errors) / len(heard),
+        notes=len(measured),
+        within_50_cents=sum(error < _RIGHT_CENTS for error in errors) / len(measured),
         median_cents=float(np.median(errors)) if errors else None,
-        heard=heard,
+        heard=measured,
     )
 
 
@@ -279,10 +279,11 @@ def _remarks(comparison: Comparison, held_out: list[Judged], trained: list[Judge
         remarks.append("no note of the set was held out from training, so only notes that it was trained on are judged")
     elif "held_out" not in config.provenance:
         remarks.append(
-            f"{name} doesn't say which notes were held out from its training: it may have known those called held out"
+            f"{name} doesn't say which notes were held out from its training: "
+            "it may have been trained on those counted as held out"
         )
     if held_out and all(note.rank is None for note in held_out):
-        remarks.append("no held-out note has another instrument's beside it, so retrieval is not judged")
+        remarks.append("no other instrument has a note at the pitch of a held-out note, so retrieval is not judged")
     if timbres < 2:
         remarks.append("fewer than two instruments of the set have a note at the middle pitch to compare timbres at")
     return remarks

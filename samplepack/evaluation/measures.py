@@ -139,9 +139,8 @@ def noise_db(wave: Wave, pitch: int, rate_hz: int) -> float:
     size = 1 << int(np.log2(min(_NOISE_S * rate_hz, len(wave))))
     frames = np.lib.stride_tricks.sliding_window_view(np.asarray(wave, np.float32), size)[:: size // 4]
     power = np.square(np.abs(np.fft.rfft(frames * np.hanning(size).astype(np.float32), axis=1))) + 1e-18
-    borders = np.arange(
-        0.5, max(1.6, rate_hz / 2.0 / pitch_hz(pitch))
-    )  # in units of harmonics; there is always one group
+    # The borders of the groups are in units of harmonics; there is at least one group.
+    borders = np.arange(0.5, max(1.6, rate_hz / 2.0 / pitch_hz(pitch)))
     edges = np.unique((borders * pitch_hz(pitch) * size / rate_hz).astype(int))
     harmonics = np.split(power[:, edges[0] : edges[-1]], (edges - edges[0])[1:-1], axis=1)
     between = np.sum([bins.shape[1] * np.median(bins, axis=1) for bins in harmonics], axis=0)
