@@ -283,7 +283,7 @@ def _remarks(comparison: Comparison, held_out: list[Judged], trained: list[Judge
             "it may have been trained on those counted as held out"
         )
     if held_out and all(note.rank is None for note in held_out):
-        remarks.append("no other instrument has a note at the pitch of a held-out note, so retrieval is not judged")
+        remarks.append("no held-out note has another instrument's beside it, so retrieval is not judged")
     if timbres < 2:
         remarks.append("fewer than two instruments of the set have a note at the middle pitch to compare timbres at")
     return remarks
