@@ -1,4 +1,4 @@
-"""What a training is: the YAML that `samplepack train` takes."""
+"""The training configuration: the YAML file that `samplepack train` takes."""
 
 from __future__ import annotations
 
@@ -27,65 +27,69 @@ class _Settings(BaseModel):
 
 
 class Network(_Settings):
-    """Sizes of a new network: GANSynth's generator."""
+    """Sizes of a new network, which is a generator of GANSynth's kind."""
 
     latent_dim: PositiveInt = 32
+    """Length of a latent."""
+
     channels: tuple[PositiveInt, ...] = Field((128, 128, 128, 64, 32, 24, 12), min_length=1)
-    """Of each block. Each doubles the size of the one before."""
+    """How many channels each block has, block 1 first. Each block doubles the size of the spectrogram."""
 
     start: tuple[PositiveInt, PositiveInt] = (2, 16)
     """Frames and bins of block 1."""
 
     pitches: PitchRange = (24, 84)
-    """The lowest and the highest that it can play, MIDI."""
+    """The lowest and the highest pitch that it can play, MIDI."""
 
     templates: bool = True
-    """Whether the blocks from the last but two on are shown a harmonic tone at each pitch. It learns pitch and timbre
-    sooner; the paper's network has none."""
+    """Whether the last three blocks take templates, images of a harmonic tone at each pitch. A network learns pitch
+    and timbre sooner with them; the paper's network has none."""
 
 
 class Training(_Settings):
-    """A training."""
+    """The keys of a training configuration."""
 
     train: Literal[1]
     """Version of this format."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")
-    """Of the checkpoint, and of the folder that the run gets."""
+    """Name of the checkpoint, and of the run's folder."""
 
     data: Path
-    """A prepared set, as `samplepack dataset` makes it; relative to this file."""
+    """Folder of a data set that `samplepack dataset` has prepared, relative to this file."""
 
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
-    """Of all that is drawn by lot."""
+    """Seed of all random numbers."""
 
     begin_with: str | None = Field(None, alias="from")
-    """A checkpoint to go on from, as in a recipe; its network's sizes are kept. Without it, a new network."""
+    """Checkpoint to go on from, as in a recipe; its network keeps its sizes. Without it, a new network is trained."""
 
     network: Network = Network()
-    """Of a new network."""
+    """Sizes of the network, where it is a new one."""
 
     held_out: float = Field(0.05, ge=0.0, le=0.5)
-    """Share of the pairs of instrument and pitch that are kept from training, to judge by."""
+    """Share of the pairs of instrument and pitch that are held out from training, to evaluate the checkpoint with."""
 
     method: tuple[Method, ...] = ("reconstruction",)
-    """`reconstruction`, `adversarial`, or both in this order."""
+    """How the network is trained: `reconstruction`, `adversarial`, or both in this order."""
 
     reconstruction: ReconstructionSettings = ReconstructionSettings()
+    """Settings of training by reconstruction."""
+
     adversarial: AdversarialSettings = AdversarialSettings()
-    """Settings where `method` is `adversarial` alone."""
+    """Settings of adversarial training of a new network, where `method` is `adversarial` alone."""
 
     finish: FineTuneSettings = FineTuneSettings()
-    """Settings of adversarial training after reconstruction, or of a checkpoint that was trained before."""
+    """Settings of adversarial training after reconstruction, or of a checkpoint that `from` names."""
 
     weights: Literal["float16", "float32"] = "float16"
-    """How the checkpoint's weights are stored."""
+    """Number format of the weights in the checkpoint."""
 
     license: str = ""
-    """Of the weights; without it, that of the data."""
+    """Terms of the weights; without it, those of the data set."""
 
     notices: tuple[Path, ...] = ()
-    """Files that travel with the weights, relative to this file."""
+    """Files that are copied into the checkpoint, such as licences, relative to this file."""
 
     @field_validator("method", mode="before")
     @classmethod
@@ -108,20 +112,26 @@ class Training(_Settings):
 
 @dataclass(frozen=True)
 class LoadedTraining:
-    """A training and what it names."""
+    """A training configuration, its data set, and the checkpoint that it goes on from."""
 
     path: Path
+    """The YAML file."""
+
     document: Document
+    """The YAML file's content, which locates problems."""
+
     training: Training
     dataset: Dataset
+
     begin_with: Checkpoint | None
+    """The checkpoint to go on from; None for a new network."""
 
 
 def load_training(path: Path) -> LoadedTraining:
-    """Read a training's YAML, its data and the checkpoint that it goes on from.
+    """Read a training configuration, its data set and the checkpoint that it goes on from.
 
     Raises:
-        InputError: everything that is wrong with them, each at its place in the file.
+        InputError: all problems of the three, each with its place in the file.
     """
     document = read_document(path, _KIND)
     try:

@@ -1,4 +1,4 @@
-"""Training without a discriminator: each instrument has a latent, and the network learns to give its notes back.
+"""Training by reconstruction: each instrument has a latent, from which the network learns to reproduce its notes.
 
 Source: Bojanowski et al., "Optimizing the Latent Space of Generative Networks", ICML 2018, with a posterior for each
 instrument instead of a point.
@@ -26,31 +26,31 @@ from samplepack.training.templates import harmonic_templates
 from samplepack.training.trainer import State
 
 _MARGIN = 2
-"""Cells around a crop that are computed but not judged, where the crop's edge isn't the image's."""
+"""How many cells around a crop are computed, but not counted in the loss, where its edge isn't that of the image."""
 
 _SHARDS = 2
-"""Into how many parts a batch is cut, of which TensorFlow works on each with a thread of its own: small convolutions
-gain nothing from several threads each. Not the machine's own number of cores, which would change the weights' bits."""
+"""How many parts a batch is cut into. TensorFlow computes each part in a thread of its own, since small convolutions
+gain nothing from several threads. The number is fixed, since it changes the bits of the weights."""
 
-_VARIED, _VARIED_EVERY = 2, 2
-"""Random latents in each part of a batch whose sounds are compared with those of instruments, and every how many
-steps: they take a third of a coarse step's time."""
+_RANDOM_LATENTS, _STEPS_PER_VARIETY = 2, 2
+"""How many random latents each part of a batch has for the loss on variety, and in every how many steps that is
+computed: it takes a third of a coarse step's time."""
 
 _SIGMA = 0.04
-"""Of the posteriors at the start, beside means that lie about 1 from the middle."""
+"""Standard deviation of the posteriors at the start, where that of their means is 1."""
 
-_AUDIBLE = math.log(10.0) * 6.5
-"""65 dB of power in natural logarithms: what lies further below a note's loudest bin isn't told from silence."""
+_RANGE = math.log(10.0) * 6.5
+"""65 dB of power, in natural logarithms: levels further below a note's loudest bin count as silence."""
 
-_UNHEARD = _AUDIBLE / 130.0
-"""Half a dB: a frame that is nearer than that isn't drawn nearer with the same force as one that is far."""
+_SMOOTHING = _RANGE / 130.0
+"""Half a dB, in natural logarithms: the gradient of a frame's distance falls off where the distance is smaller."""
 
 
 def initial_weights(config: GANSynthConfig, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
-    """A fresh generator: normal kernels, zero biases.
+    """The weights of a new generator, by name: kernels drawn from a normal distribution, biases of zero.
 
-    The pitch's rows of the first kernel are four times larger, so that the pitch is heard from the start. Blocks with
-    templates begin by showing the templates themselves: a harmonic tone at the right pitch.
+    The rows of the first kernel for pitches are four times larger, so that the pitch is audible from the start. The
+    images of blocks with templates are the templates themselves at first, harmonic tones at the right pitch.
     """
     weights = {}
     for name, shape in config.tensor_shapes().items():
@@ -68,15 +68,16 @@ def initial_weights(config: GANSynthConfig, rng: np.random.Generator) -> dict[st
 
 
 class ReconstructionTrainer:
-    """See the module; a `Trainer`.
+    """Trains a generator and its instruments' latents by reconstruction; a `Trainer`.
 
     Args:
-        config: of the network, with `instruments`.
-        settings: of the training.
-        spectrograms: of all notes, the coarse ones at the size of the block before the last but one.
-        chosen: which notes to learn from, indices.
-        instruments, labels: of each note, int, shape (notes,): which instrument, and pitch above the lowest.
-        seed: of all that is drawn by lot.
+        config: the network's config, with `instruments`.
+        settings: settings of training by reconstruction.
+        spectrograms: those of all notes, the coarse ones at the size of `coarse_block`.
+        chosen: indices of the notes to learn from.
+        instruments: the number of each note's instrument, int, shape (notes,).
+        labels: each note's pitch, counted from the lowest, int, shape (notes,).
+        seed: seed of all random numbers.
     """
 
     terms: tuple[str, ...] = (
@@ -102,7 +103,7 @@ class ReconstructionTrainer:
         self.chosen, self.instruments, self.labels = chosen, instruments, labels
         self.images_per_step = settings.batch
         self.steps = -(-settings.images // settings.batch)
-        self._varied = settings.variety_weight > 0 and len(np.unique(instruments)) == len(config.instruments)
+        self._has_variety = settings.variety_weight > 0 and len(np.unique(instruments)) == len(config.instruments)
         self._shard = settings.batch if settings.batch % _SHARDS else settings.batch // _SHARDS
         self.coarse_block = coarse_block(config)
         size = [size * 2 ** (self.coarse_block - 1) for size in config.start]
@@ -123,7 +124,7 @@ class ReconstructionTrainer:
         self._step = compiled(self._update)
 
     def start(self, tensors: Mapping[str, NDArray[np.float32]] | None) -> State:
-        """See `Trainer.start`; the latents of instruments that `tensors` doesn't know are drawn."""
+        """See `Trainer.start`. Without `tensors`, the instruments' latents are drawn at random."""
         rng = np.random.default_rng([self.seed, 0])
         weights = initial_weights(self.config, rng)
         shape = (len(self.config.instruments), self.config.latent_dim)
@@ -156,68 +157,70 @@ class ReconstructionTrainer:
         return averaged
 
     def config_after(self, steps: int) -> GANSynthConfig:
-        """See `Trainer.config_after`: the sizes are the same from the first step on."""
+        """See `Trainer.config_after`. The config is the same after every step."""
         return self.config
 
     def _batch(self, step: int) -> dict[str, NDArray[Any]]:
-        """All that a step needs besides the state, as arrays: what is there says what is learned from."""
+        """All arrays that a step needs besides the state. A term of the loss whose arrays are missing is left out."""
         settings, batch, n = self.settings, self.settings.batch, len(self.chosen)
         rng = np.random.default_rng([self.seed, 1, step])
-        places = np.arange(step * batch, (step + 1) * batch)
+        positions = np.arange(step * batch, (step + 1) * batch)
         order = {
             epoch: np.random.default_rng([self.seed, 2, epoch]).permutation(n)
-            for epoch in sorted({int(place) for place in places // n})
+            for epoch in sorted({int(position) for position in positions // n})
         }
-        notes = self.chosen[[order[place // n][place % n] for place in places]]
+        notes = self.chosen[[order[position // n][position % n] for position in positions]]
         labels = self.labels[notes]
-        done = step / self.steps
-        warm = min(1.0, (step + 1) / 150)
-        made: dict[str, NDArray[Any]] = {
+        progress = step / self.steps
+        warm_up = min(1.0, (step + 1) / 150)
+        arrays: dict[str, NDArray[Any]] = {
             "instrument": self.instruments[notes].astype("int32"),
             "noise": rng.standard_normal((batch, self.config.latent_dim)).astype("float32"),
             "loudest": self.spectrograms.loudest[notes][:, None, None],
             "coarse": self.spectrograms.coarse[notes].astype("float32"),
-            "rate": np.float32(warm * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * done)))),
-            "divergence": np.float32(settings.divergence_weight * min(1.0, done / 0.2)),
+            "rate": np.float32(warm_up * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * progress)))),
+            "divergence": np.float32(settings.divergence_weight * min(1.0, progress / 0.2)),
             "keep": np.float32(min(0.9988, (step + 1) / (step + 800))),
             "step": np.float32(step + 1),
         }
-        made |= self._of_pitches(labels)
-        if self._varied and step % _VARIED_EVERY == 0:
-            made |= self._of_any_timbre(rng)
+        arrays |= self._pitch_arrays(labels)
+        if self._has_variety and step % _STEPS_PER_VARIETY == 0:
+            arrays |= self._variety_arrays(rng)
         if step >= settings.coarse_share * self.steps:
-            made |= self._crops(rng, notes, labels)
-        return made
+            arrays |= self._crops(rng, notes, labels)
+        return arrays
 
-    def _of_any_timbre(self, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """Random latents, and notes of any instruments; all of a shard at one pitch."""
+    def _variety_arrays(self, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+        """Random latents, and notes of random instruments to compare them with. A part of the batch has one pitch."""
         notes = []
         for _ in range(self.settings.batch // self._shard):
             label = self.labels[rng.choice(self.chosen)]
             same = self.chosen[self.labels[self.chosen] == label]
-            notes.append(rng.choice(same, _VARIED, replace=len(same) < _VARIED))
+            notes.append(rng.choice(same, _RANDOM_LATENTS, replace=len(same) < _RANDOM_LATENTS))
         others = np.concatenate(notes)
-        of_pitches = {f"random_{name}": array for name, array in self._of_pitches(self.labels[others]).items()}
-        return of_pitches | {
+        pitch_arrays = {f"random_{name}": array for name, array in self._pitch_arrays(self.labels[others]).items()}
+        return pitch_arrays | {
             "random": rng.standard_normal((len(others), self.config.latent_dim)).astype("float32"),
             "others": self.spectrograms.coarse[others][..., 0].astype("float32"),
         }
 
-    def _of_pitches(self, labels: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """What the coarse network sees of pitches: one-hot labels, and templates."""
-        seen = {f"templates_{b}": t[labels] for b, t in self._templates.items() if b <= self.coarse_block}
-        return seen | {"one_hot": self.config.one_hot(labels)}
+    def _pitch_arrays(self, labels: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """The coarse network's arrays for pitches: one-hot labels, and templates by block."""
+        templates = {f"templates_{b}": t[labels] for b, t in self._templates.items() if b <= self.coarse_block}
+        return templates | {"one_hot": self.config.one_hot(labels)}
 
     def _crops(
         self, rng: np.random.Generator, notes: NDArray[np.int64], labels: NDArray[np.int64]
     ) -> dict[str, NDArray[Any]]:
-        """Where each note is looked at closely, what stands there, and what of it counts. Low bins, which hold most of
-        the sound, are looked at more often."""
+        """The arrays for a crop of each note at full size: its place, the real images, and the weight of each pixel.
+
+        Low bins, which hold most of the sound, are cropped more often.
+        """
         n = len(notes)
         times = 2 ** (len(self.config.channels) - self.coarse_block)
-        room = [cells - window + 1 for cells, window in zip(self._cells, self._window, strict=True)]
-        t0 = rng.integers(0, room[0], n)
-        f0 = np.floor(room[1] * rng.random(n) ** 1.4).astype(int)
+        places = [cells - window + 1 for cells, window in zip(self._cells, self._window, strict=True)]
+        t0 = rng.integers(0, places[0], n)
+        f0 = np.floor(places[1] * rng.random(n) ** 1.4).astype(int)
         frames, bins = (np.arange(size) for size in self._window)
         cells = (t0[:, None, None] + frames[:, None]) * self._cells[1] + f0[:, None, None] + bins
         of_shard = np.arange(n) % self._shard
@@ -233,12 +236,12 @@ class ReconstructionTrainer:
         counts = np.ones(images.shape[:3], "float32")
         for axis, first, window, size in ((1, t0, len(frames), self._cells[0]), (2, f0, len(bins), self._cells[1])):
             along = np.moveaxis(counts, axis, 1)
-            for one in range(n):
-                if first[one] > 0:
-                    along[one, : _MARGIN * times] = 0.0
-                if first[one] + window < size:
-                    along[one, -_MARGIN * times :] = 0.0
-        made: dict[str, NDArray[Any]] = {
+            for i in range(n):
+                if first[i] > 0:
+                    along[i, : _MARGIN * times] = 0.0
+                if first[i] + window < size:
+                    along[i, -_MARGIN * times :] = 0.0
+        arrays: dict[str, NDArray[Any]] = {
             "cells": cells.astype("int32"),
             "images": images.astype("float32"),
             "counts": counts,
@@ -246,9 +249,9 @@ class ReconstructionTrainer:
         for block, templates in self._templates.items():
             if block > self.coarse_block:
                 larger = 2 ** (block - self.coarse_block)
-                wide = f0[:, None] * larger + np.arange(len(bins) * larger)
-                made[f"templates_{block}"] = templates[labels[:, None], wide]
-        return made
+                bins_of_block = f0[:, None] * larger + np.arange(len(bins) * larger)
+                arrays[f"templates_{block}"] = templates[labels[:, None], bins_of_block]
+        return arrays
 
     def _update(self, state: State, batch: Tensors) -> tuple[State, dict[str, Any]]:
         weights = _part(state, "weights/")
@@ -306,58 +309,66 @@ class ReconstructionTrainer:
     def _coarse(self, folded: Folded, code: Any, batch: Tensors) -> tuple[Any, Any]:
         x = first_block(folded, self._cast(code), self.config.start)
         for number in range(2, self.coarse_block + 1):
-            x = next_block(folded, number, x, self._seen(batch, number))
-        return to_rgb(folded, self.coarse_block, x, self._seen(batch, self.coarse_block)), x
+            x = next_block(folded, number, x, self._block_templates(batch, number))
+        return to_rgb(folded, self.coarse_block, x, self._block_templates(batch, self.coarse_block)), x
 
     def _crop_image(self, folded: Folded, x: Any, batch: Tensors) -> Any:
         x = ops.take(ops.reshape(x, (-1, x.shape[-1])), batch["cells"], axis=0)
         last = len(self.config.channels)
         for number in range(self.coarse_block + 1, last + 1):
-            x = next_block(folded, number, x, self._seen(batch, number))
-        return to_rgb(folded, last, x, self._seen(batch, last))
+            x = next_block(folded, number, x, self._block_templates(batch, number))
+        return to_rgb(folded, last, x, self._block_templates(batch, last))
 
     def _energy_distance(self, folded: Folded, batch: Tensors) -> Any:
-        """How differently the sounds of random latents and those of all instruments at the same pitch are spread, but
-        for what doesn't depend on the network: least where a random latent is as far from an instrument, on average,
-        as from another random latent. Between latents that were learned a network else gives what lies between their
-        sounds, and random timbres are all alike. Source: Székely & Rizzo, "Energy statistics", 2013."""
-        seen = {name.removeprefix("random_"): t for name, t in batch.items() if name.startswith("random_")}
-        images, _ = self._coarse(folded, code_of(batch["random"], seen["one_hot"]), seen)
-        made = ops.cast(images[..., 0], "float32")
+        """The energy distance between the sounds of random latents and those of all instruments at the same pitch.
 
-        def distances(one: Any, other: Any) -> Any:
-            return ops.sqrt(ops.mean(ops.square(one[:, None] - other[None]), axis=(2, 3)) + 1e-6)
+        The term that doesn't depend on the network is left out. The distance is least where a random latent is as far
+        from an instrument, on average, as from another random latent. Without this loss, a network gives averages of
+        instruments between their latents, and random timbres are all alike. Source: Székely & Rizzo, "Energy
+        statistics", 2013.
+        """
+        inputs = {name.removeprefix("random_"): t for name, t in batch.items() if name.startswith("random_")}
+        images, _ = self._coarse(folded, code_of(batch["random"], inputs["one_hot"]), inputs)
+        levels = ops.cast(images[..., 0], "float32")
 
-        among_themselves = distances(made, made) * (1.0 - ops.eye(_VARIED))
-        return 2.0 * ops.mean(distances(made, batch["others"])) - ops.sum(among_themselves) / (_VARIED * (_VARIED - 1))
+        def distances(a: Any, b: Any) -> Any:
+            return ops.sqrt(ops.mean(ops.square(a[:, None] - b[None]), axis=(2, 3)) + 1e-6)
 
-    def _seen(self, batch: Tensors, block: int) -> Any:
+        mutual = distances(levels, levels) * (1.0 - ops.eye(_RANDOM_LATENTS))
+        return 2.0 * ops.mean(distances(levels, batch["others"])) - ops.sum(mutual) / (
+            _RANDOM_LATENTS * (_RANDOM_LATENTS - 1)
+        )
+
+    def _block_templates(self, batch: Tensors, block: int) -> Any:
         return self._cast(batch[f"templates_{block}"]) if block in self._templates else None
 
     def _cast(self, tensor: Any) -> Any:
         return ops.cast(tensor, self.settings.precision)
 
-    def _distance(self, made: Any, real: Any, batch: Tensors, counts: Any = 1.0) -> tuple[Any, Any]:
-        """How far images are from the real ones: magnitudes by the root mean square over a frame's bins, loud ones
-        counting more, and without what is inaudible in both; its mean over frames, as in the log-spectral distance.
-        Frequencies by the cosine of their difference as angles, where there is sound."""
+    def _distance(self, images: Any, real: Any, batch: Tensors, counts: Any = 1.0) -> tuple[Any, Any]:
+        """The distances of images from the real ones: that of magnitudes, and that of frequencies.
+
+        The distance of magnitudes is the root mean square over a frame's bins, averaged over frames as in the
+        log-spectral distance. Loud bins count more, and differences below the audible level don't count. That of
+        frequencies is one minus the cosine of their difference as angles, averaged over bins weighted by level.
+        """
         a, p = self.config.normaliser.magnitude[0], self.config.normaliser.frequency[0]
-        magnitude, frequency = ops.unstack(ops.cast(made, "float32"), 2, axis=-1)
-        least = batch["loudest"] - a * _AUDIBLE
-        level = ops.clip((real[..., 0] - least) / (a * _AUDIBLE), 0.0, 1.0)
-        apart = ops.where(real[..., 0] > least, magnitude - real[..., 0], ops.maximum(magnitude - least, 0.0))
+        magnitude, frequency = ops.unstack(ops.cast(images, "float32"), 2, axis=-1)
+        floor = batch["loudest"] - a * _RANGE
+        level = ops.clip((real[..., 0] - floor) / (a * _RANGE), 0.0, 1.0)
+        difference = ops.where(real[..., 0] > floor, magnitude - real[..., 0], ops.maximum(magnitude - floor, 0.0))
         weight = (1.0 + self.settings.loud_weight * level**4) * counts
-        of_frame = ops.sum(weight, axis=-1)
-        squares = ops.sum(ops.square(apart) * weight, axis=-1) / (of_frame + 1e-6)
-        counted = ops.cast(of_frame > 0.0, "float32")
-        distance = ops.sum(ops.sqrt(squares + (a * _UNHEARD) ** 2) * counted) / ops.sum(counted)
+        frame_weight = ops.sum(weight, axis=-1)
+        squares = ops.sum(ops.square(difference) * weight, axis=-1) / (frame_weight + 1e-6)
+        is_counted = ops.cast(frame_weight > 0.0, "float32")
+        distance = ops.sum(ops.sqrt(squares + (a * _SMOOTHING) ** 2) * is_counted) / ops.sum(is_counted)
         weight = level**2 * counts
-        turned = 1.0 - ops.cos((math.pi / p) * (frequency - real[..., 1]))
-        return distance, ops.sum(turned * weight) / (ops.sum(weight) + 1e-6)
+        turn = 1.0 - ops.cos((math.pi / p) * (frequency - real[..., 1]))
+        return distance, ops.sum(turn * weight) / (ops.sum(weight) + 1e-6)
 
 
 def coarse_block(config: GANSynthConfig) -> int:
-    """The block whose images are a quarter of the full size, or the first one of a small network."""
+    """The block whose images have a quarter of the full frames and bins, or block 1 of a small network."""
     return max(len(config.channels) - 2, 1)
 
 
@@ -371,7 +382,7 @@ def _part(state: State, prefix: str) -> Tensors:
 
 
 def _kernels_and_others(weights: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The kernels of convolutions from features to features, and all else."""
+    """Two dicts: the kernels of the blocks' convolutions, without those of `to_rgb`, and all other weights."""
     kernels = {name for name in weights if re.fullmatch(r"block_\d+/conv\d/kernel", name)}
     return {n: weights[n] for n in weights if n in kernels}, {n: weights[n] for n in weights if n not in kernels}
 

@@ -1,4 +1,4 @@
-"""A training run: a folder that holds its settings, its log, what it sounds like so far and what it needs to go on."""
+"""A training run in a folder, which holds its settings, its log, pictures and sounds, and the state to resume from."""
 
 from __future__ import annotations
 
@@ -44,36 +44,36 @@ STATE = "state.safetensors"
 SETTINGS = "run.json"
 
 _LOGGED_STEPS = 100
-"""A line of the log is the mean over so many steps."""
+"""How many steps a row of the log is the mean of."""
 
 
 _SHOWN = 4
-"""Notes in pictures and sounds."""
+"""How many notes are shown in pictures and sounds."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of a run."""
+    """The result of a run."""
 
     folder: Path
-    """The checkpoint."""
+    """Folder of the checkpoint."""
 
     steps: int
-    """That this call did: none, where the run had been finished before."""
+    """How many steps this call has done: 0 where the run had been finished before."""
 
 
 def train(loaded: LoadedTraining, folder: Path, save_every_s: float, progress: Progress) -> Trained:
-    """Train until the end, or go on with a run that was interrupted: it ends with the same weights, bit for bit.
+    """Train to the end, resuming a run that was interrupted, which ends with the same weights, bit for bit.
 
     Args:
-        loaded: what to train, on what.
-        folder: the run's own; made where it isn't there.
-        save_every_s: how often the state is saved, and pictures and sounds are made.
+        loaded: the configuration, its data set, and the checkpoint that it goes on from.
+        folder: the run's folder; it is created if it doesn't exist.
+        save_every_s: how often the state, pictures and sounds are written, seconds.
         progress: receives how many notes are analysed, then how many images each method has seen, with the rate and
             the recent terms of its loss as its remark.
 
     Raises:
-        InputError: the folder holds something else, or the data has nothing to learn from.
+        InputError: the folder holds another run or other files, or the network can't be trained on the data.
         SamplepackError: the loss is no longer a number.
     """
     be_deterministic()
@@ -88,29 +88,29 @@ def train(loaded: LoadedTraining, folder: Path, save_every_s: float, progress: P
 
 
 def network_config(loaded: LoadedTraining) -> GANSynthConfig:
-    """The sizes of what is trained, and the names of its instruments.
+    """The config of the network to train, with the names of its instruments.
 
     Raises:
-        InputError: the data's rate or length isn't the network's.
+        InputError: the notes of the data set haven't the network's sample rate or length.
     """
     contents = loaded.dataset.contents
     # Without reconstruction, no instrument gets a latent of its own.
-    named = loaded.dataset.instruments if "reconstruction" in loaded.training.method else []
+    names = loaded.dataset.instruments if "reconstruction" in loaded.training.method else []
     if loaded.begin_with:
         config = gansynth_config(loaded.begin_with)
-        more = [name for name in named if name not in config.instruments]
-        config = config.model_copy(update={"instruments": [*config.instruments, *more]})
+        new_names = [name for name in names if name not in config.instruments]
+        config = config.model_copy(update={"instruments": [*config.instruments, *new_names]})
     else:
-        config = _new_config(loaded.training.network, contents.rate_hz, contents.samples, named)
-    wrong = []
+        config = _new_config(loaded.training.network, contents.rate_hz, contents.samples, names)
+    problems = []
     if config.sample_rate_hz != contents.rate_hz:
-        wrong.append(f"its notes have {contents.rate_hz} Hz, the checkpoint {config.sample_rate_hz} Hz")
+        problems.append(f"its notes have {contents.rate_hz} Hz, the checkpoint {config.sample_rate_hz} Hz")
     longest = (config.frames + 3) * config.bins // 2
     if not config.frames * config.bins // 4 < contents.samples <= longest or config.samples != contents.samples:
         spans = f"the network spans {config.samples if loaded.begin_with else longest} samples"
-        wrong.append(f"its notes have {contents.samples} samples, but {spans}")
-    if wrong:
-        raise InputError(*(loaded.document.problem(("data",), f"{loaded.dataset.folder}: {what}") for what in wrong))
+        problems.append(f"its notes have {contents.samples} samples, but {spans}")
+    if problems:
+        raise InputError(*(loaded.document.problem(("data",), f"{loaded.dataset.folder}: {text}") for text in problems))
     return config
 
 
@@ -136,7 +136,7 @@ def _new_config(network: Network, rate_hz: int, samples: int, instruments: list[
 
 
 def _digest(loaded: LoadedTraining) -> str:
-    """SHA-256 of all that determines the weights."""
+    """SHA-256 of all inputs that determine the weights."""
     training = loaded.training.model_dump(mode="json", exclude={"name", "license", "notices", "data"})
     inputs = {
         "training": training,
@@ -149,7 +149,7 @@ def _digest(loaded: LoadedTraining) -> str:
 
 
 def _begin(folder: Path, digest: str, loaded: LoadedTraining) -> None:
-    """Make the folder this run's, or see that it is."""
+    """Write the run's settings into an empty folder, or check that the folder's are the same."""
     if not (folder / SETTINGS).is_file():
         if any(folder.iterdir()):
             raise InputError(f"{folder} holds something that isn't a training run; choose another with --output")
@@ -157,12 +157,12 @@ def _begin(folder: Path, digest: str, loaded: LoadedTraining) -> None:
         write_aside(folder / SETTINGS, json.dumps({"run": 1, "digest": digest}).encode() + b"\n")
         return
     try:
-        begun = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["digest"]
+        stored_digest = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["digest"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{folder / SETTINGS} is damaged; remove the folder, or choose another with --output"
         ) from error
-    if begun != digest:
+    if stored_digest != digest:
         raise InputError(
             f"{folder} was begun with other settings, other data or another version; remove it, or choose another "
             f"with --output"
@@ -195,10 +195,10 @@ class _Run:
         self.steps = 0
 
     def go(self) -> Trained:
-        """Train from wherever the folder has come to."""
+        """Train from the saved state, or from the start where there is none, to the end."""
         self._analyse()
         first, step, state = self._saved()
-        tensors = self._begun_with() if self.loaded.begin_with and state is None else None
+        tensors = self._tensors_to_go_on_from() if self.loaded.begin_with and state is None else None
         config = self.config
         for number in range(first, len(self.loaded.training.method)):
             trainer = self._trainer(number)
@@ -209,24 +209,24 @@ class _Run:
         self._finish(config, tensors)
         return Trained(self.folder / CHECKPOINT, self.steps)
 
-    def _begun_with(self) -> dict[str, NDArray[np.float32]]:
-        """The weights to go on from; an instrument that is new to them begins with the latent that is most like it."""
+    def _tensors_to_go_on_from(self) -> dict[str, NDArray[np.float32]]:
+        """The tensors to go on from; a new instrument starts with the latent that is fitted to its notes."""
         checkpoint = self.loaded.begin_with
         assert checkpoint is not None
         tensors = read_tensors(checkpoint)
         known = len(checkpoint.config.instruments)
         latents = list(tensors["instruments"]) if known else []
         for number in range(known, len(self.config.instruments)):
-            own = [note for note in self.chosen if self.instruments[note] == number]
+            indices = [note for note in self.chosen if self.instruments[note] == number]
             notes = [
                 OneNote(int(self.labels[note]) + self.config.pitches[0], self.loaded.dataset.wave(int(note)))
-                for note in own
+                for note in indices
             ]
             latents.append(fit(checkpoint, notes).latent if notes else np.ones(self.config.latent_dim, np.float32))
         return tensors | {"instruments": np.asarray(latents, np.float32)}
 
     def _analyse(self) -> None:
-        """All notes as spectrograms, in files that the run keeps until it's finished."""
+        """Compute the spectrograms of all notes, unless the run's folder has them; it keeps them until the run ends."""
         path, images = self.folder / "spectrograms.npz", self.folder / "spectrograms.npy"
         if not path.is_file():
             times = 2 ** (len(self.config.channels) - coarse_block(self.config))
@@ -234,12 +234,12 @@ class _Run:
             def report(notes: int) -> None:
                 self.progress("analysing notes", notes, len(self.labels))
 
-            made = analyse(self.loaded.dataset, self.config, times, images, report)
+            analysis = analyse(self.loaded.dataset, self.config, times, images, report)
             with path.with_suffix(".part").open("wb") as file:
-                np.savez(file, coarse=made.coarse, loudest=made.loudest)
+                np.savez(file, coarse=analysis.coarse, loudest=analysis.loudest)
             path.with_suffix(".part").rename(path)
-        with np.load(path) as kept:
-            self.spectrograms = Spectrograms(np.load(images, mmap_mode="r"), kept["coarse"], kept["loudest"])
+        with np.load(path) as stored:
+            self.spectrograms = Spectrograms(np.load(images, mmap_mode="r"), stored["coarse"], stored["loudest"])
 
     def _trainer(self, number: int) -> Trainer:
         training = self.loaded.training
@@ -259,7 +259,7 @@ class _Run:
         return AdversarialTrainer(self.config, settings, images, self.labels[self.chosen], training.seed)
 
     def _train(self, trainer: Trainer, number: int, step: int, state: State) -> State:
-        """One method from a step to its end."""
+        """Train by one method from a step to its end; returns the last state."""
         method, last = self.loaded.training.method[number], trainer.steps
         terms_of_steps: list[Mapping[str, Any]] = []
         log = TrainingLog(self.folder / f"{method}.csv", trainer.terms, step * trainer.images_per_step)
@@ -298,7 +298,7 @@ class _Run:
         write_aside(self.folder / STATE, save(arrays, place))
 
     def _saved(self) -> tuple[int, int, State | None]:
-        """Where the run was when its state was saved last: the method's number, the step, and the state."""
+        """The method's number, the step and the state that were saved last; 0, 0 and None where none were."""
         from safetensors import SafetensorError, safe_open
 
         if not (self.folder / STATE).is_file():
@@ -313,7 +313,7 @@ class _Run:
             raise InputError(f"{self.folder / STATE} is damaged ({error}); remove it to begin again") from error
 
     def _show(self, trainer: Trainer, state: State, step: int, log: TrainingLog) -> None:
-        """How the network sounds and looks by now, beside what it learns from."""
+        """Write a picture and a sound of some notes, real and by the network as it is now."""
         log.draw()
         chosen = self.chosen[np.linspace(0, len(self.chosen) - 1, _SHOWN).astype(int)]
         tensors, config = trainer.tensors(state), trainer.config_after(step)
@@ -329,12 +329,12 @@ class _Run:
         titles = [f"{notes[note].instrument} {notes[note].pitch}" for note in chosen]
         images = step * trainer.images_per_step
         draw_notes(self.folder / "notes.png", titles, analysed(config, real), analysed(config, waves), images)
-        both = np.concatenate([part for pair in zip(real, waves, strict=True) for part in pair])
-        sound = Audio(both[np.newaxis].clip(-1.0, 1.0).astype(np.float32), config.sample_rate_hz)
+        alternating = np.concatenate([part for pair in zip(real, waves, strict=True) for part in pair])
+        sound = Audio(alternating[np.newaxis].clip(-1.0, 1.0).astype(np.float32), config.sample_rate_hz)
         write_aside(self.folder / "notes.wav", audio.encode(sound, "wav", 16, dither_seed=0))
 
     def _finish(self, config: GANSynthConfig, tensors: Mapping[str, NDArray[np.float32]]) -> None:
-        """Write the checkpoint, measured, and clear away what only training needs."""
+        """Write the checkpoint and its model card, and remove the files that only training needs."""
         loaded, training = self.loaded, self.loaded.training
         contents = loaded.dataset.contents
         if config.instruments:
@@ -371,7 +371,7 @@ class _Run:
             (self.folder / name).unlink(missing_ok=True)
 
     def _calibrated(self, config: GANSynthConfig, tensors: Mapping[str, NDArray[np.float32]]) -> Normaliser:
-        """The normaliser that makes some of the learned notes sound most like themselves."""
+        """The normaliser with which some of the notes sound most like the real ones; see `calibrated`."""
         notes = self.chosen[np.linspace(0, len(self.chosen) - 1, min(48, len(self.chosen))).astype(int)]
         latents = tensors["instruments"][self.instruments[notes]]
         images = GANSynth(config, tensors).spectrograms(latents, self.labels[notes] + config.pitches[0])
