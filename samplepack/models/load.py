@@ -1,4 +1,4 @@
-"""Loading the network of a checkpoint. Keras is imported only then."""
+"""Loading the network of a checkpoint. Importing this module doesn't import Keras; loading a network does."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def load_model(checkpoint: Checkpoint, engine: Engine = DEFAULT_ENGINE) -> GANSy
     """Read a checkpoint's weights and make its network. Imports Keras and its backend.
 
     Args:
-        checkpoint: what to load.
-        engine: what it is to run on.
+        checkpoint: the checkpoint to load.
+        engine: precision and device of the network.
 
     Raises:
-        InputError: the weights aren't what the config says, or the backend isn't installed.
+        InputError: the weights don't agree with the config, or the backend isn't installed.
     """
     start_backend()
     from samplepack.models.gansynth import GANSynth, read
