@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.helpers.places import REPOSITORY
+
 pytest_plugins = ["pytester"]
 
 LEFT_OUT = {
@@ -16,6 +18,8 @@ LEFT_OUT = {
 def suite(pytester, monkeypatch):
     """A suite with one test that passes, run with no other plugin."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     pytester.makeconftest("from tests.helpers.no_skips import pytest_addoption, pytest_configure")
     pytester.makepyfile(test_one="def test_one(): pass")
     return pytester
