@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from samplepack.base.errors import InputError, Problem
-from samplepack.base.files import sha256_of_file, write_aside
+from samplepack.base.files import read_regular, sha256_of_file, write_aside
 from samplepack.checkpoints import library
 from samplepack.documents.json_files import read_json
 from samplepack.models.checkpoint import Checkpoint
@@ -49,8 +50,11 @@ _AGREEING_SHARE = 0.99
 
 _MOST_BYTES = 256 << 20
 
-_MARK = b'"lock": '
-"""Stands at the beginning of every lock file, damaged ones too."""
+LOCK_VERSION: Literal[1] = 1
+"""Version of the format of lock files."""
+
+_BEGINNING = re.compile(rb'\s*\{\s*"lock":\s*(\d+)')
+"""The beginning of every lock file, also of one that was cut off, and the version of its format."""
 
 
 def _latent(text: str) -> str:
@@ -93,7 +97,7 @@ class LockedInstrument(_Model):
 class Lock(_Model):
     """The content of a lock file."""
 
-    lock: Literal[1] = 1
+    lock: Literal[1] = LOCK_VERSION
     """Version of this format."""
 
     name: str
@@ -282,9 +286,12 @@ def write_lock(path: Path, lock: Lock) -> None:
     """
     text = json.dumps(lock.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
     content = text.encode("utf-8", "surrogatepass")
-    there = path.read_bytes() if path.exists() else None
-    if there and _MARK not in there[:1000]:
+    there = read_regular(path, _MOST_BYTES) if path.exists() else b""
+    version = _BEGINNING.match(there)
+    if there and not version:
         raise OSError(errno.EEXIST, "something else is called so, which is left alone", str(path))
+    if version and int(version[1]) > LOCK_VERSION:
+        raise OSError(errno.EEXIST, f"it has version {int(version[1])} of the format, of a later samplepack", str(path))
     if there != content:
         write_aside(path, content)
 
@@ -294,10 +301,10 @@ class KeptLock:
     """What became of the lock file beside a recipe after a build."""
 
     written: bool
-    """Whether the file now holds the lock of this build."""
+    """Whether the file holds the lock of this very build; one of another machine may state the same bytes."""
 
     remarks: list[str]
-    """Why the file wasn't written, and what to do to have it written; empty where it was."""
+    """Why the file wasn't written, and what to do to have it written; empty where it was, or states the same bytes."""
 
 
 def keep_lock(path: Path, lock: Lock, update: bool) -> KeptLock:
@@ -314,7 +321,9 @@ def keep_lock(path: Path, lock: Lock, update: bool) -> KeptLock:
     earlier = _readable_lock(path)
     if earlier and not update and not _refusals(lock, earlier):
         comparison = compare_to_lock(lock, earlier)
-        if comparison.differing and comparison.foreign:
+        if comparison.foreign and not comparison.differing:
+            return KeptLock(False, [])
+        if comparison.foreign:
             remarks = [f"{path.name} stays as it is: {line}" for line in comparison.lines()[:1]]
             remarks += [*comparison.lines()[1:], f"to write {path.name} for this machine: build with --update-lock"]
             return KeptLock(False, remarks)

@@ -214,3 +214,26 @@ def test_a_damaged_lock_is_written_anew(run, locked, tmp_path, damage):
     path.write_bytes(damage(whole))
     assert run("build", locked, "--output", tmp_path / "output").code == 0
     assert path.read_bytes() == whole
+
+
+def test_a_lock_of_the_same_bytes_from_another_machine_stays(run, locked, tmp_path):
+    path = locked.with_suffix(".lock")
+    rewrite(path, lambda says: says["made_by"].update(machine="arm64 ASIMD"))
+    theirs = path.read_bytes()
+    built = run("build", locked, "--output", tmp_path / "output")
+    assert (built.code, built.err) == (0, "") and path.read_bytes() == theirs
+
+
+@pytest.mark.parametrize(
+    "content", ['{"name": "x", "lock": "mine"}', '{"lock": "mine"}', '{"lock": 2, "what": "next"}']
+)
+def test_a_lock_of_others_or_of_a_later_version_is_left_alone(run, locked, tmp_path, content):
+    path = locked.with_suffix(".lock")
+    path.write_text(content)
+    built = run("build", locked, "--output", tmp_path / "output", "--update-lock")
+    assert built.code == 0 and "can't be written" in built.err and path.read_text() == content
+
+
+def test_update_lock_goes_alone(run, locked):
+    assert run("build", locked, "--update-lock", "--locked").code == 2
+    assert run("build", locked, "--update-lock", "--precision", "bfloat16").code == 2
