@@ -35,6 +35,12 @@ def _relative(path: str) -> str:
     return path
 
 
+def _rising(frames: tuple[int, int]) -> tuple[int, int]:
+    if frames[0] >= frames[1]:
+        raise ValueError("should be the first and the last frame of a loop")
+    return frames
+
+
 def _fingerprints(text: str) -> str:
     prints = split(text)
     if not prints or " ".join(prints) != text or not all(map(is_fingerprint, prints)):
@@ -71,7 +77,7 @@ class PackedTuning(_Model):
 class PackedLoop(_Model):
     """The loop in a note's sound file, and how well it closes: see `finishing.loop.Seam`."""
 
-    frames: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
+    frames: Annotated[tuple[Annotated[int, Field(ge=0)], int], AfterValidator(_rising)]
     """The first and the last frame, both included."""
 
     step: _Number | None

@@ -44,6 +44,7 @@ MATCHED_DB = 1.5
 _PEAK_TOLERANCE_DB = 0.1
 _PLAYED_TOLERANCE_CENTS = 1.0
 _HELD_S = 20.0
+_SHORTEST_LOOP_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ def _measure_note(folder: Path, sound: Sound, stated: PackedNote) -> tuple[Packe
         audio = read(file)
     except (OSError, RuntimeError) as error:
         return None, [f"{key}: {stated.file} cannot be read: {error}"]
+    if not np.isfinite(audio.samples).all():
+        return None, [f"{key}: {stated.file} holds NaN or infinity"]
     if _changed(folder, stated.file, stated.sha256):
         problems.append(f"{key}: {stated.file} is not as it was built")
     found = measure_cents(measure_partials(audio, stated.pitch))
@@ -116,6 +119,8 @@ def _measure_note(folder: Path, sound: Sound, stated: PackedNote) -> tuple[Packe
         problems.append(f"{key}: silent")
     if loop and loop.frames[1] >= audio.samples.shape[1]:
         problems.append(f"{key}: its loop lies beyond its end")
+    elif loop and loop.frames[1] - loop.frames[0] < _SHORTEST_LOOP_S * audio.rate_hz:
+        problems.append(f"{key}: its loop is too short to be one")
     elif loop:
         start, end = loop.frames
         seam = measure_seam(audio.samples[:, start : end + 1], audio.rate_hz)
@@ -175,9 +180,8 @@ def _map_problems(folder: Path, instrument: PackedInstrument) -> list[str]:
     path = folder / "Instruments" / f"{instrument.name}.sfz"
     if not path.is_file():
         return []
-    regions = re.findall(
-        r"<region>.*?pitch_keycenter=(-?\d+).*?sample=\.\./([^\n]*)", path.read_text(encoding="utf-8"), re.DOTALL
-    )
+    text = path.read_text(encoding="utf-8", errors="replace")
+    regions = re.findall(r"<region>.*?pitch_keycenter=(-?\d+).*?sample=\.\./([^\n]*)", text, re.DOTALL)
     roots = {file: int(root) for root, file in regions}
     problems = []
     for note in instrument.notes:

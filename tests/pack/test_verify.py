@@ -150,3 +150,22 @@ def test_playing_a_pack_writes_through_no_link_in_it(pack, tmp_path):
     assert not any(report.problems for report in verify(pack, with_player=True))
     assert (tmp_path / "victim.txt").read_text() == "a user's file"
     assert sorted(pack.rglob("*")) == before
+
+
+@pytest.mark.parametrize("frames", [[1000, 5], [1000, 1000]])
+def test_a_loop_that_ends_before_it_starts_is_a_damaged_manifest(pack, run, frames):
+    path = pack / "pack.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["instruments"][0]["notes"][0]["loop"]["frames"] = frames
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    ran = run("verify", pack)
+    assert ran.code == 2 and "loop.frames: Value error, should be the first and the last frame of a loop" in ran.err
+
+
+def test_sounds_that_are_no_numbers_and_maps_that_are_no_text_are_told(pack, run):
+    stated = note(pack)
+    soundfile.write(pack / stated["file"], np.full((48000, 1), np.nan, np.float32), 48000, subtype="FLOAT")
+    (pack / "Instruments" / "Reed.sfz").write_bytes(b"\xff\xfe")
+    ran = run("verify", pack)
+    assert ran.code == 1 and "key 60: " in ran.err and "holds NaN or infinity" in ran.err
+    assert "the SFZ map leaves it out" in ran.err and "Traceback" not in ran.err
