@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from samplepack.base.errors import InputError
 from samplepack.base.files import aside_of, locked, settle, sha256_of_file, user_folder
@@ -19,7 +19,6 @@ from samplepack.clips.clip import play
 from samplepack.finishing.finish import finish_key
 from samplepack.models.backend import device_of
 from samplepack.models.engine import Engine, Precision
-from samplepack.pack.identity import inputs_digest
 from samplepack.pack.lock import (
     KeptLock,
     LockComparison,
@@ -113,8 +112,7 @@ def build(
         SamplepackError: a note couldn't be rendered.
         OSError: a pack can't be written.
     """
-    if locked and precision != "float32":
-        raise InputError("a lock file judges packs in float32; a draft has nothing to be compared with")
+    _check_arguments(locked, update_lock, precision, device, workers)
     paths = paths_of(recipes)
     checked = check_recipes(paths, allow_plugins)
     engine = Engine(precision, device_of(device))
@@ -142,6 +140,22 @@ def build(
     return results
 
 
+def _check_arguments(locked: bool, update_lock: bool, precision: str, device: str, workers: int | None) -> None:
+    problems = []
+    if precision not in get_args(Precision):
+        problems.append(f"precision is '{precision}'; it should be {' or '.join(get_args(Precision))}")
+    if device not in ("auto", "cpu", "gpu"):
+        problems.append(f"device is '{device}'; it should be auto, cpu or gpu")
+    if workers is not None and workers < 1:
+        problems.append(f"workers is {workers}; it should be 1 or more")
+    if locked and precision != "float32":
+        problems.append("a build is held to its lock file in float32 alone")
+    if update_lock and (locked or precision != "float32"):
+        problems.append("a build that is held to its lock file, or is a draft, doesn't write the lock file")
+    if problems:
+        raise InputError(*problems)
+
+
 def build_pack(
     plan: PackPlan, output: Path, cache: Cache, map_: Map, progress: Progress = silent
 ) -> tuple[Path, Manifest, bool]:
@@ -159,20 +173,19 @@ def build_pack(
         SamplepackError: a note couldn't be rendered.
     """
     folder = output / plan.loaded.recipe.slug
-    inputs = inputs_digest(plan.loaded, plan.checkpoint, plan.engine)
     task = Task(plan.loaded.recipe.name, progress)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder, lambda: task.remark("another build of it is under way")):
         settle(folder)
-        if (there := _built_before(folder, inputs, map_)) is not None:
+        if (there := _built_before(folder, plan, map_)) is not None:
             return folder, there, True
         with aside_of(folder, _is_replaceable) as aside:
-            manifest = _write_pack(plan, aside, inputs, cache, map_, task)
+            manifest = _write_pack(plan, aside, cache, map_, task)
     cache.trim()
     return folder, manifest, False
 
 
-def _write_pack(plan: PackPlan, folder: Path, inputs: str, cache: Cache, map_: Map, task: Task) -> Manifest:
+def _write_pack(plan: PackPlan, folder: Path, cache: Cache, map_: Map, task: Task) -> Manifest:
     """Render, finish and write everything of a pack into an empty folder."""
     recipe = plan.loaded.recipe
     task.begin(
@@ -202,7 +215,7 @@ def _write_pack(plan: PackPlan, folder: Path, inputs: str, cache: Cache, map_: M
         for clip in plan.clips:
             audio = play(clip, raws, plan.checkpoint.rate_hz, recipe, map_, task)
             clips.append(write_clip(folder, clip, audio, plan.loaded))
-    return write_metadata(folder, plan, inputs, instruments, clips)
+    return write_metadata(folder, plan, instruments, clips)
 
 
 @dataclass(frozen=True)
@@ -248,14 +261,15 @@ def _finish_keys(
     return results
 
 
-def _built_before(folder: Path, inputs: str, map_: Map) -> Manifest | None:
+def _built_before(folder: Path, plan: PackPlan, map_: Map) -> Manifest | None:
     """The manifest of a pack that a folder holds, whole and untouched, if it was made from these inputs; all its files
     are read."""
     try:
         manifest = read_manifest(folder)
     except InputError:
         return None
-    if manifest.inputs != inputs:
+    names = [planned.name for planned in plan.instruments]
+    if manifest.inputs != plan.inputs or [packed.name for packed in manifest.instruments] != names:
         return None
     with closing(map_(lambda file: sha256_of_file(folder / file), manifest.files)) as digests:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from samplepack.clips.clip import PlannedClip, plan_clips
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import Engine
+from samplepack.pack.identity import inputs_digest
 from samplepack.pack.recipes import CheckedRecipe
 from samplepack.recipe import LoadedRecipe
 from samplepack.rendering.cache import Cache
@@ -24,6 +25,8 @@ class PackPlan:
 
     instruments: tuple[PlannedInstrument, ...]
     clips: tuple[PlannedClip, ...]
+    inputs: str
+    """A hash of all that the pack is made from."""
 
     def key_notes(self) -> list[tuple[Note, ...]]:
         """The notes to render: those of each key of the instruments, then those of each note of the clips."""
@@ -40,9 +43,10 @@ def plan_pack(checked: CheckedRecipe, engine: Engine) -> PackPlan:
     """
     loaded = checked.loaded
     checkpoint = loaded.native_checkpoint()
+    inputs = inputs_digest(loaded, checkpoint, engine)
     instruments = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, str(engine))
     clips = plan_clips(loaded.recipe, checkpoint, checked.scores, engine)
-    return PackPlan(loaded, checkpoint, engine, instruments, clips)
+    return PackPlan(loaded, checkpoint, engine, instruments, clips, inputs)
 
 
 @dataclass(frozen=True)

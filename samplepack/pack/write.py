@@ -211,14 +211,13 @@ def write_clip(folder: Path, planned: PlannedClip, audio: Audio, loaded: LoadedR
 
 
 def write_metadata(
-    folder: Path, plan: PackPlan, inputs: str, instruments: Sequence[PackedInstrument], clips: Sequence[PackedClip]
+    folder: Path, plan: PackPlan, instruments: Sequence[PackedInstrument], clips: Sequence[PackedClip]
 ) -> Manifest:
     """Write the recipe, README, licence, and last `pack.json`, over all files in the folder of a pack.
 
     Args:
         folder: holds everything else of the pack.
         plan: what was built.
-        inputs: the digest of all that went in.
         instruments: as they were written.
         clips: as they were written.
     """
@@ -239,7 +238,7 @@ def write_metadata(
         checkpoint=PackedCheckpoint(
             name=Path(checkpoint.name).name, family=checkpoint.config.family, digest=checkpoint.digest
         ),
-        inputs=inputs,
+        inputs=plan.inputs,
         rate_hz=recipe.sound.rate_for(checkpoint.rate_hz),
         velocity=recipe.velocity,
         process=plain_effects(loaded),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from samplepack.sound.audio import Audio, read
 from samplepack.sound.pitch import pitch_hz
 from tests.helpers.hearing import cents_between, fundamental_hz
 from tests.helpers.packs import build, contents, files, play
-from tests.helpers.places import REPOSITORY
+from tests.helpers.places import FIXTURES, REPOSITORY
 
 RECIPE = """\
 paths: {Way: {through: [Glass, Choir], steps: 3}}
@@ -274,3 +275,32 @@ def test_a_picture_does_not_depend_on_what_was_drawn_before(recipe, tmp_path):
             for instrument in order:
                 drawing.instrument(instrument)
     assert contents(tmp_path / "a" / "Pictures") == contents(tmp_path / "b" / "Pictures")
+
+
+def test_a_readme_keeps_the_bytes_that_lock_files_hold(write_recipe, tmp_path):
+    text = (build(write_recipe(pitches="60"), tmp_path / "o", tmp_path / "c").folder / "README.md").read_text()
+    assert "1 sampler instruments, in `Instruments/`" in text and "| Glass | 1 keys, 1 of 1 in tune" in text
+
+
+def test_a_midi_file_that_changes_while_another_pack_is_built_makes_the_next_build_anew(write_recipe, tmp_path):
+    shutil.copy(FIXTURES / "clip.mid", tmp_path / "song.mid")
+    first = write_recipe(pitches="60", name="first.yaml")
+    song = "clips: {Song: {midi: song.mid, timbres: [Glass], tracks: [1]}}\n"
+    second = write_recipe(song, pitches="60", name="second.yaml")
+    second.write_text(second.read_text().replace("name: Small", "name: Second"))
+
+    def change(built):
+        (tmp_path / "song.mid").write_bytes((FIXTURES / "clip.mid").read_bytes() + b"\0")
+
+    samplepack.build([first, second], tmp_path / "output", on_built=change)
+    assert not samplepack.build(second, tmp_path / "output")[0].unchanged
+    assert samplepack.build(second, tmp_path / "output")[0].unchanged
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"precision": "float64"}, {"device": "tpu"}, {"workers": 0}, {"locked": True, "update_lock": True}]
+)
+def test_arguments_are_checked_before_anything_renders(write_recipe, tmp_path, wrong):
+    with pytest.raises(InputError):
+        samplepack.build(write_recipe(), tmp_path / "output", **wrong)
+    assert not (tmp_path / "output").exists()
