@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,9 +13,6 @@ from samplepack.base.errors import SamplepackError, counted
 from samplepack.cli.options import ALLOW_PLUGINS, DEVICE, QUIET, RECIPES, WORKERS
 from samplepack.cli.terminal import print_json, print_line, print_problems, progress_bars
 from samplepack.clips.score import left_out
-
-if TYPE_CHECKING:
-    pass
 
 if TYPE_CHECKING:
     from samplepack.pack.build import Built
@@ -82,6 +80,8 @@ def build(
 
     if locked and precision != "float32":
         raise click.UsageError("--locked judges packs in float32; leave --precision out")
+    if update_lock and (locked or precision != "float32"):
+        raise click.UsageError("--update-lock goes with neither --locked nor --precision bfloat16")
 
     def report(built: Built) -> None:
         if not quiet and not as_json:
@@ -89,19 +89,26 @@ def build(
         for remark in built.lock.remarks if built.lock else ():
             print_problems(f"samplepack: {remark}")
 
-    with progress_bars("notes", quiet) as progress:
-        results = build_packs(
-            recipes,
-            output,
-            locked=locked,
-            update_lock=update_lock,
-            allow_plugins=allow_plugins,
-            precision=precision,
-            device=device,
-            workers=workers,
-            progress=progress,
-            on_built=report,
-        )
+    # Lines would be lost between bars that are drawn anew, so that they wait where there are bars.
+    waiting: list[Built] = []
+    on_built = waiting.append if sys.stderr.isatty() and not quiet else report
+    try:
+        with progress_bars("notes", quiet) as progress:
+            results = build_packs(
+                recipes,
+                output,
+                locked=locked,
+                update_lock=update_lock,
+                allow_plugins=allow_plugins,
+                precision=precision,
+                device=device,
+                workers=workers,
+                progress=progress,
+                on_built=on_built,
+            )
+    finally:
+        for built in waiting:
+            report(built)
     if trouble := [built.cache_trouble for built in results if built.cache_trouble]:
         print_problems(f"samplepack: built without keeping all notes in the cache: {trouble[0]}")
     if as_json:

@@ -28,8 +28,8 @@ def print_line(line: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print plain data as JSON."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    """Print plain data as JSON, in ASCII, which every terminal and pipe can take."""
+    click.echo(json.dumps(value, indent=1))
 
 
 def print_problems(*lines: str) -> None:
