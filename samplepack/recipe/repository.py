@@ -146,12 +146,15 @@ def installed_from() -> str | None:
         return _address_of_checkout(Path(__file__).parents[2])
     if record is None:  # installed from an index, where the name may belong to another project
         return None
-    origin = json.loads(record)
-    if "dir_info" in origin:
-        return _address_of_checkout(Path(url2pathname(urlsplit(origin["url"]).path)))
-    address = _public_address(origin["url"])
-    if address and "vcs_info" in origin:
-        return f"{origin['vcs_info']['vcs']}+{address}@{origin['vcs_info']['commit_id']}"
+    try:
+        origin = json.loads(record)
+        if "dir_info" in origin:
+            return _address_of_checkout(Path(url2pathname(urlsplit(origin["url"]).path)))
+        address = _public_address(origin["url"])
+        if address and "vcs_info" in origin:
+            return f"{origin['vcs_info']['vcs']}+{address}@{origin['vcs_info']['commit_id']}"
+    except (ValueError, KeyError, TypeError):  # a damaged record
+        return None
     return address
 
 
@@ -179,9 +182,9 @@ def _public_address(url: str) -> str | None:
 
     The forms `git@HOST:PATH` and `ssh://git@HOST/PATH` are converted, since they need a key that workflows don't have.
     """
-    if match := re.fullmatch(r"[\w.-]+@([\w.-]+):(?!/)([^\s'\"#]+)", url):
+    if match := re.fullmatch(r"[\w.-]+@([\w.-]+):(?!/)([^\s'\"#?${}]+)", url):
         return f"https://{match[1]}/{match[2]}"
-    match = re.fullmatch(r"(https|ssh)://(?:[^\s/@]*@)?([\w.-]+)((?::\d+)?)(/[^\s'\"#]+)", url)
+    match = re.fullmatch(r"(https|ssh)://(?:[^\s/@]*@)?([\w.-]+)((?::\d+)?)(/[^\s'\"#?${}]+)", url)
     if match is None:
         return None
     port = match[3] if match[1] == "https" else ""
