@@ -11,12 +11,14 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, mod
 from samplepack.documents.problems import wrong
 from samplepack.finishing import process
 from samplepack.finishing.effects import Effect, Step
-from samplepack.finishing.finish import Finishing
 from samplepack.formats import WRITERS
 from samplepack.models.latent import Interpolation, Spacing
 from samplepack.recipe.clips import Clip
 from samplepack.recipe.fields import SEED_SCHEMA, Model, Name, ShortFor, Text, TimbreName, context_of, whole_number
 from samplepack.recipe.timbres import Bank, Timbre
+
+if TYPE_CHECKING:
+    from samplepack.finishing.finish import Finishing
 
 
 class CheckpointReference(Model):
@@ -159,6 +161,8 @@ class Sound(Model):
             native_hz: samples per second of the checkpoint's notes.
             velocity_layers: how many layers of brightness and level a single render becomes.
         """
+        from samplepack.finishing.finish import Finishing
+
         rate_hz = self.rate_for(native_hz)
         return Finishing(
             effects,
