@@ -30,9 +30,12 @@ def test_a_wheel_holds_every_file_of_the_package_and_no_other(wheel):
     assert names == {path.relative_to(REPOSITORY).as_posix() for path in files}
 
 
-def test_a_wheel_carries_the_licences_of_the_code_and_of_the_starter(wheel, metadata):
+def test_a_wheel_carries_the_licences_of_the_code_and_of_every_starter(wheel, metadata):
     licences = {name.partition("/licenses/")[2] for name in wheel.namelist() if "/licenses/" in name}
-    assert licences == {"LICENSE", "samplepack/starter/LICENSE-FluidR3.txt"}
+    starters = sorted((REPOSITORY / "samplepack" / "starter").iterdir())
+    notices = {path for folder in starters for path in folder.glob("LICENSE*")}
+    assert len(notices) == len(starters)
+    assert licences == {"LICENSE", *(path.relative_to(REPOSITORY).as_posix() for path in notices)}
     assert metadata["License-Expression"] == "GPL-3.0-or-later"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -32,7 +33,22 @@ from samplepack.models.checkpoint import (
 )
 from samplepack.models.config import GANSynthConfig, shape_problems
 
-STARTER = Path(__file__).parent.parent / "starter"
+
+def versions_in(folder: Path) -> dict[str, Path]:
+    """Name → folder of each version of the starter, from the newest: `starter@2`, `starter@1`.
+
+    Args:
+        folder: holds a checkpoint for each version, in a folder that is called by its number.
+    """
+    numbers = sorted((int(f.name) for f in folder.iterdir() if f.name.isdigit()), reverse=True)
+    return {f"starter@{number}": folder / str(number) for number in numbers}
+
+
+STARTERS = versions_in(Path(__file__).parent.parent / "starter")
+"""Name → folder of each version of the starter, from the newest."""
+
+STARTER = next(iter(STARTERS.values()))
+"""The folder of the newest version of the starter."""
 
 PUBLISHED: dict[str, str | None] = {"acoustic_only": None, "all_instruments": None}
 """Name of a checkpoint that Magenta has published → SHA-256 of its zip; None where it isn't known."""
@@ -75,6 +91,7 @@ def names() -> dict[str, Path]:
     imported = sorted(f for f in library.iterdir() if (f / CONFIG).is_file()) if os.path.isdir(library) else []
     return {
         "starter": STARTER,
+        **STARTERS,
         **{folder.name: folder for folder in imported if not folder.name.startswith(".")},
     }
 
@@ -88,7 +105,8 @@ def resolve(reference: str, beside: Path) -> Checkpoint | MagentaCheckpoint:
     """Find the checkpoint that a name or path refers to. Doesn't import TensorFlow.
 
     Args:
-        reference: a name (`starter`, or one that was imported), or a path (one with a slash in it, or to a zip).
+        reference: a name (`starter`, which is its newest version, `starter@1`, or one that was imported), or a path
+            (one with a slash in it, or to a zip).
         beside: the folder that paths are relative to.
 
     Returns:
@@ -138,9 +156,15 @@ def as_native(found: Checkpoint | MagentaCheckpoint) -> Checkpoint:
 
 def source(checkpoint: Checkpoint) -> str:
     """Where a checkpoint was fetched from, in words, for the lock file."""
-    if checkpoint.folder == STARTER:
-        return "comes with samplepack"
+    if starter := starter_with(checkpoint.digest):
+        return f"comes with samplepack as {starter}"
     return str(checkpoint.config.provenance.get("fetched_from", "not fetched by samplepack"))
+
+
+def starter_with(digest: str) -> str | None:
+    """The name of the version of the starter that has a digest, such as `starter@1`; None if none of them has it."""
+    digests = {name: json.loads((folder / CONFIG).read_bytes())["digest"] for name, folder in STARTERS.items()}
+    return next((name for name in digests if digests[name] == digest), None)
 
 
 def fetch(name: str, progress: Progress = silent, offline: bool = False) -> Checkpoint:

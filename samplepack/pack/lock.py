@@ -306,7 +306,8 @@ class KeptLock:
     """Whether the file holds the lock of this very build; one of another machine may state the same bytes."""
 
     remarks: list[str]
-    """Why the file wasn't written, and what to do to have it written; empty where it was, or states the same bytes."""
+    """Why the file wasn't written, and what to do to have it written; or which version of the starter it was made with
+    before."""
 
 
 def keep_lock(path: Path, lock: Lock, update: bool) -> KeptLock:
@@ -333,6 +334,10 @@ def keep_lock(path: Path, lock: Lock, update: bool) -> KeptLock:
         write_lock(path, lock)
     except OSError as error:  # the pack is there, and counts
         return KeptLock(False, [f"{path} can't be written: {error.strerror}"])
+    if earlier and earlier.checkpoint.name == lock.checkpoint.name:
+        before = library.starter_with(earlier.checkpoint.digest)
+        if before and earlier.checkpoint.digest != lock.checkpoint.digest:
+            return KeptLock(True, [f"{path.name} was made with {before}; to build with that one: checkpoint: {before}"])
     return KeptLock(True, [])
 
 
@@ -381,7 +386,10 @@ def _refusals(planned: Lock, lock: Lock) -> list[str]:
             refusals.append(f"{name} has changed")
     if planned.checkpoint.digest != lock.checkpoint.digest:
         locked, found = lock.checkpoint, planned.checkpoint
-        refusals.append(f"checkpoint '{found.name}' has the digest {found.digest}, the locked one {locked.digest}")
+        message = f"checkpoint '{found.name}' has the digest {found.digest}, the locked one {locked.digest}"
+        if starter := library.starter_with(locked.digest):
+            message += f", which is {starter}: write checkpoint: {starter} to build with that one"
+        refusals.append(message)
     return refusals
 
 

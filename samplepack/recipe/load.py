@@ -178,7 +178,9 @@ def _fits(path: Path, problems: list[Problem]) -> Mapping[tuple[str, ...], Fit]:
 def _pin_problem(reference: CheckpointReference, checkpoint: Checkpoint) -> str | None:
     if reference.sha256 is None or reference.sha256.lower() == checkpoint.digest:
         return None
-    return f"checkpoint '{reference.path}' has the digest {checkpoint.digest}, not {reference.sha256}"
+    pinned = library.starter_with(reference.sha256.lower())
+    which = f", which is {pinned}" if pinned else ""
+    return f"checkpoint '{reference.path}' has the digest {checkpoint.digest}, not {reference.sha256}{which}"
 
 
 def _rate_hz(data: Mapping[str, Any], found: Checkpoint | library.MagentaCheckpoint | None) -> int:

@@ -26,8 +26,8 @@ class CheckpointReference(Model):
     `checkpoint: {path: ./folder, sha256: …}`."""
 
     path: Annotated[str, Field(strict=True, min_length=1)]
-    """Name of a checkpoint (`starter`, or one that `samplepack checkpoints list` shows), or its path relative to the
-    recipe."""
+    """Name of a checkpoint, as `samplepack checkpoints list` shows it (`starter` is the newest version of the starter,
+    `starter@1` always the first), or its path relative to the recipe."""
 
     sha256: Annotated[str | None, Field(strict=True, pattern="^[0-9a-fA-F]{64}$")] = None
     """Digest that the checkpoint must have, as `samplepack checkpoints info` prints it; without it, any is accepted."""
@@ -209,8 +209,8 @@ class Recipe(Model):
     """Folders outside the recipe's own, relative to it, that files named in the recipe may lie in."""
 
     checkpoint: CheckpointField = CheckpointReference(path="starter")
-    """The checkpoint that renders: `starter`, the name of an imported one, or a path relative to the recipe, such as
-    `./folder` or `./file.zip`."""
+    """The checkpoint that renders: `starter` (the newest version of it), `starter@1` (always that version), the name of
+    an imported one, or a path relative to the recipe, such as `./folder` or `./file.zip`."""
 
     pitches: Pitches = Field(_DEFAULT_PITCHES, validate_default=True)
     """The keys to render, as MIDI note numbers: a range `36-84`, every third key of it `36-84/3`, a number or a list

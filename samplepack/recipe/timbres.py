@@ -21,6 +21,7 @@ from pydantic import (
 
 from samplepack.base.errors import InputError
 from samplepack.checkpoints.instruments import find_instrument
+from samplepack.checkpoints.library import starter_with
 from samplepack.documents.problems import readable_path, wrong
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.latent import LARGEST_SEED, Latent, latent_from_seed
@@ -137,7 +138,7 @@ def fit_problem(fit: Fit, checkpoint: Checkpoint) -> str | None:
     """A message about a fit that was made for another checkpoint; None if it is for this one."""
     if fit.checkpoint == checkpoint.digest and len(fit.latent) == checkpoint.latent_dim:
         return None
-    return "its latent was fitted for another checkpoint"
+    return f"its latent was fitted for {starter_with(fit.checkpoint) or 'another checkpoint'}"
 
 
 def length_problem(latent: StoredLatent, latent_dim: int) -> str | None:

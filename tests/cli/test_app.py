@@ -11,6 +11,7 @@ import click
 import pytest
 
 from samplepack import __version__
+from samplepack.checkpoints import library
 from samplepack.cli import app as cli
 from tests.helpers.places import FIXTURES, REPOSITORY
 
@@ -101,7 +102,11 @@ def test_checkpoints_are_listed_imported_and_described(run):
     assert run("checkpoints", "list").out.startswith("starter: gansynth, latents of 32, pitches 24-84, 16000 Hz, ")
     ran = run("checkpoints", "import", FIXTURES / "magenta-tiny", "tiny")
     assert ran.code == 0 and "in a recipe: checkpoint: tiny" in ran.out
-    assert [one["name"] for one in json.loads(run("checkpoints", "list", "--json").out)] == ["starter", "tiny"]
+    assert [one["name"] for one in json.loads(run("checkpoints", "list", "--json").out)] == [
+        "starter",
+        *library.STARTERS,
+        "tiny",
+    ]
     info = run("checkpoints", "info", "tiny").out
     assert '"imported_from": "Magenta", "stage": 12, "step": 11000000' in info and "direct" in info
     assert json.loads(run("checkpoints", "info", "starter", "--json").out)["instruments"][0] == "Acoustic Grand Piano"
@@ -196,9 +201,9 @@ def test_the_changelog_has_what_is_to_come(heading):
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("samplepack checkpoints info st", {"starter"}),
+        ("samplepack checkpoints info starter@1", {"starter@1"}),
         ("samplepack checkpoints fetch a", {"acoustic_only", "all_instruments"}),
-        ("samplepack evaluate ", {"starter"}),
+        ("samplepack evaluate ", {"starter", *library.STARTERS}),
         ("samplepack clip RECIPE song.mid --timbre ", {"Glass", "Choir"}),
         ("samplepack che", {"check", "checkpoints"}),
     ],

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from samplepack.base.errors import InputError
+from samplepack.checkpoints.library import STARTERS
 from samplepack.pack.recipes import check_recipes
 from tests.helpers.places import FIXTURES
 
@@ -40,11 +41,12 @@ def test_every_problem_of_every_recipe_is_told_clips_included(write, tmp_path):
         write("second", "checkpoint: nowhere", unplayable),
         write("third", "", unplayable),
     ]
+    known = ", ".join(["starter", *STARTERS])
     assert problems_of(*paths) == [
         "first.yaml:5:11: process[0]: Pedalboard has no effect 'Revreb'; did you mean 'Reverb'?",
         "first.yaml:7:16: clips.Song.midi: it has no track 9 with notes (there are: 1, 2, 3)",
         "none.yaml: cannot read it: No such file or directory",
-        "second.yaml:5:13: no checkpoint is called 'nowhere' (known: starter; a path starts with ./)",
+        f"second.yaml:5:13: no checkpoint is called 'nowhere' (known: {known}; a path starts with ./)",
         "third.yaml:7:16: clips.Song.midi: it has no track 9 with notes (there are: 1, 2, 3)",
     ]
 

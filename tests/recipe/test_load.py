@@ -215,7 +215,8 @@ BAD = {
         "r.yaml:6:19: timbres.Glass.latent: 'objects.npy': not a .npy file of numbers"
     ],
     ("starter", "startr"): [
-        "r.yaml:3:13: no checkpoint is called 'startr'; did you mean 'starter'? (known: starter; a path starts with ./)"
+        "r.yaml:3:13: no checkpoint is called 'startr'; did you mean 'starter'? "
+        f"(known: {', '.join(['starter', *library.STARTERS])}; a path starts with ./)"
     ],
     ("starter", "./nowhere"): ["r.yaml:3:13: checkpoint './nowhere': no such file or folder"],
     ("starter", "./" + "x" * 5000): [f"r.yaml:3:13: checkpoint './{'x' * 5000}': no such file or folder"],
