@@ -16,6 +16,7 @@ from samplepack.formats.instrument import (
     Instrument,
     Range,
     Zone,
+    without_fades,
 )
 
 
@@ -45,14 +46,14 @@ def write(instrument: Instrument, pack: Path) -> bytes:
 
 
 def _sample(zone: Zone) -> dict[str, str]:
-    low_velocity, high_velocity = _without_fades(zone.velocities)
+    velocities = without_fades(zone.velocities)  # Decent Sampler doesn't crossfade between velocities
     attributes = {
         "path": f"../{zone.file}",
         "rootNote": str(zone.root),
         "loNote": str(zone.keys.low),
         "hiNote": str(zone.keys.high),
-        "loVel": str(low_velocity),
-        "hiVel": str(high_velocity),
+        "loVel": str(velocities.low),
+        "hiVel": str(velocities.high),
         "start": "0",
         "end": str(zone.frames - 1),
         # Stated even without a loop: else Decent Sampler would use a loop of the sound file's own.
@@ -62,17 +63,9 @@ def _sample(zone: Zone) -> dict[str, str]:
         attributes["loopStart"] = str(zone.loop.start)
         attributes["loopEnd"] = str(zone.loop.end)
         attributes["release"] = f"{LOOPED_RELEASE_S:g}"
+    if zone.turns > 1:
+        attributes |= {"seqMode": "round_robin", "seqLength": str(zone.turns), "seqPosition": str(zone.turn)}
     return attributes
-
-
-def _without_fades(velocities: Range) -> tuple[int, int]:
-    """The lowest and the highest velocity of a sound whose fades are replaced by a switch in their middle.
-
-    Decent Sampler doesn't crossfade between velocities: two sounds that share velocities would play together, twice as
-    loud. Cut in the middle of the fade, each velocity plays one sound.
-    """
-    low = velocities.low + velocities.low_fade // 2 + 1 if velocities.low_fade else velocities.low
-    return low, velocities.high - (velocities.high_fade + 1) // 2
 
 
 def _binding(group: int, wheel: Range) -> dict[str, str]:

@@ -59,6 +59,11 @@ class Zone:
     """Positions of the mod wheel (CC1), 0 to 127; None: the wheel doesn't matter."""
 
     loop: Loop | None = None
+    turn: int = 1
+    """When the sound plays where several take turns (round robin): 1 is the first of `turns` strikes of a key."""
+
+    turns: int = 1
+    """How many sounds of the same keys, velocities and mod-wheel positions take turns; 1: it plays at each strike."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,15 @@ class Instrument:
 
     name: str
     zones: tuple[Zone, ...]
+
+
+def without_fades(velocities: Range) -> Range:
+    """The velocities of a sound in a player that can't crossfade: it switches in the middle of each fade.
+
+    Two sounds that share velocities would play together there, twice as loud.
+    """
+    low = velocities.low + velocities.low_fade // 2 + 1 if velocities.low_fade else velocities.low
+    return Range(low, velocities.high - (velocities.high_fade + 1) // 2)
 
 
 def key_ranges(roots: Sequence[int]) -> dict[int, Range]:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element, SubElement
 
 from samplepack.formats._xml import document
-from samplepack.formats.instrument import Instrument, Range, Zone
+from samplepack.formats.instrument import Instrument, Range, Zone, without_fades
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX, _PLAIN_FILE = 3, 0o100644
@@ -26,7 +26,7 @@ def write(instrument: Instrument, pack: Path) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(_entry("multisample.xml"), document(_multisample(instrument)))
-        for file in dict.fromkeys(zone.file for zone in instrument.zones):
+        for file in dict.fromkeys(zone.file for zone in _zones(instrument)):
             archive.writestr(_entry(_base_name(file)), (pack / file).read_bytes())
     return buffer.getvalue()
 
@@ -49,12 +49,22 @@ def _multisample(instrument: Instrument) -> Element:
     SubElement(root, "category")
     SubElement(root, "creator")
     SubElement(root, "group", name=instrument.name)
-    for zone in instrument.zones:
+    for zone in _zones(instrument):
         _sample(root, zone)
     return root
 
 
+def _zones(instrument: Instrument) -> list[Zone]:
+    """The zones that the format can hold.
+
+    Of a morph that is the first turn only: sounds that overlap take turns here, and so would neighbours on the path.
+    """
+    return [zone for zone in instrument.zones if zone.turn == 1 or not zone.wheel]
+
+
 def _sample(root: Element, zone: Zone) -> None:
+    takes_turns = zone.turns > 1 and not zone.wheel
+    velocities = without_fades(zone.velocities) if takes_turns else zone.velocities
     attributes = {
         "file": _base_name(zone.file),
         "gain": "0.00",
@@ -62,12 +72,12 @@ def _sample(root: Element, zone: Zone) -> None:
         "sample-start": "0.000",
         "sample-stop": f"{zone.frames:.3f}",
         "reverse": "false",
-        "zone-logic": "always-play",
+        "zone-logic": "round-robin" if takes_turns else "always-play",
     }
     sample = SubElement(root, "sample", attributes)
     SubElement(sample, "key", {**_range(zone.keys), "root": str(zone.root), "track": "1.0000", "tune": "0.00"})
     # The schema requires key, velocity and select; an empty one means all velocities, or all wheel positions.
-    SubElement(sample, "velocity", {} if zone.velocities == Range(1, 127) else _range(zone.velocities))
+    SubElement(sample, "velocity", {} if velocities == Range(1, 127) else _range(velocities))
     SubElement(sample, "select", _range(zone.wheel) if zone.wheel else {})
     if zone.loop:
         # `stop` is the frame after the last one, as `sample-stop` is in Bitwig's own files.

@@ -39,6 +39,8 @@ def _region(zone: Zone) -> list[str]:
         ]
     if zone.wheel:
         lines += [f"locc1={zone.wheel.low} hicc1={zone.wheel.high}", *_fades(zone.wheel, "{}cc1"), "xf_cccurve=gain"]
+    if zone.turns > 1:
+        lines.append(f"seq_length={zone.turns} seq_position={zone.turn}")
     if zone.loop:
         # loop_sustain plays the tail after key-up; loop_end is the last frame of the loop, included.
         lines.append(f"loop_mode=loop_sustain loop_start={zone.loop.start} loop_end={zone.loop.end}")

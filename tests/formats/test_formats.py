@@ -99,6 +99,36 @@ def test_every_format_has_its_own_suffix():
     assert len({suffix for suffix, _ in WRITERS.values()}) == len(WRITERS)
 
 
+@pytest.mark.parametrize("layered", [False, True], ids=["one layer", "two layers"])
+def test_sounds_that_take_turns_have_the_same_turn_in_every_format(write, layered):
+    velocities = (Range(1, 74, high_fade=20), Range(54, 127, low_fade=20)) if layered else (Range(1, 127),)
+    instrument = Instrument(
+        "Takes",
+        sum((zones(f"{v.low} {i}", velocities=v, turn=i, turns=3) for v in velocities for i in (1, 2, 3)), ()),
+    )
+    turns = [zone.turn for zone in instrument.zones]
+    assert re.findall(r"seq_length=3 seq_position=(\d)", write("sfz", instrument).decode()) == list(map(str, turns))
+    samples = ElementTree.fromstring(write("decentsampler", instrument)).iter("sample")
+    assert [(s.get("seqMode"), s.get("seqLength"), int(s.get("seqPosition"))) for s in samples] == [
+        ("round_robin", "3", turn) for turn in turns
+    ]
+    # Bitwig and Studio One let the sounds of a key and a velocity take turns, so those of two layers may not overlap.
+    samples = list(multisample_xml(write("multisample", instrument)).iter("sample"))
+    assert {sample.get("zone-logic") for sample in samples} == {"round-robin"}
+    for velocity in range(1, 128):
+        ranges = [(int(v.get("low", 1)), int(v.get("high", 127))) for v in (s.find("velocity") for s in samples)]
+        assert sum(low <= velocity <= high for low, high in ranges) == 3 * len(ROOTS)
+
+
+def test_a_multisample_holds_the_first_turn_of_a_morph(write):
+    ranges = wheel_ranges(3)
+    path = sum((zones(f"{i} {t}", wheel=w, turn=t, turns=2) for i, w in enumerate(ranges) for t in (1, 2)), ())
+    written = write("multisample", Instrument("Path", path))
+    samples = list(multisample_xml(written).iter("sample"))
+    assert len(samples) == 3 * len(ROOTS) and {s.get("zone-logic") for s in samples} == {"always-play"}
+    assert len(zipfile.ZipFile(io.BytesIO(written)).namelist()) == 1 + len(samples)
+
+
 # .multisample
 
 

@@ -26,4 +26,5 @@ INSTRUMENTS = [
     Instrument("Été C# (1)", zones("Été C# (1)", loop=Loop(0, FRAMES - 1))),
     velocity_layers(Range(1, 64, high_fade=21), Range(43, 127, low_fade=21)),
     MORPH,
+    Instrument("Takes", sum((zones(f"Takes {i}", turn=i, turns=3) for i in (1, 2, 3)), ())),
 ]
