@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from samplepack.finishing.envelope import ENVELOPE_S, envelope
 from samplepack.sound.audio import Audio, Samples, gain_to_db
 from samplepack.sound.riff import Loop
 from samplepack.sound.spectra import fast_size, hann, stft
@@ -32,8 +33,6 @@ _FLUX_AIM, _SWING_AIM_DB = 1.25, 0.8
 
 _SHORTEST_S = 0.5
 _CROSSFADE_S = 0.25
-_ENVELOPE_S = 0.1
-_BLOCK_S = 0.005
 _RETREAT_S = 0.3
 _TRIES = 3
 
@@ -85,8 +84,8 @@ def find_loops(layers: Sequence[Audio]) -> list[Looped]:
     least = int((_SHORTEST_S + _CROSSFADE_S) * rate_hz)
     if last - first < least:
         return [Looped(layer, None, None, "too short") for layer in layers]
-    envelopes = [_envelope(layer.samples, rate_hz) for layer in layers]
-    late = last - int(_ENVELOPE_S * rate_hz)
+    envelopes = [envelope(layer.samples, rate_hz) for layer in layers]
+    late = last - int(ENVELOPE_S * rate_hz)
     if any(gain_to_db(e[first]) - gain_to_db(e[late]) > MOST_DECAY_DB for e in envelopes):
         return [Looped(layer, None, None, "decays") for layer in layers]
     for retreat in range(_TRIES):
@@ -126,8 +125,8 @@ def measure_played_seam(samples: Samples, rate_hz: int, turn: int) -> Seam:
         rate_hz: its rate.
         turn: length of the loop, frames.
     """
-    edge = int(_ENVELOPE_S * rate_hz)  # an envelope's ends see half a window
-    levels = _envelope(samples, rate_hz)[edge:-edge]
+    edge = int(ENVELOPE_S * rate_hz)  # an envelope's ends see half a window
+    levels = envelope(samples, rate_hz)[edge:-edge]
     last = samples.shape[1] // turn * turn - turn
     seams = [
         _seam(samples[:, at - turn : at + turn], turn, reach=8, levels=levels) for at in {turn, last} if at >= turn
@@ -190,7 +189,7 @@ def _bake(flat: Samples, start: int, end: int, alike: float, rate_hz: int) -> Sa
         levels = _turning_envelope(turn, rate_hz)
         even = np.sqrt(np.mean(levels**2)) / np.maximum(levels, 1e-9)
         turn = turn * even
-        lead = int(_ENVELOPE_S * rate_hz)
+        lead = int(ENVELOPE_S * rate_hz)
         baked[:, start - lead : start] *= np.linspace(1.0, even[0], lead, dtype=np.float32)
         baked[:, end:] *= even[0]
     baked[:, start:end] = turn
@@ -235,25 +234,8 @@ def _correlation(a: Samples, b: Samples) -> float:
     return float(np.clip(np.sum(a * b) / max(np.sqrt(np.sum(a**2) * np.sum(b**2)), 1e-20), 0.0, 1.0))
 
 
-def _envelope(samples: Samples, rate_hz: int) -> NDArray[np.float32]:
-    """The level over time: root mean square under a 100 ms Hann window, float32, shape (n,)."""
-    channels, n = samples.shape
-    block = max(1, int(_BLOCK_S * rate_hz))
-    blocks = np.pad(samples, [(0, 0), (0, -n % block)]).reshape(channels, -1, block)
-    power = np.einsum("cbn,cbn->b", blocks, blocks) / np.float32(channels * block)
-    power[-1] *= block / (n - (len(power) - 1) * block)
-    window = hann(round(_ENVELOPE_S / _BLOCK_S) + 2)
-    padded = np.pad(power, len(window) // 2, mode="edge")
-    smooth = np.convolve(padded, window / window.sum(), mode="same")[len(window) // 2 :][: len(power)]
-    # Linear from the middle of each block to the next one's; constant before the first and after the last.
-    middles = np.pad(np.maximum(smooth, np.float32(1e-20)), 1, mode="edge")
-    part = ((np.arange(block) + block % 2 / 2) / block).astype(np.float32)
-    along = middles[:-1, np.newaxis] + np.diff(middles)[:, np.newaxis] * part
-    return np.sqrt(along.ravel()[block // 2 :][:n])
-
-
 def _turning_envelope(samples: Samples, rate_hz: int) -> NDArray[np.float32]:
-    """The `_envelope` of one turn of a loop that repeats without end."""
+    """The `envelope` of one turn of a loop that repeats without end."""
     n = samples.shape[1]
-    lead = min(n, int(2 * _ENVELOPE_S * rate_hz))
-    return _envelope(np.concatenate([samples[:, -lead:], samples, samples[:, :lead]], axis=1), rate_hz)[lead : lead + n]
+    lead = min(n, int(2 * ENVELOPE_S * rate_hz))
+    return envelope(np.concatenate([samples[:, -lead:], samples, samples[:, :lead]], axis=1), rate_hz)[lead : lead + n]
