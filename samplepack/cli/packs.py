@@ -194,7 +194,8 @@ def plan(recipe: Path, allow_plugins: bool, as_json: bool) -> None:
     print_line(f"{planned.name}: {counted(len(planned.instruments), 'instrument')} from {planned.checkpoint}")
     for instrument in planned.instruments:
         held = f"{counted(instrument.notes, 'note')}, {instrument.cached} of them in the cache"
-        print_line(f"  {instrument.name}: {held} ({instrument.origin})")
+        turns = f", {instrument.takes} takes of each key" if instrument.takes > 1 else ""
+        print_line(f"  {instrument.name}: {held}{turns} ({instrument.origin})")
     for clip in planned.clips:
         held = f"{counted(clip.notes, 'note')}, {clip.cached} of them in the cache"
         print_line(f"  {clip.name}: {held}{left_out(clip.dropped)}")

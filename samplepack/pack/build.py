@@ -197,9 +197,9 @@ def _write_pack(plan: PackPlan, folder: Path, cache: Cache, map_: Map, task: Tas
         with tempfile.TemporaryDirectory(dir=folder, prefix=".spool") as spool:
             finished = _finish_keys(plan, rendered, Path(spool), map_, task)
             spooled = [[result.spooled for result in of_instrument] for of_instrument in finished]
-            gains_db = pack_gains_db(spooled, recipe.sound)
+            gains_db = pack_gains_db(spooled, recipe.sound, recipe.round_robin)
             images = {
-                planned.name: keyboard_image([result.column for result in of_instrument])
+                planned.name: keyboard_image([result.column for result in of_instrument[:: planned.takes]])
                 for planned, of_instrument in zip(plan.instruments, finished, strict=True)
             }
             (folder / "Instruments").mkdir()
@@ -233,7 +233,7 @@ def _finish_keys(
     """Finish the keys of all instruments as they are rendered.
 
     Returns:
-        For each instrument its keys, from the lowest.
+        For each instrument its keys, from the lowest, and the takes of each.
     """
     recipe = plan.loaded.recipe
     velocity_layers = recipe.velocity.layers if recipe.velocity else 1

@@ -19,7 +19,7 @@ from samplepack.models.latent import Latent
 from samplepack.pack.lock import Lock, LockedInstrument, lock_before_build, lock_of_pack, read_lock
 from samplepack.recipe import load_recipe
 from samplepack.recipe.model import Velocity
-from samplepack.rendering.plan import make_plan
+from samplepack.rendering.plan import make_plan, take
 
 _STILL_DEGREES = 0.05
 """A latent that moved by a smaller angle counts as unmoved."""
@@ -146,7 +146,8 @@ def _engine(lock: Lock) -> str:
 def _sounds(lock: Lock) -> set[tuple[bytes, int, str]]:
     """Every note of the network; left and right are two."""
     return {
-        (z.tobytes(), pitch, side)
+        (take(z, number).tobytes(), pitch, side)
+        for number in range(lock.round_robin)
         for instrument in lock.instruments.values()
         for z in instrument.values()
         for pitch in lock.pitches
@@ -226,6 +227,8 @@ def _settings(one: Lock, two: Lock) -> list[str]:
     lines += _values(one.about, two.about)
     lines += [f"sound.{line}" for line in _values(one.sound.model_dump(), two.sound.model_dump())]
     lines += [f"velocity.{line}" for line in _values(_plain(one.velocity), _plain(two.velocity))]
+    if one.round_robin != two.round_robin:
+        lines.append(f"round_robin: {one.round_robin} → {two.round_robin}")
     lines += [f"formats: {', '.join(one.formats)} → {', '.join(two.formats)}"] * (one.formats != two.formats)
     lines += [f"pitches: {_range(one.pitches)} → {_range(two.pitches)}"] * (one.pitches != two.pitches)
     shared = one.made_by.keys() & two.made_by.keys()

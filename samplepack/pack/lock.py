@@ -117,6 +117,7 @@ class Lock(_Model):
 
     pitches: list[int]
     velocity: Velocity | None
+    round_robin: int = 1
     process: EffectList
     sound: Sound
     formats: list[str]
@@ -207,6 +208,7 @@ def lock_before_build(
         about={"description": recipe.description, "author": recipe.author, "license": recipe.license},
         pitches=list(recipe.pitches),
         velocity=recipe.velocity,
+        round_robin=recipe.round_robin,
         process=plain_effects(loaded),
         sound=recipe.sound,
         formats=list(recipe.formats),
@@ -254,6 +256,7 @@ def _lock_of_manifest(folder: Path, manifest: Manifest) -> Lock:
         about={"description": manifest.description, "author": manifest.author, "license": manifest.license},
         pitches=[int(pitch) for pitch in manifest.instruments[0].rendered],
         velocity=manifest.velocity,
+        round_robin=manifest.round_robin,
         process=manifest.process,
         sound=manifest.sound,
         formats=list(manifest.formats),

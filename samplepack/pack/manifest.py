@@ -113,6 +113,9 @@ class PackedNote(_Model):
     layer: Annotated[int, Field(ge=0)]
     """0 is the softest, or the mod wheel's lower end."""
 
+    take: Annotated[int, Field(ge=0)] = 0
+    """Its turn among the takes of its key and layer, from 0: which of several strikes plays it."""
+
     true_peak_db: _Number
     loudness_lufs: _Number | None
     """None where the note is silent."""
@@ -130,7 +133,7 @@ class PackedInstrument(_Model):
     """One for each layer."""
 
     rendered: dict[Annotated[str, Field(pattern=r"^\d{1,3}$")], Fingerprints]
-    """Pitch → fingerprints of its notes as the network made them."""
+    """Pitch → fingerprints of its notes, take by take, as the network made them."""
 
     notes: Annotated[tuple[PackedNote, ...], Field(min_length=1)]
 
@@ -174,6 +177,9 @@ class Manifest(_Model):
 
     rate_hz: Annotated[int, Field(gt=0)]
     velocity: Velocity | None
+    round_robin: Annotated[int, Field(ge=1)] = 1
+    """How many takes of each key there are."""
+
     process: EffectList
     sound: Sound
     formats: tuple[str, ...]

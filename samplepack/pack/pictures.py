@@ -110,10 +110,14 @@ class Drawing:
 
     def _draw_instrument(self, packed: PackedInstrument) -> None:
         notes = last_layer(packed.notes)
-        middle = read(self._folder / notes[len(notes) // 2].file)
+        first_takes = [note for note in notes if note.take == 0]
+        note = first_takes[len(first_takes) // 2]
+        middle = read(self._folder / note.file)
+        takes = len(notes) // len(first_takes)
+        title = f"{packed.name}, the first of {takes} takes" if takes > 1 else packed.name
         with plotting.own_style():
             sheet = self._sheet(math.ceil(middle.duration_s))
-            image = sheet.draw(packed.name, self._images[packed.name], notes, middle)
+            image = sheet.draw(title, self._images[packed.name], notes, note, middle)
             image.save(self._folder / "Pictures" / f"{packed.name}.png", dpi=(_DPI, _DPI))
 
 
@@ -168,20 +172,21 @@ class _Sheet:
         canvas.draw()
         self._canvas, self._frames = canvas, canvas.copy_from_bbox(figure.bbox)
 
-    def draw(self, name: str, image: Image, notes: Sequence[PackedNote], middle: Audio) -> Any:
+    def draw(self, title: str, image: Image, notes: Sequence[PackedNote], note: PackedNote, middle: Audio) -> Any:
         """The picture of an instrument, for Pillow to save.
 
         Args:
-            name: name of the instrument.
+            title: name of the instrument.
             image: its `keyboard_image`.
-            notes: those of the last layer, from the lowest key.
-            middle: the sound of the middle one.
+            notes: those of the last layer, from the lowest key, and all takes of each.
+            note: the one of them whose waveform is shown.
+            middle: its sound.
         """
         from PIL.Image import fromarray
 
-        self._name.set_text(name)
+        self._name.set_text(title)
         self._image.set_data(image)
-        self._show_wave(notes[len(notes) // 2], middle)
+        self._show_wave(note, middle)
         _set(self._as_rendered, [(note.pitch, note.tuning.was_off_cents if note.tuning else None) for note in notes])
         _set(self._as_built, [(note.pitch, note.cents) for note in notes])
         loudnesses = [note.loudness_lufs for note in notes if note.loudness_lufs is not None]

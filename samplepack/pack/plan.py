@@ -58,6 +58,9 @@ class InstrumentSummary:
     """The place of its timbre in latent space, in the recipe's words."""
 
     pitches: list[int]
+    takes: int
+    """How many renders of each pitch take turns."""
+
     notes: int
     """How many notes the network makes for it."""
 
@@ -103,7 +106,8 @@ def summarise(plan: PackPlan, cache: Cache) -> PlanSummary:
         InstrumentSummary(
             name=planned.name,
             origin=planned.origin,
-            pitches=[key[0].pitch for key in planned.keys],
+            pitches=[key[0].pitch for key in planned.keys[:: planned.takes]],
+            takes=planned.takes,
             notes=sum(len(key) for key in planned.keys),
             cached=sum(note.key in cached for key in planned.keys for note in key),
         )

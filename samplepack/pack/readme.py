@@ -27,7 +27,10 @@ def summary(notes: Sequence[PackedNote], count: Callable[[int, str], str] = coun
     loops = [note.loop for note in notes if note.loop]
     reasons = [note.why_no_loop for note in notes if note.why_no_loop]
     keys, layers = len({note.pitch for note in notes}), 1 + max((note.layer for note in notes), default=0)
+    takes = 1 + max((note.take for note in notes), default=0)
     parts = [count(keys, "key") + (f" in {layers} layers" if layers > 1 else "")]
+    if takes > 1:
+        parts.append(f"{takes} takes of each")
     if off:
         parts.append(f"{sum(c <= IN_TUNE_CENTS for c in off)} of {len(off)} in tune (worst {max(off):.1f} cents)")
     if loops:
@@ -66,6 +69,12 @@ def readme(recipe: Recipe, instruments: Sequence[PackedInstrument], clips: Seque
         "|---|---|",
     ]
     lines += [f"| {instrument.name} | {summary(instrument.notes, _in_the_plural)} |" for instrument in instruments]
+    if recipe.round_robin > 1:
+        lines += [
+            "",
+            f"Each key has {recipe.round_robin} takes, which play in turn when it is struck again (round robin): the",
+            "timbre itself, and neighbours of it. Their sounds are called `_rr1`, `_rr2` and so on.",
+        ]
     if clips:
         lines += ["", "Played along a path of timbres, in `Clips/`:", ""]
         lines += [f"- {clip.name}: {clip_summary(clip, _in_the_plural)}" for clip in clips]

@@ -30,7 +30,7 @@ from samplepack.pack.manifest import (
 )
 from samplepack.pack.readme import IN_TUNE_CENTS
 from samplepack.recipe import Sound
-from samplepack.sound.audio import Audio, read
+from samplepack.sound.audio import Audio, Samples, read
 from samplepack.sound.loudness import loudness_lufs, true_peak_db
 from samplepack.sound.partials import measure_partials
 from samplepack.sound.riff import SamplerNote, read_sampler_note
@@ -41,6 +41,13 @@ IN_TUNE_SHARE = 0.98
 MATCHED_DB = 1.5
 """No instrument's loudness lies further from the middle of its pack."""
 
+TAKES_DB = 0.5
+"""The largest difference in loudness between takes of a key."""
+
+_SAME_SOUND = 0.9999
+"""Two takes whose correlation reaches this are one sound, but for dither."""
+
+_COMPARED_S = 0.5
 _PEAK_TOLERANCE_DB = 0.1
 _PLAYED_TOLERANCE_CENTS = 1.0
 _HELD_S = 20.0
@@ -84,6 +91,7 @@ def verify(pack: str | Path, with_player: bool = False, workers: int | None = No
         notes = [note for note, _ in measured if note]
         problems = [problem for _, of_note in measured for problem in of_note]
         problems += _shortfalls(notes, manifest.sound) + _map_problems(folder, instrument)
+        problems += _take_problems(folder, notes)
         if with_player:
             problems += _played_problems(folder, instrument.name, notes)
         reports.append(Report(instrument.name, notes, problems))
@@ -157,13 +165,46 @@ def _shortfalls(notes: Sequence[PackedNote], sound: Sound) -> list[str]:
     if sound.tune and share < IN_TUNE_SHARE:
         problems.append(f"only {share:.0%} of its keys are within {IN_TUNE_CENTS:.0f} cents")
     if sound.level == "even":
-        loudness = [(n.pitch, n.loudness_lufs) for n in last_layer(notes) if n.loudness_lufs is not None]
+        firsts = (note for note in last_layer(notes) if note.take == 0)
+        loudness = [(note.pitch, note.loudness_lufs) for note in firsts if note.loudness_lufs is not None]
         for (lower, lower_lufs), (pitch, lufs) in pairwise(loudness):
             if abs(lufs - lower_lufs) > NEIGHBOURS_DB:
                 problems.append(
                     f"key {pitch}: {lufs - lower_lufs:+.1f} dB from key {lower}, more than {NEIGHBOURS_DB:.0f}"
                 )
     return problems
+
+
+def _take_problems(folder: Path, notes: Sequence[PackedNote]) -> list[str]:
+    """Takes of a key, in its last layer, that differ in loudness or are the same sound."""
+    problems = []
+    by_pitch: dict[int, list[PackedNote]] = {}
+    for note in last_layer(notes):
+        by_pitch.setdefault(note.pitch, []).append(note)
+    for pitch, (first, *others) in by_pitch.items():
+        sounds = [_beginning(read(folder / note.file)) for note in (first, *others)] if others else []
+        for i, note in enumerate(others, start=1):
+            if note.loudness_lufs is not None and first.loudness_lufs is not None:
+                off_db = note.loudness_lufs - first.loudness_lufs
+                if abs(off_db) > TAKES_DB:
+                    problems.append(
+                        f"key {pitch}: take {note.take + 1} is {off_db:+.1f} dB from the first, more than {TAKES_DB}"
+                    )
+            if max(_correlation(sounds[i], earlier) for earlier in sounds[:i]) > _SAME_SOUND:
+                problems.append(f"key {pitch}: take {note.take + 1} is the same sound as one before it")
+    return problems
+
+
+def _beginning(audio: Audio) -> Samples:
+    """The first half second of a note, its channels summed, shape (samples,)."""
+    return np.asarray(audio.samples[:, : int(_COMPARED_S * audio.rate_hz)].sum(axis=0))
+
+
+def _correlation(one: Samples, two: Samples) -> float:
+    """The correlation of two sounds from their starts on, as far as both go, -1 to 1; 0 with silence."""
+    length = min(len(one), len(two))
+    a, b = one[:length].astype(np.float64), two[:length].astype(np.float64)
+    return float(a @ b) / max(float(np.sqrt((a @ a) * (b @ b))), 1e-12)
 
 
 def _compare(reports: Sequence[Report]) -> None:
@@ -181,11 +222,14 @@ def _map_problems(folder: Path, instrument: PackedInstrument) -> list[str]:
     if not path.is_file():
         return []
     text = path.read_text(encoding="utf-8", errors="replace")
-    regions = re.findall(r"<region>.*?pitch_keycenter=(-?\d+).*?sample=\.\./([^\n]*)", text, re.DOTALL)
-    roots = {file: int(root) for root, file in regions}
+    regions = re.findall(r"<region>(.*?pitch_keycenter=(-?\d+).*?)sample=\.\./([^\n]*)", text, re.DOTALL)
+    roots = {file: int(root) for _, root, file in regions}
+    turns = {file: int(turn) for opcodes, _, file in regions for turn in re.findall(r"seq_position=(\d+)", opcodes)}
     problems = []
     for note in instrument.notes:
-        root = roots.get(note.file)
+        root, turn = roots.get(note.file), turns.get(note.file, 1)
+        if root is not None and turn != note.take + 1:
+            problems.append(f"key {note.pitch}: the SFZ map plays take {note.take + 1} at turn {turn}")
         if root != note.pitch:
             said = "leaves it out" if root is None else f"has root {root}"
             problems.append(f"key {note.pitch}: the SFZ map {said}")
@@ -194,7 +238,7 @@ def _map_problems(folder: Path, instrument: PackedInstrument) -> list[str]:
 
 def _played_problems(folder: Path, name: str, notes: Sequence[PackedNote]) -> list[str]:
     """What goes wrong when sfizz plays every sampled key, as hard as it can be struck and with the wheel up: then it is
-    the last layer that sounds."""
+    the last layer that sounds. A key is struck once for each of its takes, in whose order they should be heard."""
     path = folder / "Instruments" / f"{name}.sfz"
     if not path.is_file():
         return []
@@ -214,13 +258,18 @@ def _played_problems(folder: Path, name: str, notes: Sequence[PackedNote]) -> li
         if not synth.load_sfz_file(twin):
             return ["sfizz cannot load its SFZ map"]
         synth._synth.cc(0, 1, 127)
-        for note in {note.pitch: note for note in notes}.values():
+        for note in last_layer(notes):
             held_s = _HELD_S if note.loop else 3.0
             played = Audio(np.asarray(synth.render_note(note.pitch, 127, held_s, held_s), np.float32), rate_hz)
             synth._synth.all_sound_off()
             if played.peak < 1e-3:
                 problems.append(f"key {note.pitch}: silent in sfizz")
                 continue
+            heard = _heard_take(folder, played, [other for other in last_layer(notes) if other.pitch == note.pitch])
+            if heard != note.take:
+                problems.append(
+                    f"key {note.pitch}: sfizz plays take {heard + 1} when it should be {note.take + 1}'s turn"
+                )
             cents, own = measure_cents(measure_partials(played, note.pitch)).cents, note.cents
             if cents is not None and own is not None and abs(cents - own) > _PLAYED_TOLERANCE_CENTS:
                 problems.append(f"key {note.pitch}: {cents:+.1f} cents off in sfizz, {own:+.1f} in its file")
@@ -232,6 +281,16 @@ def _played_problems(folder: Path, name: str, notes: Sequence[PackedNote]) -> li
     finally:
         os.unlink(twin)
     return problems
+
+
+def _heard_take(folder: Path, played: Audio, takes: Sequence[PackedNote]) -> int:
+    """Which of the takes of a key it is that was played."""
+    if len(takes) == 1:
+        return takes[0].take
+    likeness = {}
+    for note in takes:
+        likeness[note.take] = _correlation(_beginning(played), _beginning(read(folder / note.file)))
+    return max(likeness, key=lambda take: likeness[take])
 
 
 def _changed(folder: Path, file: str, digest: str) -> bool:

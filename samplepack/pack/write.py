@@ -54,25 +54,33 @@ class SpooledNote:
 
 @dataclass(frozen=True)
 class SpooledKey:
-    """The finished notes of one key."""
+    """The finished notes of one key, or of one take of it."""
 
     layers: tuple[SpooledNote, ...]
     fingerprints: str
     """The fingerprints of the notes as the network made them, before all processing."""
 
 
-def pack_gains_db(instruments: Sequence[Sequence[SpooledKey]], sound: Sound) -> list[list[float]]:
+def pack_gains_db(instruments: Sequence[Sequence[SpooledKey]], sound: Sound, takes: int = 1) -> list[list[float]]:
     """The gain of each note of each instrument, key by key and layer by layer: keys are evened out if the recipe asks
-    for it, and instruments brought to one loudness. All layers of a key, which are matched already, have one gain.
+    for it, and instruments brought to one loudness. All layers of a key, which are matched already, have one gain, and
+    all takes of a key are brought to the loudness of the first.
 
     Args:
-        instruments: the keys of each, from the lowest.
+        instruments: the keys of each, from the lowest, take by take.
         sound: the recipe's settings.
+        takes: how many takes each key has.
     """
-    even = []
+    even: list[list[float]] = []
     for keys in instruments:
         loudness = [key.layers[-1].finished.loudness_lufs for key in keys]
-        even.append(even_gains_db(loudness) if sound.level == "even" else [0.0] * len(loudness))
+        firsts = loudness[::takes]
+        gains_db = even_gains_db(firsts) if sound.level == "even" else [0.0] * len(firsts)
+        even.append([])
+        for i, own in enumerate(loudness):
+            first = firsts[i // takes]
+            like_first_db = 0.0 if first is None or own is None else first - own
+            even[-1].append(gains_db[i // takes] + like_first_db)
     middles, peaks_db = [], []
     for keys, gains_db in zip(instruments, even, strict=True):
         last = [(key.layers[-1].finished.loudness_lufs, gain) for key, gain in zip(keys, gains_db, strict=True)]
@@ -105,17 +113,17 @@ def write_instrument(
     Args:
         folder: the pack's folder.
         planned: the instrument.
-        keys: its finished keys, from the lowest.
+        keys: its finished keys, from the lowest, take by take.
         gains_db: of each note of each key, as `pack_gains_db` gives them.
         recipe: gives the formats, and how sound files are written.
         map_: writes sound files side by side.
     """
     layers = len(keys[0].layers)
     (folder / "Samples" / planned.name).mkdir(parents=True)
-    write = partial(_write_note, folder, planned.name, recipe.sound, layers)
-    spooled = (note for key in keys for note in key.layers)
-    notes = tuple(map_(write, zip(spooled, gains_db, strict=True)))
-    instrument = Instrument(planned.name, _zones(notes, planned.axis, layers))
+    write = partial(_write_note, folder, planned.name, recipe.sound, layers, planned.takes)
+    spooled = ((i % planned.takes, note) for i, key in enumerate(keys) for note in key.layers)
+    notes = tuple(map_(write, ((take, note, db) for (take, note), db in zip(spooled, gains_db, strict=True))))
+    instrument = Instrument(planned.name, _zones(notes, planned.axis, layers, planned.takes))
     for name in recipe.formats:
         suffix, write_map = WRITERS[name]
         (folder / "Instruments" / f"{planned.name}{suffix}").write_bytes(write_map(instrument, folder))
@@ -124,12 +132,15 @@ def write_instrument(
         origin=planned.origin,
         axis=planned.axis,
         latents=tuple(tuple(float(str(value)) for value in z) for z in planned.layers),
-        rendered={str(key.layers[0].finished.pitch): key.fingerprints for key in keys},
+        rendered={
+            str(keys[i].layers[0].finished.pitch): " ".join(key.fingerprints for key in keys[i : i + planned.takes])
+            for i in range(0, len(keys), planned.takes)
+        },
         notes=notes,
     )
 
 
-def _zones(notes: Sequence[PackedNote], axis: Axis, layers: int) -> tuple[Zone, ...]:
+def _zones(notes: Sequence[PackedNote], axis: Axis, layers: int, takes: int) -> tuple[Zone, ...]:
     keys = key_ranges(sorted({note.pitch for note in notes}))
     velocities = velocity_ranges(layers) if axis == "velocity" else [Range(1, 127)] * layers
     wheel = wheel_ranges(layers) if axis == "wheel" else [None] * layers
@@ -142,20 +153,23 @@ def _zones(notes: Sequence[PackedNote], axis: Axis, layers: int) -> tuple[Zone, 
             velocities[note.layer],
             wheel[note.layer],
             note.loop.loop if note.loop else None,
+            note.take + 1,
+            takes,
         )
         for note in notes
     )
 
 
 def _write_note(
-    folder: Path, instrument: str, sound: Sound, layers: int, leveled: tuple[SpooledNote, float]
+    folder: Path, instrument: str, sound: Sound, layers: int, takes: int, leveled: tuple[int, SpooledNote, float]
 ) -> PackedNote:
-    spooled, gain_db = leveled
+    take, spooled, gain_db = leveled
     note, looped = spooled.finished, spooled.finished.looped
     samples = np.fromfile(spooled.file, "<f4").reshape(looped.audio.samples.shape[0], -1)
     audio = Audio(samples * np.float32(db_to_gain(gain_db)), looped.audio.rate_hz)
     layer = f"_{note.layer + 1}" if layers > 1 else ""
-    file = f"Samples/{instrument}/{instrument}_{note.pitch:03d}{layer}.{sound.file}"
+    turn = f"_rr{take + 1}" if takes > 1 else ""
+    file = f"Samples/{instrument}/{instrument}_{note.pitch:03d}{layer}{turn}.{sound.file}"
     encoded = encode(audio, sound.file, sound.bits, zlib.crc32(file.encode()), SamplerNote(note.pitch, looped.loop))
     (folder / file).write_bytes(encoded)
     loop = None
@@ -181,6 +195,7 @@ def _write_note(
         why_no_loop=looped.why_not,
         gain_db=_rounded(gain_db),
         layer=note.layer,
+        take=take,
         true_peak_db=_rounded(note.true_peak_db + gain_db),
         loudness_lufs=None if note.loudness_lufs is None else _rounded(note.loudness_lufs + gain_db),
     )
@@ -241,6 +256,7 @@ def write_metadata(
         inputs=plan.inputs,
         rate_hz=recipe.sound.rate_for(checkpoint.rate_hz),
         velocity=recipe.velocity,
+        round_robin=recipe.round_robin,
         process=plain_effects(loaded),
         sound=recipe.sound,
         formats=recipe.formats,

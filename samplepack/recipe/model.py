@@ -226,6 +226,10 @@ class Recipe(Model):
     """Velocity layers of all instruments except morphs; a whole number is the number of layers. Without it, there is
     one layer."""
 
+    round_robin: Annotated[int, Field(strict=True, ge=1, le=8)] = 1
+    """How many renders of each key take turns when it is struck again and again: the timbre itself and neighbours of
+    it. Of all instruments; 1 is one render at each strike."""
+
     paths: dict[Name, LatentPath] = {}
     """Paths through latent space by name, each of which becomes several instruments or one morph."""
 

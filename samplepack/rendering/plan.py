@@ -20,6 +20,14 @@ _SIDEWAYS = 0.1
 """Distance of the left and the right latent from the one between them, as a fraction of the arc to a fixed latent."""
 
 
+_FIRST_TAKE_SEED = 101
+_BETWEEN_TAKES = 0.12
+"""Distance of each further take of a round robin from the timbre, as a fraction of the arc to a fixed latent.
+
+Measured on 12 timbres of the starter at 3 pitches: takes lie 1.1 dB (log-mel) from their timbre in the median, less
+than half as far as the nearest instrument that the starter knows."""
+
+
 @dataclass(frozen=True, eq=False)
 class Note:
     """A note for the network to render."""
@@ -48,8 +56,12 @@ class PlannedInstrument:
     layers: tuple[Latent, ...]
     """The latent of each layer, float32, shape (latent_dim,), from the softest layer or the mod wheel's lower end."""
 
+    takes: int
+    """How many renders of each pitch take turns (round robin)."""
+
     keys: tuple[tuple[Note, ...], ...]
-    """For each pitch, from the lowest, the notes of all layers in order; in stereo, left and right for each layer."""
+    """For each pitch, from the lowest, and each take of it, the notes of all layers in order; in stereo, left and right
+    for each layer."""
 
 
 def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tuple[PlannedInstrument, ...]:
@@ -63,11 +75,15 @@ def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tupl
     """
 
     def instrument(name: str, origin: str, axis: Axis, layers: Sequence[Latent]) -> PlannedInstrument:
-        latents = [z for layer in layers for z in (sides(layer) if recipe.sound.channels == "stereo" else [layer])]
+        takes = [[take(layer, number) for layer in layers] for number in range(recipe.round_robin)]
+        if recipe.sound.channels == "stereo":
+            takes = [[side for z in latents for side in sides(z)] for latents in takes]
         keys = tuple(
-            tuple(Note(pitch, z, note_key(engine, digest, z, pitch)) for z in latents) for pitch in recipe.pitches
+            tuple(Note(pitch, z, note_key(engine, digest, z, pitch)) for z in latents)
+            for pitch in recipe.pitches
+            for latents in takes
         )
-        return PlannedInstrument(name, origin, axis, tuple(layers), keys)
+        return PlannedInstrument(name, origin, axis, tuple(layers), recipe.round_robin, keys)
 
     timbres = timbre_latents(recipe, latent_dim)
     soft = timbres[recipe.velocity.toward] if recipe.velocity and recipe.velocity.toward else None
@@ -100,6 +116,19 @@ def sides(z: Latent) -> list[Latent]:
     """Latents for left and right: to either side of a latent, in a direction that is the same for all latents."""
     direction = latent_from_seed(_SIDEWAYS_SEED, len(z))
     return [slerp(z, side, _SIDEWAYS) for side in (direction, -direction)]
+
+
+def take(z: Latent, number: int) -> Latent:
+    """The latent of a take of a round robin, float32, shape (latent_dim,).
+
+    Args:
+        z: the timbre.
+        number: 0 is the timbre itself; each further take lies beside it, in a direction of its own that is the same for
+            all timbres.
+    """
+    if number == 0:
+        return z
+    return slerp(z, latent_from_seed(_FIRST_TAKE_SEED + number - 1, len(z)), _BETWEEN_TAKES)
 
 
 def timbre_latents(recipe: Recipe, latent_dim: int) -> dict[str, Latent]:
