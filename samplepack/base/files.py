@@ -2,118 +2,202 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import os
+import re
+import secrets
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import stat
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from samplepack.base.errors import InputError
 
+Listing = Callable[[Path], Collection[str] | None]
+"""The files, by their paths within a folder, that samplepack made there; None for a folder that it didn't make."""
 
-def write_aside(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it, so that it is never incomplete. Its folder must exist."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+_ABANDONED_S = 3600.0
+"""Time after which a temporary file that doesn't change is taken for that of a killed process, seconds."""
+
+_OF_THE_SYSTEM = re.compile(r"\.DS_Store|\.directory|\._.*|Thumbs\.db|desktop\.ini", re.IGNORECASE)
+"""Names of files that file managers leave in folders."""
+
+
+def write_aside(path: Path, content: bytes, is_durable: bool = True) -> None:
+    """Write a file under a temporary name and rename it, so that it is never incomplete. Its folder must exist.
+
+    Args:
+        path: the path of the file.
+        content: its bytes.
+        is_durable: whether the bytes are on the disk before the file is renamed, so that a power cut leaves no empty
+            file either, and whether temporary files of killed processes are removed; it takes some milliseconds.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:  # unlike tempfile, with the permissions that the user's umask asks for
             file.write(content)
-        os.chmod(temporary, 0o644)
+            if is_durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
+    if is_durable:
+        _remove_abandoned(path)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove temporary files of `write_aside` that killed processes left."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.partial")
+    for entry in os.scandir(path.parent):
+        if pattern.fullmatch(entry.name):
+            with suppress(OSError):  # another process may have removed it
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime > _ABANDONED_S:
+                    os.unlink(entry.path)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading, unbuffered. Unlike `open`, it doesn't wait for a writer of a named pipe.
+
+    Raises:
+        OSError: the file is missing, can't be read or isn't a regular file; a device has no end.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return os.fdopen(handle, "rb", buffering=0)
+    os.close(handle)
+    raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def read_regular(path: Path, most_bytes: int) -> bytes:
     """The content of a regular file.
 
     Raises:
-        OSError: the file is missing, isn't a regular file (a device has no end), or is longer than `most_bytes`.
+        OSError: the file is missing, isn't a regular file, or is longer than `most_bytes`.
     """
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise OSError(errno.EFBIG, f"longer than {most_bytes >> 20} MiB", str(path))
-    return content
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > most_bytes:
+            raise OSError(errno.EFBIG, f"longer than {most_bytes >> 20} MiB", str(path))
+        return file.read()
 
 
 @contextmanager
-def folder_aside(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
+def folder_aside(folder: Path, listed: Listing) -> Iterator[Path]:
     """A new, empty folder that replaces `folder` if the block ends without an exception; otherwise `folder` stays.
 
     While the block runs, another process that wants to replace the same folder waits. A crash leaves no lock behind.
 
     Args:
         folder: the folder to replace; it need not exist.
-        is_ours: tells whether an existing folder may be replaced.
+        listed: the files that samplepack made in an existing folder, which is replaced only if it holds no others.
 
     Raises:
         InputError: the existing folder may not be replaced, or isn't a folder.
     """
     with locked(folder):
         settle(folder)
-        with aside_of(folder, is_ours) as aside:
+        with aside_of(folder, listed) as aside:
             yield aside
 
 
 def settle(folder: Path) -> None:
     """Remove the hidden folders that a killed process left beside a folder, or restore the folder from them. It must be
     `locked`."""
-    building, previous = _neighbours(folder)
-    if previous.exists() and not folder.exists():
-        previous.rename(folder)  # the process was killed between the two renames of `aside_of`
-    for left in (building, previous):
-        if left.exists():
-            shutil.rmtree(left)
+    left = _left_beside(folder)
+    previous = [path for path in left if path.name.startswith(f".{folder.name}.previous")]
+    if previous and not folder.exists():  # the process was killed between the two renames of `aside_of`
+        max(previous, key=lambda path: path.stat().st_mtime).rename(folder)
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
-def aside_of(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
+def aside_of(folder: Path, listed: Listing) -> Iterator[Path]:
     """`folder_aside` for a folder that is already `locked` and on which `settle` was called.
 
-    It uses two hidden folders beside it, `.NAME.building` and `.NAME.previous`.
+    It uses a hidden folder beside it, `.NAME.building-…`, and where the system can't exchange two folders in one step,
+    a second one, `.NAME.previous-…`.
     """
-    building, previous = _neighbours(folder)
-    if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and is_ours(folder))):
-        raise InputError(f"{folder} holds something that samplepack didn't make; move it away, or choose elsewhere")
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise InputError(f"{folder} is something that samplepack didn't make; move it away, or choose elsewhere")
+    if folder.exists() and (foreign := _foreign(folder, listed(folder))):
+        raise InputError(f"{folder} holds something that samplepack didn't make, {foreign}; move it away")
+    mark = secrets.token_hex(4)
+    building, previous = (folder.with_name(f".{folder.name}.{kind}-{mark}") for kind in ("building", "previous"))
     building.mkdir(parents=True)
     try:
         yield building
-        if folder.exists():
+        if not folder.exists():
+            building.rename(folder)
+        elif not _exchange(building, folder):
             folder.rename(previous)
-        building.rename(folder)
+            building.rename(folder)
     except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
         if previous.exists() and not folder.exists():
             previous.rename(folder)
         raise
-    shutil.rmtree(previous, ignore_errors=True)
+    finally:
+        for left in (building, previous) if folder.exists() else (building,):
+            shutil.rmtree(left, ignore_errors=True)
 
 
-def _neighbours(folder: Path) -> tuple[Path, Path]:
-    return folder.with_name(f".{folder.name}.building"), folder.with_name(f".{folder.name}.previous")
+def _left_beside(folder: Path) -> list[Path]:
+    """The hidden folders of `aside_of` beside a folder."""
+    pattern = re.compile(rf"\.{re.escape(folder.name)}\.(building|previous)(-[0-9a-f]{{8}})?")
+    return [path for path in folder.parent.glob(".*") if pattern.fullmatch(path.name)] if folder.parent.exists() else []
+
+
+def _foreign(folder: Path, listed: Collection[str] | None) -> str | None:
+    """The path within a folder of something that samplepack didn't make; None if there is nothing."""
+    if listed is None:
+        return next((path.name for path in folder.iterdir()), None)
+    folders = {parent.as_posix() for file in listed for parent in Path(file).parents}
+    for parent, below, files in os.walk(folder):
+        for name in (*below, *files):
+            path = Path(parent, name)
+            within = path.relative_to(folder).as_posix()
+            known = folders if name in below and not path.is_symlink() else listed
+            is_foreign = within not in known and not (name in files and _OF_THE_SYSTEM.fullmatch(name))
+            if is_foreign or path.is_symlink():
+                return within
+    return None
+
+
+def _exchange(one: Path, two: Path) -> bool:
+    """Exchange the names of two folders in one step; False where the system or the file system can't."""
+    if sys.platform == "win32":
+        return False
+    libc = ctypes.CDLL(None)
+    first, second = os.fsencode(one), os.fsencode(two)
+    if sys.platform == "darwin":
+        return bool(libc.renamex_np(first, second, ctypes.c_uint(2)) == 0)  # RENAME_SWAP
+    at, exchange = -100, ctypes.c_uint(2)  # AT_FDCWD, RENAME_EXCHANGE
+    return hasattr(libc, "renameat2") and bool(libc.renameat2(at, first, at, second, exchange) == 0)
 
 
 @contextmanager
 def locked(folder: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold the lock of a folder while the block runs.
 
-    One process at a time can hold it; the operating system releases it when that process ends.
+    The lock is a file beside the folder, `.NAME.lock`, so that every process finds the same one. One process at a time
+    can hold it; the operating system releases it when that process ends. The file is removed at the end.
 
     Args:
-        folder: the folder; it need not exist.
+        folder: the folder; it need not exist. Its parent is made if it is missing.
         on_wait: called before waiting, if another process holds the lock.
     """
     from filelock import FileLock, Timeout
 
-    place = folder.parent.resolve() / folder.name
-    name = hashlib.sha256(str(place).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    lock = FileLock(Path(tempfile.gettempdir()) / f"samplepack-{name}.lock", mode=0o666)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    path = folder.parent.resolve() / f".{folder.name}.lock"
+    lock = FileLock(path, mode=0o666)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -122,12 +206,18 @@ def locked(folder: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator
     try:
         yield
     finally:
+        with suppress(OSError):  # Windows removes the file when it is closed
+            path.unlink()  # while the lock is held: who waits for it notices, and makes a new file
         lock.release()
 
 
 def sha256_of_file(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    """The SHA-256 of the bytes of a regular file, in hexadecimal.
+
+    Raises:
+        OSError: the file is missing, can't be read or isn't a regular file.
+    """
+    with open_regular(path) as file:
         digest = hashlib.sha256()
         while block := file.read(1 << 20):
             digest.update(block)

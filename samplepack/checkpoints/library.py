@@ -26,7 +26,7 @@ from samplepack.models.checkpoint import (
     Checkpoint,
     Config,
     config_problems,
-    is_checkpoint,
+    listed_files,
     read_checkpoint,
     require_finite,
     write_checkpoint,
@@ -268,7 +268,7 @@ def import_checkpoint(source: Path, name: str, provenance: Mapping[str, str] | N
     folder = user_folder("checkpoints") / name
     if isinstance(found, MagentaCheckpoint):
         return convert(found, folder, name, provenance)
-    with folder_aside(folder, is_checkpoint) as aside:
+    with folder_aside(folder, listed_files) as aside:
         for file in (CONFIG, WEIGHTS):
             shutil.copyfile(found.folder / file, aside / file)
     return read_checkpoint(folder, name)

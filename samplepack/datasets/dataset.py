@@ -20,6 +20,7 @@ from samplepack.documents.json_files import read_json
 
 TABLE = "dataset.json"
 WAVES = "waves.s16"
+PICTURE = "table.png"
 _MOST_BYTES = 1 << 30
 """Size limit of the table of notes, bytes; a million notes take some 200 bytes each, which is less."""
 
@@ -158,9 +159,9 @@ def writing(folder: Path, *, title: str, source: str, license: str, rate_hz: int
     """Write a set. It appears at `folder` complete when the block ends without an error, and otherwise not at all.
 
     Raises:
-        InputError: `folder` exists and isn't a prepared set, or no note was added.
+        InputError: `folder` exists and holds more than a prepared set, or no note was added.
     """
-    with folder_aside(folder, is_dataset) as aside:
+    with folder_aside(folder, _listed) as aside:
         writer = Writer(aside, rate_hz, samples)
         try:
             yield writer
@@ -185,6 +186,10 @@ def writing(folder: Path, *, title: str, source: str, license: str, rate_hz: int
 def is_dataset(folder: Path) -> bool:
     """Return whether a folder contains the table of a prepared set."""
     return (folder / TABLE).is_file()
+
+
+def _listed(folder: Path) -> set[str] | None:
+    return {TABLE, WAVES, PICTURE} if is_dataset(folder) else None
 
 
 def read_dataset(folder: Path) -> Dataset:

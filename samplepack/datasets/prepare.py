@@ -13,7 +13,7 @@ from samplepack.base.parallel import Map
 from samplepack.base.progress import Progress, Task, silent
 from samplepack.datasets import nsynth, recording, report, sfz, sound_files, soundfont
 from samplepack.datasets.candidates import Job, Source, Taken, take
-from samplepack.datasets.dataset import Contents, Dropped, is_dataset, read_dataset, writing
+from samplepack.datasets.dataset import PICTURE, Contents, Dropped, is_dataset, read_dataset, writing
 
 PITCHES = range(24, 85)
 """MIDI pitches that GANSynth plays."""
@@ -92,7 +92,7 @@ def prepare(
             task.advance(len(job))
         if writer.notes:
             writer.remarks += _remarks(octaves, {note.pitch for note in writer.notes})
-            report.draw(writer.folder / report.PICTURE, writer.notes, writer.dropped)
+            report.draw(writer.folder / PICTURE, writer.notes, writer.dropped)
     return read_dataset(output).contents
 
 

@@ -16,8 +16,6 @@ from samplepack.datasets.dataset import Contents, Dropped, Note
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PICTURE = "table.png"
-
 _MOST_ROWS = 400
 _ROW_INCHES = 0.16
 _COLORS = ("#f2f2f2", "#1f77b4", "#ff7f0e")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PITCH, LIKENESS, TIMBRES, EXAMPLES = "pitch.png", "likeness.png", "timbres.png", "examples.png"
+FILES = PITCH, LIKENESS, TIMBRES, EXAMPLES = "pitch.png", "likeness.png", "timbres.png", "examples.png"
 
 _SHOWN_CENTS = 100.0
 _RANGE_DB = 70.0

@@ -95,9 +95,9 @@ def writing(folder: Path) -> Iterator[Callable[[Evaluation], None]]:
     They replace an earlier evaluation at `folder` completely, and only when the block ends without an error.
 
     Raises:
-        InputError: `folder` exists and isn't an evaluation; raised before the block begins.
+        InputError: `folder` exists and holds more than an evaluation; raised before the block begins.
     """
-    with folder_aside(folder, lambda there: (there / FILE).is_file()) as aside:
+    with folder_aside(folder, _listed) as aside:
 
         def write(evaluation: Evaluation) -> None:
             text = json.dumps(evaluation.figures.model_dump(mode="json"), indent=1, ensure_ascii=False)
@@ -105,3 +105,7 @@ def writing(folder: Path) -> Iterator[Callable[[Evaluation], None]]:
             pictures.draw(aside, evaluation)
 
         yield write
+
+
+def _listed(folder: Path) -> set[str] | None:
+    return {FILE, *pictures.FILES} if (folder / FILE).is_file() else None

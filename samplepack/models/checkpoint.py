@@ -141,6 +141,11 @@ def is_checkpoint(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
+def listed_files(folder: Path) -> list[str] | None:
+    """The names of the files in a checkpoint's folder, notices included; None if it isn't a checkpoint."""
+    return [path.name for path in folder.iterdir() if path.is_file()] if is_checkpoint(folder) else None
+
+
 def config_problems(error: ValidationError, name: str, source: str = CONFIG) -> list[Problem]:
     """A line for each problem of a config.
 
@@ -169,7 +174,7 @@ def write_checkpoint(
 
     weights: bytes = save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
     complete = config.model_copy(update={"digest": _digest(config, weights)})
-    with folder_aside(folder, is_checkpoint) as aside:
+    with folder_aside(folder, listed_files) as aside:
         (aside / WEIGHTS).write_bytes(weights)
         for name, content in (notices or {}).items():
             (aside / name).write_bytes(content)

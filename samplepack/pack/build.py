@@ -179,7 +179,7 @@ def build_pack(
         settle(folder)
         if (there := _built_before(folder, plan, map_)) is not None:
             return folder, there, True
-        with aside_of(folder, _is_replaceable) as aside:
+        with aside_of(folder, listed_files) as aside:
             manifest = _write_pack(plan, aside, cache, map_, task)
     cache.trim()
     return folder, manifest, False
@@ -277,13 +277,3 @@ def _built_before(folder: Path, plan: PackPlan, map_: Map) -> Manifest | None:
         except OSError:
             return None
     return manifest if whole else None
-
-
-def _is_replaceable(folder: Path) -> bool:
-    """Whether a folder is a pack with nothing in it but what a build made, and files that a system hides."""
-    listed = listed_files(folder)
-    if listed is None:
-        return False
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    hidden = {file for file in there if file.rpartition("/")[2].startswith(".")}
-    return there - hidden <= listed

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from statistics import median
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from samplepack.base.errors import InputError
-from samplepack.base.files import read_regular
+from samplepack.base.files import read_regular, write_aside
 from samplepack.documents.json_files import read_json
 from samplepack.finishing.tune import State
 from samplepack.models.engine import Precision
@@ -203,19 +204,28 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write a pack's `pack.json`."""
+    """Write a pack's `pack.json`, on the disk before the pack takes its place: it tells which files are the pack's."""
     text = json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
-    (folder / MANIFEST).write_bytes(text.encode())
+    write_aside(folder / MANIFEST, text.encode())
 
 
 def listed_files(folder: Path) -> set[str] | None:
-    """The files that the `pack.json` of any version lists as the pack's own; None where a folder is no pack."""
-    try:
-        manifest: Any = json.loads(read_regular(folder / MANIFEST, _MOST_BYTES))
-    except (OSError, ValueError, RecursionError):
+    """The files of a pack of any version: those that its `pack.json` lists, and those that a killed `verify` left; None
+    where a folder has no `pack.json`.
+
+    Raises:
+        InputError: its `pack.json` is damaged.
+    """
+    if not os.path.lexists(folder / MANIFEST):
         return None
-    files = manifest.get("files") if isinstance(manifest, dict) else None
-    return {*files, MANIFEST} if isinstance(files, dict) else None
+    try:
+        listed = {MANIFEST, *json.loads(read_regular(folder / MANIFEST, _MOST_BYTES))["files"].keys()}
+    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        raise InputError(
+            f"{folder}: its {MANIFEST} is damaged, so that its files can't be told from others; "
+            "delete the folder if none of your own are in it, and build again"
+        ) from None
+    return listed | {path.relative_to(folder).as_posix() for path in folder.glob("Instruments/.check-*.sfz")}
 
 
 def last_layer(notes: Sequence[PackedNote]) -> list[PackedNote]:

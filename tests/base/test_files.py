@@ -1,14 +1,18 @@
+import os
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
+from samplepack.base import files
 from samplepack.base.errors import InputError
-from samplepack.base.files import folder_aside, locked
+from samplepack.base.files import folder_aside, locked, open_regular, read_regular, sha256_of_file, write_aside
 
 
 def ours(folder):
-    return (folder / "note").exists()
+    return {"note"} if (folder / "note").exists() else None
 
 
 def names(folder):
@@ -59,6 +63,157 @@ def test_what_is_not_ours_is_never_replaced(tmp_path):
         with pytest.raises(InputError, match="didn't make"), folder_aside(tmp_path / name, ours):
             pass
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("own", [".notes", "empty/", "below/note", "link"])
+def test_a_folder_with_more_than_our_files_is_never_replaced(tmp_path, own):
+    pack = tmp_path / "pack"
+    with folder_aside(pack, ours) as aside:
+        (aside / "note").write_text("old")
+    (tmp_path / "elsewhere").write_text("mine")
+    path = pack / own
+    path.parent.mkdir(exist_ok=True)
+    if own == "link":
+        path.symlink_to(tmp_path / "elsewhere")
+    elif own.endswith("/"):
+        path.mkdir()
+    else:
+        path.write_text("mine")
+    with pytest.raises(InputError, match=own.split("/")[0]), folder_aside(pack, ours):
+        pass
+    assert os.path.lexists(path) and (pack / "note").read_text() == "old"
+
+
+def test_what_a_file_manager_leaves_is_no_file_of_the_users(tmp_path):
+    pack = tmp_path / "pack"
+    for name in (".DS_Store", "Thumbs.db", "._note"):
+        with folder_aside(pack, ours) as aside:
+            (aside / "note").write_text("ours")
+        (pack / name).write_text("a system's")
+    with folder_aside(pack, ours) as aside:
+        (aside / "note").write_text("new")
+    assert names(pack) == ["note"]
+
+
+def test_a_folder_is_there_at_every_moment_while_it_is_replaced(tmp_path):
+    pack, missing, ended = tmp_path / "pack", [], threading.Event()
+    with folder_aside(pack, ours) as aside:
+        (aside / "note").write_text("0")
+
+    def watch():
+        while not ended.is_set():
+            try:
+                os.stat(pack)
+            except FileNotFoundError:
+                missing.append(names(tmp_path))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    for number in range(200):
+        with folder_aside(pack, ours) as aside:
+            (aside / "note").write_text(str(number))
+    ended.set()
+    thread.join()
+    assert missing == []
+
+
+def test_where_folders_cannot_be_exchanged_they_are_renamed_and_put_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_exchange", lambda one, two: False)
+    pack = tmp_path / "pack"
+    for content in ("old", "new"):
+        with folder_aside(pack, ours) as aside:
+            (aside / "note").write_text(content)
+    assert (pack / "note").read_text() == "new" and names(tmp_path) == ["pack"]
+    pack.rename(tmp_path / ".pack.previous-0123abcd")  # killed between the two renames
+    with pytest.raises(RuntimeError), folder_aside(pack, ours):
+        raise RuntimeError
+    assert (pack / "note").read_text() == "new" and names(tmp_path) == ["pack"]
+
+
+def test_what_cannot_be_deleted_stops_no_later_run(tmp_path, monkeypatch):
+    stuck = tmp_path / ".pack.previous"
+    stuck.mkdir()
+    monkeypatch.setattr(files.shutil, "rmtree", lambda path, ignore_errors: None)
+    for content in ("old", "new"):
+        with folder_aside(tmp_path / "pack", ours) as aside:
+            (aside / "note").write_text(content)
+        assert (tmp_path / "pack" / "note").read_text() == content
+
+
+def test_a_lock_holds_for_processes_with_other_folders_for_temporary_files(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from samplepack.base.files import locked\n"
+        "with locked(Path(sys.argv[1]), lambda: print('waits', flush=True)): print('holds', flush=True)"
+    )
+    (tmp_path / "other").mkdir()
+    with locked(tmp_path / "pack"):
+        other = subprocess.Popen(
+            [sys.executable, "-c", program, tmp_path / "pack"],
+            env={**os.environ, "TMPDIR": str(tmp_path / "other")},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert other.stdout.readline() == "waits\n"
+    assert other.communicate(timeout=20)[0] == "holds\n"
+    assert names(tmp_path) == ["other"], "no lock file is left"
+
+
+def test_only_one_holds_a_lock_whose_file_others_remove(tmp_path):
+    inside, most = [], []
+
+    def take_turns():
+        for _ in range(20):
+            with locked(tmp_path / "pack"):
+                inside.append(1)
+                most.append(len(inside))
+                time.sleep(0.0005)
+                inside.pop()
+
+    threads = [threading.Thread(target=take_turns) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 80 and max(most) == 1 and names(tmp_path) == []
+
+
+def test_files_have_the_permissions_that_the_user_asks_for(tmp_path):
+    for mask in (0o077, 0o022):
+        before = os.umask(mask)
+        try:
+            write_aside(tmp_path / "file", b"content")
+            with folder_aside(tmp_path / f"pack{mask}", ours) as aside:
+                (aside / "note").write_text("ours")
+        finally:
+            os.umask(before)
+        assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~mask
+        assert (tmp_path / f"pack{mask}").stat().st_mode & 0o777 == 0o777 & ~mask
+
+
+def test_temporary_files_of_killed_runs_go_in_time(tmp_path):
+    fresh, old, other = (tmp_path / f".{name}.partial" for name in ("a.0123abcd", "a.89abcdef", "ab.89abcdef"))
+    for half in (fresh, old, other):
+        half.write_bytes(b"half")
+    os.utime(old, (1000, 1000))
+    os.utime(other, (1000, 1000))
+    write_aside(tmp_path / "a", b"whole")
+    assert names(tmp_path) == sorted([fresh.name, other.name, "a"])
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), os.mkdir])
+def test_pipes_devices_and_folders_are_no_files(tmp_path, make):
+    path = tmp_path / "special"
+    make(path)
+    for read in (open_regular, sha256_of_file, lambda path: read_regular(path, 10)):
+        with pytest.raises(OSError, match="not a regular file|directory"):
+            read(path)
+
+
+def test_a_long_file_is_refused_before_it_is_read(tmp_path):
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(OSError, match="longer than 4 MiB"):
+        read_regular(tmp_path / "sparse", 4 << 20)
 
 
 def test_a_folder_is_the_same_however_its_path_is_written(tmp_path):

@@ -140,6 +140,16 @@ def test_files_of_the_users_own_are_never_lost(write_recipe, tmp_path):
     assert not build(changed, tmp_path / "output", tmp_path / "cache").unchanged
 
 
+def test_a_damaged_list_of_files_is_told_and_nothing_is_replaced(write_recipe, tmp_path):
+    folder = build(write_recipe(), tmp_path / "output", tmp_path / "cache").folder
+    whole = (folder / "pack.json").read_bytes()
+    for damaged in (b"", whole[:100], b"[]", b'{"files": 1}'):
+        (folder / "pack.json").write_bytes(damaged)
+        with pytest.raises(InputError, match="pack.json is damaged.*; delete the folder"):
+            build(write_recipe(), tmp_path / "output", tmp_path / "cache")
+        assert (folder / "README.md").exists() and (folder / "pack.json").read_bytes() == damaged
+
+
 def test_changing_an_effect_renders_nothing(write_recipe, tmp_path):
     build(write_recipe(), tmp_path / "output", tmp_path / "cache")
     notes = files(tmp_path / "cache")
