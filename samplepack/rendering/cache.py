@@ -78,7 +78,7 @@ class Cache:
         except OSError:
             return None
         checksum, payload = entry[:_CHECKSUM_BYTES], entry[_CHECKSUM_BYTES:]
-        if hashlib.sha256(payload).digest() != checksum:
+        if _checksum(key, payload) != checksum:
             return None
         with contextlib.suppress(OSError):  # a read-only cache can't record the time of use
             os.utime(path)
@@ -96,7 +96,7 @@ class Cache:
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_aside(path, hashlib.sha256(payload).digest() + payload)
+            write_aside(path, _checksum(key, payload) + payload, is_durable=False)
         except OSError as error:
             self.trouble = f"{self.folder}: {error.strerror}"
         self._puts += 1
@@ -150,6 +150,11 @@ class Cache:
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.wave"
+
+
+def _checksum(key: str, payload: bytes) -> bytes:
+    """SHA-256 over an entry and its key, so that an entry under the name of another one counts as damaged."""
+    return hashlib.sha256(key.encode() + b"\n" + payload).digest()
 
 
 def _limit_bytes() -> int:

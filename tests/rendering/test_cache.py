@@ -25,6 +25,14 @@ def test_a_damaged_entry_counts_as_missing(tmp_path):
         assert cache.get("ab12") is None
 
 
+def test_entries_whose_names_were_exchanged_count_as_missing(tmp_path):
+    cache = Cache(tmp_path)
+    for key in ("ab12", "ab34"):
+        cache.put(key, WAVE)
+    os.replace(tmp_path / "ab" / "ab34.wave", tmp_path / "ab" / "ab12.wave")
+    assert cache.get("ab12") is None
+
+
 def test_a_cache_that_cannot_be_written_keeps_nothing_and_does_not_fail(tmp_path):
     (tmp_path / "file").write_text("in the way")
     cache = Cache(tmp_path / "file")
