@@ -1,6 +1,8 @@
 """Recipes from strangers: they can't reach outside, run anything, or bring an error that isn't told."""
 
+import hashlib
 import json
+import os
 import shutil
 import string
 
@@ -62,10 +64,42 @@ def test_a_recipe_reaches_no_file_outside_its_folder(tmp_path, secret, text, way
     recipe.write_text(f"recipe: 1\nname: R\npitches: 60\n{text.replace('PLACE', place)}\n")
     assert any("lies outside the recipe's folder" in problem for problem in problems(recipe))
     recipe.write_text(recipe.read_text() + "reads: [../secret]\n")
-    try:
-        load_recipe(recipe)
-    except InputError as error:
-        assert "outside" not in str(error)
+    assert any(
+        "r.yaml:" in problem and "reads[0]: '../secret' lies outside the recipe's repository" in problem
+        for problem in problems(recipe)
+    )
+    (tmp_path / ".git").mkdir()  # a repository that holds both folders
+    for options in ({}, {"allow_reads": True}):
+        try:
+            load_recipe(recipe, **options)
+        except InputError as error:
+            assert "outside" not in str(error)
+        (tmp_path / ".git").rename(folder / ".git")  # one that holds the recipe alone
+        assert any("--allow-reads" in problem for problem in problems(recipe))
+        (folder / ".git").rename(tmp_path / ".git")
+
+
+def test_a_recipe_reads_elsewhere_only_with_the_users_word(tmp_path, secret, run):
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    recipe = folder / "r.yaml"
+    recipe.write_text("recipe: 1\nname: R\npitches: 60\nreads: [/]\ntimbres: {Glass: {latent: ../secret/kept.npy}}\n")
+    refused = run("check", recipe)
+    assert refused.code == 2 and refused.err.count("\n") == 1
+    assert "r.yaml:4:9: reads[0]: '/' lies outside the recipe's repository" in refused.err
+    assert run("check", recipe, "--allow-reads").code == 0
+
+
+@pytest.mark.parametrize("file", ["config.json", "weights.safetensors"])
+def test_a_checkpoint_leads_nowhere_else(tmp_path, file):
+    folder = tmp_path / "recipes"
+    shutil.copytree(library.STARTER, folder / "c")
+    (folder / "c" / file).unlink()
+    (folder / "c" / file).symlink_to(library.STARTER / file)
+    recipe = folder / "r.yaml"
+    recipe.write_text("recipe: 1\nname: R\npitches: 60\ncheckpoint: ./c\ntimbres: {Glass: 7}\n")
+    (told,) = problems(recipe)
+    assert f"r.yaml:4:13: checkpoint './c': its file {file} lies outside the recipe's folder" in told
 
 
 def test_no_file_leads_outside_from_within_a_folder(tmp_path, secret):
@@ -89,6 +123,38 @@ def test_a_device_that_never_ends_is_not_read(tmp_path, name):
         "process: [{Convolution: {impulse_response_filename: hall.wav}}]\n"
     )
     assert problems(recipe)
+
+
+@pytest.mark.parametrize(
+    "name", ["c/config.json", "c/weights.safetensors", "c.zip", "r.fit.json", "kept.npy", "hall.wav", "tune.mid", "x"]
+)
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path, name):
+    checkpoint = "./c.zip" if name == "c.zip" else "./c"
+    shutil.copytree(library.STARTER, tmp_path / "c")
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        f"recipe: 1\nname: R\npitches: 60\ncheckpoint: {checkpoint}\n"
+        "timbres: {Glass: {latent: kept.npy}, B: {like: x}}\n"
+        "process: [{Convolution: {impulse_response_filename: hall.wav}}]\n"
+        "clips: {A: {midi: tune.mid, timbres: [Glass]}}\n"
+    )
+    assert problems(recipe)
+
+
+def test_a_pack_and_a_lock_file_with_pipes_are_told(built, tmp_path):
+    pack = tmp_path / "pack"
+    shutil.copytree(built, pack)
+    sound = next(pack.rglob("*.wav"))
+    for file in (sound, pack / "README.md"):
+        file.unlink()
+        os.mkfifo(file)
+    reports = verify(pack, workers=1)
+    assert any(f"{sound.name} cannot be read: " in problem for report in reports for problem in report.problems)
+    os.mkfifo(tmp_path / "small.lock")
+    with pytest.raises(InputError, match="not a regular file"):
+        lock.read_lock(tmp_path / "small.lock")
 
 
 def test_a_recipe_runs_no_program_unless_it_is_allowed(tmp_path, run):
@@ -272,7 +338,7 @@ def test_any_bytes_are_a_checkpoint_or_an_error_that_is_told(tmp_path, content):
         shutil.copytree(library.STARTER, folder, dirs_exist_ok=True)
         (folder / name).write_bytes(written)
         if name == "weights.safetensors":
-            digest = checkpoint._digest(checkpoint.Config.model_validate(config), written)
+            digest = checkpoint._digest(checkpoint.Config.model_validate(config), hashlib.sha256(written).hexdigest())
             (folder / "config.json").write_text(json.dumps({**config, "digest": digest}))
         try:
             checkpoint.read_tensors(checkpoint.read_checkpoint(folder, "own"))

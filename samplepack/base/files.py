@@ -83,9 +83,13 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
         OSError: the file is missing, isn't a regular file, or is longer than `most_bytes`.
     """
     with open_regular(path) as file:
-        if os.fstat(file.fileno()).st_size > most_bytes:
-            raise OSError(errno.EFBIG, f"longer than {most_bytes >> 20} MiB", str(path))
+        _refuse_beyond(most_bytes, path, file)
         return file.read()
+
+
+def _refuse_beyond(most_bytes: int | None, path: Path, file: BinaryIO) -> None:
+    if most_bytes is not None and os.fstat(file.fileno()).st_size > most_bytes:
+        raise OSError(errno.EFBIG, f"longer than {most_bytes >> 20} MiB", str(path))
 
 
 @contextmanager
@@ -211,13 +215,14 @@ def locked(folder: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator
         lock.release()
 
 
-def sha256_of_file(path: Path) -> str:
+def sha256_of_file(path: Path, most_bytes: int | None = None) -> str:
     """The SHA-256 of the bytes of a regular file, in hexadecimal.
 
     Raises:
-        OSError: the file is missing, can't be read or isn't a regular file.
+        OSError: the file is missing, can't be read, isn't a regular file, or is longer than `most_bytes`.
     """
     with open_regular(path) as file:
+        _refuse_beyond(most_bytes, path, file)
         digest = hashlib.sha256()
         while block := file.read(1 << 20):
             digest.update(block)

@@ -17,7 +17,7 @@ from samplepack.base.progress import Progress
 if TYPE_CHECKING:
     import requests
 
-_MOST_BYTES = 4 << 30
+_MOST_BYTES = 2 << 30
 _BLOCK = 1 << 14
 _MOST_REDIRECTS = 5
 _TRANSIENT = (408, 429, 500, 502, 503, 504)

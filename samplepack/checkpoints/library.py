@@ -31,7 +31,7 @@ from samplepack.models.checkpoint import (
     require_finite,
     write_checkpoint,
 )
-from samplepack.models.config import GANSynthConfig, shape_problems
+from samplepack.models.config import GANSynthConfig, gansynth_config, shape_problems
 
 
 def versions_in(folder: Path) -> dict[str, Path]:
@@ -57,6 +57,9 @@ MIRROR_VARIABLE = "SAMPLEPACK_MIRROR"
 """The environment variable that holds the address of a mirror to fetch checkpoints from."""
 
 _PUBLISHED_AT = "https://storage.googleapis.com/magentadata/models/gansynth"
+
+_MOST_BYTES = 2 << 30
+"""Size limit of a zip, and of each file of a folder, bytes."""
 
 _CONVERSION = 1
 """Revision of the conversion: counts up whenever the same files would be converted to another result."""
@@ -118,7 +121,7 @@ def resolve(reference: str, beside: Path) -> Checkpoint | MagentaCheckpoint:
     if not is_path(reference):
         known = names()
         if reference in known:
-            return read_checkpoint(known[reference], reference)
+            return _read(known[reference], reference)
         if reference in PUBLISHED:
             raise InputError(
                 f"checkpoint '{reference}' is not on this machine; run: samplepack checkpoints fetch {reference}"
@@ -131,13 +134,23 @@ def resolve(reference: str, beside: Path) -> Checkpoint | MagentaCheckpoint:
     if not os.path.exists(path):  # unlike Path.exists, False for a name that is too long to be one
         raise InputError(f"checkpoint '{reference}': no such file or folder")
     if path.is_dir() and (path / CONFIG).is_file():
-        return read_checkpoint(path, reference)
+        return _read(path, reference)
     layout = magenta.find_layout(path, reference)
-    converted = user_folder("converted") / _fingerprint(path, layout)
+    try:
+        converted = user_folder("converted") / _fingerprint(path, layout)
+    except OSError as error:
+        raise InputError(f"checkpoint '{reference}': cannot read {error.filename}: {error.strerror}") from error
     if converted.is_dir():
         with contextlib.suppress(InputError):  # a damaged entry of the cache is converted again
             return read_checkpoint(converted, reference)
     return MagentaCheckpoint(reference, path, converted, layout.latent_dim, layout.rate_hz)
+
+
+def _read(folder: Path, name: str) -> Checkpoint:
+    """A checkpoint in samplepack's own format, its sizes checked as well."""
+    checkpoint = read_checkpoint(folder, name)
+    gansynth_config(checkpoint)
+    return checkpoint
 
 
 def as_native(found: Checkpoint | MagentaCheckpoint) -> Checkpoint:
@@ -281,7 +294,7 @@ def _fingerprint(path: Path, layout: magenta.Layout) -> str:
         prefix = path / layout.prefix
         for file in sorted(prefix.parent.glob(f"{prefix.name}.*")):
             if not file.name.endswith(".meta"):
-                digest.update(sha256_of_file(file).encode())
+                digest.update(sha256_of_file(file, _MOST_BYTES).encode())
     else:
-        digest.update(sha256_of_file(path).encode())
+        digest.update(sha256_of_file(path, _MOST_BYTES).encode())
     return digest.hexdigest()

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.base.errors import InputError
+from samplepack.base.files import open_regular
 from samplepack.models.checkpoint import FAMILY
 
 PITCHES = (24, 84)
@@ -62,9 +63,10 @@ _LARGEST_SETTING = 1e12
 _FULL_FRAMES, _FULL_BINS = 128, 1024
 """Size of the spectrograms in Magenta's `data_helpers`, whatever the experiment's settings."""
 
-_MOST_UNZIPPED_BYTES = 4 << 30
+_MOST_UNZIPPED_BYTES = 2 << 30
 _MOST_SMALL_BYTES = 16 << 20
 _MOST_MEMBERS = 10_000
+_LONGEST_PATH, _MOST_FOLDERS = 1000, 16
 
 _ENCRYPTED = 1
 """The bit of a zip member's flags that marks it as encrypted."""
@@ -239,12 +241,14 @@ def _opened(path: Path, name: str) -> Iterator[Path | zipfile.Path]:
         yield path
         return
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             if len(archive.infolist()) > _MOST_MEMBERS:
                 raise InputError(f"checkpoint '{name}': the zip holds more than {_MOST_MEMBERS} files")
             for member in archive.infolist():
                 if stat.S_ISLNK(member.external_attr >> 16):
                     raise InputError(f"checkpoint '{name}': the zip holds a link: {member.filename}")
+                if len(member.filename) > _LONGEST_PATH or member.filename.count("/") > _MOST_FOLDERS:
+                    raise InputError(f"checkpoint '{name}': the zip holds a path that is too long or too deep")
                 parts = PurePosixPath(member.filename.replace("\\", "/")).parts
                 if ".." in parts or member.filename.startswith("/") or ":" in member.filename:
                     raise InputError(f"checkpoint '{name}': the zip holds a path that leaves it: {member.filename}")
@@ -311,6 +315,9 @@ def _read_experiment(top: Path | zipfile.Path, wrong: Callable[[str], InputError
             raise wrong(f"experiment.json says {key} {value!r}, by which nothing can be divided")
         if isinstance(_SETTINGS.get(key, 1), int) and not (isinstance(value, int) and value > 0):
             raise wrong(f"experiment.json says {key} {value!r}, which should be a whole number above 0")
+    for key, low, high in (("sample_rate", 1000, 192_000), ("latent_vector_size", 1, 1 << 16)):
+        if not low <= experiment.get(key, low) <= high:
+            raise wrong(f"experiment.json says {key} {experiment[key]!r}, which should lie from {low} to {high}")
     return experiment
 
 
@@ -321,7 +328,7 @@ def _extract(path: Path, prefix: PurePosixPath, folder: Path, name: str) -> Path
             m for m in archive.infolist() if m.filename == f"{prefix}.index" or m.filename.startswith(f"{prefix}.data-")
         ]
         if sum(m.file_size for m in members) > _MOST_UNZIPPED_BYTES:
-            raise InputError(f"checkpoint '{name}': unzipped it would take more than 4 GiB")
+            raise InputError(f"checkpoint '{name}': unzipped it would take more than 2 GiB")
         for member in members:
             target = folder / PurePosixPath(member.filename).name
             try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from samplepack.base.errors import counted, printable
-from samplepack.cli.options import ALLOW_PLUGINS, QUIET, WORKERS, complete_checkpoints
+from samplepack.cli.options import QUIET, WORKERS, allowances, complete_checkpoints
 from samplepack.cli.terminal import print_json, print_line, progress_bars, progress_bars_or_lines
 
 if TYPE_CHECKING:
@@ -33,9 +33,16 @@ if TYPE_CHECKING:
     default=None,
     help="File to write the latent to, .npy, when sounds are given.",
 )
-@ALLOW_PLUGINS
+@allowances
 @click.option("--json", "as_json", is_flag=True, help="Print the results of the fit as JSON.")
-def fit(sources: tuple[Path, ...], checkpoint: str, output: Path | None, allow_plugins: bool, as_json: bool) -> None:
+def fit(
+    sources: tuple[Path, ...],
+    checkpoint: str,
+    output: Path | None,
+    allow_plugins: bool,
+    allow_reads: bool,
+    as_json: bool,
+) -> None:
     """Find the latents that sound most like given sounds.
 
     Given a recipe, the command fits every timbre that has `like` and no stored latent for its sounds yet, and stores
@@ -57,7 +64,9 @@ def fit(sources: tuple[Path, ...], checkpoint: str, output: Path | None, allow_p
         if output is not None:
             reports = [fit_sounds(sources, checkpoint, output, progress)]
         else:
-            reports = [report for recipe in sources for report in fit_recipe(recipe, progress, allow_plugins)]
+            reports = [
+                report for recipe in sources for report in fit_recipe(recipe, progress, allow_plugins, allow_reads)
+            ]
     if as_json:
         print_json([vars(report) for report in reports])
         return

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
-ALLOW_PLUGINS = click.option("--allow-plugins", is_flag=True, help="Let recipes load VST3 plugins, which are programs.")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_ALLOW_PLUGINS = click.option(
+    "--allow-plugins", is_flag=True, help="Let recipes load VST3 plugins, which are programs."
+)
+
+_ALLOW_READS = click.option(
+    "--allow-reads", is_flag=True, help="Let recipes read the folders that they list under reads, wherever these lie."
+)
 
 DEVICE = click.option(
     "--device",
@@ -26,6 +36,11 @@ WORKERS = click.option(
     default=None,
     help="Number of notes or sounds to process in parallel.  [default: number of cores]",
 )
+
+
+def allowances(command: _Command) -> _Command:
+    """Options of commands that take recipes: what a recipe may do only if the user says so."""
+    return _ALLOW_PLUGINS(_ALLOW_READS(command))
 
 
 def complete_checkpoints(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from samplepack.base.errors import SamplepackError, counted
-from samplepack.cli.options import ALLOW_PLUGINS, DEVICE, QUIET, RECIPES, WORKERS
+from samplepack.cli.options import DEVICE, QUIET, RECIPES, WORKERS, allowances
 from samplepack.cli.terminal import print_json, print_line, print_problems, progress_bars
 from samplepack.clips.score import left_out
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Rewrite lock files that were written with other versions or on another kind of machine.",
 )
-@ALLOW_PLUGINS
+@allowances
 @QUIET
 @click.option("--json", "as_json", is_flag=True, help="Print the packs that were built as JSON.")
 def build(
@@ -56,6 +56,7 @@ def build(
     locked: bool,
     update_lock: bool,
     allow_plugins: bool,
+    allow_reads: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -100,6 +101,7 @@ def build(
                 locked=locked,
                 update_lock=update_lock,
                 allow_plugins=allow_plugins,
+                allow_reads=allow_reads,
                 precision=precision,
                 device=device,
                 workers=workers,
@@ -152,8 +154,8 @@ def _as_plain_data(built: Built) -> dict[str, Any]:
 
 @click.command()
 @RECIPES
-@ALLOW_PLUGINS
-def check(recipes: tuple[Path, ...], allow_plugins: bool) -> None:
+@allowances
+def check(recipes: tuple[Path, ...], allow_plugins: bool, allow_reads: bool) -> None:
     """Check recipes and list every problem with its file:line:column.
 
     Nothing is rendered. The exit code is 2 if there is any problem.
@@ -164,15 +166,15 @@ def check(recipes: tuple[Path, ...], allow_plugins: bool) -> None:
     """
     from samplepack.pack.recipes import check_recipes
 
-    for checked in check_recipes(recipes, allow_plugins):
+    for checked in check_recipes(recipes, allow_plugins, allow_reads):
         print_line(f"{checked.loaded.path}: good")
 
 
 @click.command()
 @click.argument("recipe", type=click.Path(path_type=Path))
-@ALLOW_PLUGINS
+@allowances
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
-def plan(recipe: Path, allow_plugins: bool, as_json: bool) -> None:
+def plan(recipe: Path, allow_plugins: bool, allow_reads: bool, as_json: bool) -> None:
     """Show what a build would contain: instruments, notes, and how many of these are cached.
 
     \b
@@ -187,7 +189,9 @@ def plan(recipe: Path, allow_plugins: bool, as_json: bool) -> None:
     from samplepack.pack.recipes import check_recipe
     from samplepack.rendering.cache import Cache
 
-    planned = summarise(plan_pack(check_recipe(recipe, allow_plugins), DEFAULT_ENGINE), Cache(user_folder("notes")))
+    planned = summarise(
+        plan_pack(check_recipe(recipe, allow_plugins, allow_reads), DEFAULT_ENGINE), Cache(user_folder("notes"))
+    )
     if as_json:
         print_json(asdict(planned))
         return
@@ -205,9 +209,9 @@ def plan(recipe: Path, allow_plugins: bool, as_json: bool) -> None:
 @click.command()
 @click.argument("one", metavar="A")
 @click.argument("two", metavar="B")
-@ALLOW_PLUGINS
+@allowances
 @click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON.")
-def diff(one: str, two: str, allow_plugins: bool, as_json: bool) -> None:
+def diff(one: str, two: str, allow_plugins: bool, allow_reads: bool, as_json: bool) -> None:
     """Describe the changes from A to B in musical terms.
 
     A and B are recipes, lock files, folders of packs, or any of these in a git revision: REVISION:PATH, where PATH is
@@ -220,7 +224,7 @@ def diff(one: str, two: str, allow_plugins: bool, as_json: bool) -> None:
     """
     from samplepack.pack.diff import diff as changes_between
 
-    found = changes_between(one, two, allow_plugins)
+    found = changes_between(one, two, allow_plugins, allow_reads)
     if as_json:
         print_json(vars(found))
         return

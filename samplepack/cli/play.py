@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from samplepack.base.errors import counted
-from samplepack.cli.options import ALLOW_PLUGINS, DEVICE, QUIET, complete_checkpoints, complete_timbres
+from samplepack.cli.options import DEVICE, QUIET, allowances, complete_checkpoints, complete_timbres
 from samplepack.cli.terminal import print_line, print_problems, progress_bars
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ _OUTPUT_SOUND = click.option(
     "--slow", type=float, default=1.0, show_default=True, help="Factor by which time is stretched; 2 is half the tempo."
 )
 @DEVICE
-@ALLOW_PLUGINS
+@allowances
 @QUIET
 def clip(
     recipe: Path,
@@ -67,6 +67,7 @@ def clip(
     output: Path,
     device: Literal["auto", "cpu", "gpu"],
     allow_plugins: bool,
+    allow_reads: bool,
     quiet: bool,
     **how: Any,
 ) -> None:
@@ -87,7 +88,7 @@ def clip(
     from samplepack.recipe import load_recipe
 
     prepare_output(output, ".png")
-    loaded = load_recipe(recipe, allow_plugins)
+    loaded = load_recipe(recipe, allow_plugins, allow_reads)
     with _studio(loaded, output.name, device, quiet) as studio:
         of_clip = recipe_with_clip(studio.recipe, midi, output.stem, **how)
         scores = {name: read_score(one, studio.checkpoint) for name, one in of_clip.clips.items()}
@@ -140,7 +141,7 @@ def clip(
 )
 @click.option("--instrument", is_flag=True, help="Also write an SFZ that plays the whole sound on every key.")
 @DEVICE
-@ALLOW_PLUGINS
+@allowances
 @QUIET
 def walk(
     recipe: Path,
@@ -151,6 +152,7 @@ def walk(
     instrument: bool,
     device: Literal["auto", "cpu", "gpu"],
     allow_plugins: bool,
+    allow_reads: bool,
     quiet: bool,
     **seconds: float,
 ) -> None:
@@ -169,7 +171,7 @@ def walk(
 
     prepare_output(output, ".png", *[".sfz"] * instrument)
     envelope = GrainEnvelope(**{f"{name}_s": value for name, value in seconds.items()})
-    loaded = load_recipe(recipe, allow_plugins)
+    loaded = load_recipe(recipe, allow_plugins, allow_reads)
     with _studio(loaded, output.name, device, quiet) as studio:
         latents = walk_latents(key_points(studio, seeds, pitch), steps)
         audio = write_walk(studio, latents, pitch, envelope, output)
@@ -195,7 +197,7 @@ def walk(
 )
 @click.option("--chord", is_flag=True, help="Play the pitches at once, not one after another.")
 @DEVICE
-@ALLOW_PLUGINS
+@allowances
 @QUIET
 def preview(
     recipe: Path | None,
@@ -206,6 +208,7 @@ def preview(
     chord: bool,
     device: Literal["auto", "cpu", "gpu"],
     allow_plugins: bool,
+    allow_reads: bool,
     quiet: bool,
 ) -> None:
     """Render every timbre of a recipe, or of a bank of seeds, one after another into one file.
@@ -225,7 +228,11 @@ def preview(
     if (recipe is None) == (not bank) or (recipe and checkpoint):
         raise click.UsageError("give a recipe, or --bank with seeds such as 100-131, and then --checkpoint if you like")
     prepare_output(output, ".png", ".csv")
-    loaded = bank_recipe(bank, checkpoint or "starter") if recipe is None else load_recipe(recipe, allow_plugins)
+    loaded = (
+        bank_recipe(bank, checkpoint or "starter")
+        if recipe is None
+        else load_recipe(recipe, allow_plugins, allow_reads)
+    )
     with _studio(loaded, output.name, device, quiet) as studio:
         played = parse_pitches(pitches, studio.checkpoint)
         index = write_preview(studio, previewed_timbres(studio), played, chord, output)

@@ -19,15 +19,13 @@ from samplepack.checkpoints import library
 from samplepack.datasets.one_note import OneNote, read_note
 from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import Checkpoint
+from samplepack.models.config import gansynth_config
 from samplepack.recipe import Like, load_recipe
 from samplepack.recipe.fits import Fit, sound_files, write_fits
 from samplepack.sound.audio import SOUND_SUFFIXES
 
 if TYPE_CHECKING:
     from samplepack.fitting.descent import Fitted
-
-_SAMPLES = 64000
-"""Length of a note, samples, where a checkpoint's config doesn't have it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,9 @@ class Report:
     """Distance of the fitted latent from the notes, dB."""
 
 
-def fit_recipe(path: Path, progress: Progress = silent, allow_plugins: bool = False) -> list[Report]:
+def fit_recipe(
+    path: Path, progress: Progress = silent, allow_plugins: bool = False, allow_reads: bool = False
+) -> list[Report]:
     """Fit the timbres of a recipe that are `like` a sound, and write their latents to a file beside the recipe.
 
     A latent that has been fitted to the same sounds with the same checkpoint before stays as it is.
@@ -59,6 +59,7 @@ def fit_recipe(path: Path, progress: Progress = silent, allow_plugins: bool = Fa
         path: the recipe.
         progress: receives how many steps of each fit are done.
         allow_plugins: whether the recipe may load plug-ins.
+        allow_reads: whether `reads` may name folders outside of the repository.
 
     Returns:
         A report for each latent that was fitted.
@@ -68,8 +69,10 @@ def fit_recipe(path: Path, progress: Progress = silent, allow_plugins: bool = Fa
     """
     if path.is_dir() or path.suffix.lower() in SOUND_SUFFIXES:
         raise InputError(f"{path}: sounds, not a recipe; say with --output which .npy file their latent goes to")
-    _opened(load_recipe(path, allow_plugins, fits_needed=False).checkpoint)  # converts a checkpoint of Magenta's
-    loaded = load_recipe(path, allow_plugins, fits_needed=False)
+    _opened(
+        load_recipe(path, allow_plugins, allow_reads, fits_needed=False).checkpoint
+    )  # converts a checkpoint of Magenta's
+    loaded = load_recipe(path, allow_plugins, allow_reads, fits_needed=False)
     checkpoint = loaded.native_checkpoint()
     likes = {name: timbre.like for name, timbre in loaded.recipe.timbres.items() if timbre.like}
     if not likes:
@@ -137,7 +140,7 @@ def _read_notes(files: Sequence[Sequence[Path]], checkpoint: Checkpoint) -> list
     Raises:
         InputError: the problems of all files that aren't valid.
     """
-    samples = int((checkpoint.config.model_extra or {}).get("samples", _SAMPLES))
+    samples = gansynth_config(checkpoint).samples
     problems: list[Problem] = []
     notes: list[list[OneNote]] = []
     for timbre_files in files:

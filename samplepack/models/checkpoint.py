@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from samplepack.base.errors import InputError, Problem, did_you_mean
-from samplepack.base.files import folder_aside, read_regular
+from samplepack.base.files import folder_aside, read_regular, sha256_of_file
 from samplepack.documents.problems import wrong
 
 CONFIG = "config.json"
@@ -22,7 +22,7 @@ WEIGHTS = "weights.safetensors"
 
 FAMILY = "gansynth"
 
-_MOST_BYTES, _MOST_CONFIG_BYTES = 4 << 30, 16 << 20
+_MOST_BYTES, _MOST_CONFIG_BYTES = 1 << 30, 16 << 20
 
 _ABOUT = {"digest", "provenance", "license", "instruments"}
 """Keys of `config.json` that describe a checkpoint and don't change its sound."""
@@ -48,14 +48,14 @@ class Config(BaseModel):
     family: str
     """The kind of network; `gansynth` is the only one so far."""
 
-    latent_dim: int = Field(gt=0)
+    latent_dim: int = Field(gt=0, le=1 << 16)
     """Length of a latent."""
 
     pitches: PitchRange
     """The lowest and the highest pitch that it can play, MIDI."""
 
-    sample_rate_hz: int = Field(gt=0)
-    """Sample rate of its sound."""
+    sample_rate_hz: int = Field(ge=1000, le=192_000)
+    """Sample rate of its sound. Effects crash at rates of a million and more."""
 
     license: str = ""
     """The terms under which the weights may be passed on."""
@@ -125,7 +125,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
             f"(known: {FAMILY})"
         )
     try:
-        digest = _digest(config, read_regular(folder / WEIGHTS, _MOST_BYTES))
+        digest = _digest(config, sha256_of_file(folder / WEIGHTS, _MOST_BYTES))
     except OSError as error:
         raise InputError(f"checkpoint '{name}': cannot read {WEIGHTS}: {error.strerror}") from error
     if digest != config.digest:
@@ -173,7 +173,7 @@ def write_checkpoint(
     from safetensors.numpy import save
 
     weights: bytes = save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
-    complete = config.model_copy(update={"digest": _digest(config, weights)})
+    complete = config.model_copy(update={"digest": _digest(config, hashlib.sha256(weights).hexdigest())})
     with folder_aside(folder, listed_files) as aside:
         (aside / WEIGHTS).write_bytes(weights)
         for name, content in (notices or {}).items():
@@ -196,8 +196,10 @@ def read_tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
 
     try:
         stored = load_file(checkpoint.folder / WEIGHTS)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"checkpoint '{checkpoint.name}': {WEIGHTS} is not a safetensors file: {error}") from error
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        # NumPy lacks some types of numbers, such as those of 8 bits, on which safetensors raises various errors.
+        message = f"checkpoint '{checkpoint.name}': {WEIGHTS} is not a safetensors file of numbers that NumPy has: "
+        raise InputError(message + str(error)) from error
     tensors = {name: tensor.astype(np.float32) for name, tensor in stored.items()}
     require_finite(tensors, checkpoint.name)
     return tensors
@@ -220,7 +222,7 @@ def read_instruments(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
     try:
         with safe_open(checkpoint.folder / WEIGHTS, framework="numpy") as file:
             latents = file.get_tensor("instruments").astype(np.float32)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise InputError(f"checkpoint '{checkpoint.name}': {WEIGHTS}: no latents of instruments: {error}") from error
     shape = (len(names), checkpoint.latent_dim)
     if latents.shape != shape:
@@ -240,7 +242,7 @@ def require_finite(tensors: Tensors, name: str) -> None:
             raise InputError(f"checkpoint '{name}': {tensor_name} holds NaN or infinite weights")
 
 
-def _digest(config: Config, weights: bytes) -> str:
+def _digest(config: Config, sha256_of_weights: str) -> str:
     audible = config.model_dump(mode="json", exclude=_ABOUT, exclude_none=True)
     canonical = json.dumps(audible, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode() + b"\n" + hashlib.sha256(weights).digest()).hexdigest()
+    return hashlib.sha256(canonical.encode() + b"\n" + bytes.fromhex(sha256_of_weights)).hexdigest()

@@ -67,19 +67,19 @@ class GANSynthConfig(Config):
     latent_normalisation: Literal["none", "shell"] = "none"
     """`shell`: each latent is divided by its root mean square before it enters the network."""
 
-    frames: int = Field(gt=0)
+    frames: int = Field(gt=0, le=1 << 14)
     """Frames of the spectrogram at full size."""
 
-    bins: int = Field(gt=0)
+    bins: int = Field(gt=0, le=1 << 14)
     """Mel bins of the spectrogram at full size."""
 
-    samples: int = Field(64000, gt=0)
+    samples: int = Field(64000, gt=0, le=1 << 24)
     """Length of a note, samples."""
 
     start: tuple[PositiveInt, PositiveInt]
     """Frames and bins of block 1."""
 
-    channels: tuple[PositiveInt, ...] = Field(min_length=1)
+    channels: tuple[PositiveInt, ...] = Field(min_length=1, max_length=32)
     """How many channels each block has, block 1 first."""
 
     progress: float | None = None

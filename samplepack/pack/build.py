@@ -79,6 +79,7 @@ def build(
     locked: bool = False,
     update_lock: bool = False,
     allow_plugins: bool = False,
+    allow_reads: bool = False,
     precision: Precision = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     workers: int | None = None,
@@ -97,6 +98,7 @@ def build(
         update_lock: write lock files of the same inputs anew, too, that were written with other versions or on another
             kind of machine.
         allow_plugins: whether effects may be programs from elsewhere.
+        allow_reads: whether `reads` may name folders outside of the repository.
         precision: number format of the network; a build in bfloat16 is a draft and leaves lock files alone.
         device: what the network runs on; `auto` is a GPU, where the backend finds one.
         workers: how many notes are processed side by side; all cores, where left out.
@@ -114,7 +116,7 @@ def build(
     """
     _check_arguments(locked, update_lock, precision, device, workers)
     paths = paths_of(recipes)
-    checked = check_recipes(paths, allow_plugins)
+    checked = check_recipes(paths, allow_plugins, allow_reads)
     engine = Engine(precision, device_of(device))
     plans = [plan_pack(recipe, engine) for recipe in checked]
     before = [lock_before_build(plan.loaded, plan.checkpoint, plan.instruments, engine) for plan in plans]

@@ -50,26 +50,28 @@ class Changes:
     """How many of these notes the first side doesn't have: they have another latent or pitch, or another network."""
 
 
-def diff(one: str | Path, two: str | Path, allow_plugins: bool = False) -> Changes:
+def diff(one: str | Path, two: str | Path, allow_plugins: bool = False, allow_reads: bool = False) -> Changes:
     """What changed from one recipe, lock file, pack or revision of them to another.
 
     Args:
         one, two: paths, or revisions of git as text: see `read`.
         allow_plugins: whether effects may be programs from elsewhere.
+        allow_reads: whether `reads` may name folders outside of the repository.
 
     Raises:
         InputError: one of them isn't there, or something is wrong with it.
         SamplepackError: git can't be run.
     """
-    return compare(read(str(one), allow_plugins), read(str(two), allow_plugins))
+    return compare(read(str(one), allow_plugins, allow_reads), read(str(two), allow_plugins, allow_reads))
 
 
-def read(what: str, allow_plugins: bool = False) -> Lock:
+def read(what: str, allow_plugins: bool = False, allow_reads: bool = False) -> Lock:
     """Read a path, or a path in a revision of git, as a lock.
 
     Args:
         what: a recipe, a lock file, the folder of a pack, or `REVISION:PATH`, as git takes it: `HEAD~1:recipes/x.yaml`.
         allow_plugins: whether effects may be programs from elsewhere.
+        allow_reads: whether `reads` may name folders outside of the repository.
 
     Raises:
         InputError: it isn't there, or something is wrong with it.
@@ -77,14 +79,15 @@ def read(what: str, allow_plugins: bool = False) -> Lock:
     """
     revision, colon, path = what.partition(":")
     if not colon or Path(what).exists():
-        return _read(Path(what), allow_plugins)
+        return _read(Path(what), allow_plugins, allow_reads)
     if Path(path).is_absolute():
         raise InputError(f"'{what}': a path in a revision begins at the top of the repository, or with ./")
     with tempfile.TemporaryDirectory() as scratch:
         prefix = _git("rev-parse", "--show-prefix").decode().strip() if path.startswith(("./", "../")) else ""
         _check_out(revision, Path(scratch))
+        (Path(scratch) / ".git").mkdir()  # a recipe may read what lies in its repository
         try:
-            return _read(Path(scratch, prefix, path), allow_plugins)
+            return _read(Path(scratch, prefix, path), allow_plugins, allow_reads)
         except InputError as error:
             problems = (Problem(str(problem).replace(f"{scratch}/", f"{revision}:")) for problem in error.problems)
             raise InputError(*problems) from None
@@ -106,12 +109,12 @@ def compare(one: Lock, two: Lock) -> Changes:
     )
 
 
-def _read(path: Path, allow_plugins: bool) -> Lock:
+def _read(path: Path, allow_plugins: bool, allow_reads: bool) -> Lock:
     if path.is_dir():
         return lock_of_pack(path)
     if path.suffix == ".lock":
         return read_lock(path)
-    loaded = load_recipe(path, allow_plugins)
+    loaded = load_recipe(path, allow_plugins, allow_reads)
     checkpoint = loaded.native_checkpoint()
     instruments = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, str(DEFAULT_ENGINE))
     return lock_before_build(loaded, checkpoint, instruments, DEFAULT_ENGINE)
@@ -132,11 +135,11 @@ def _check_out(revision: str, folder: Path) -> None:
     if not revision or revision.startswith("-"):
         raise InputError(f"'{revision}' is no revision of git")
     top = _git("rev-parse", "--show-toplevel").decode().strip()
-    packed = folder / "revision.zip"  # unlike tar, unpacked without links and special files
-    _git("archive", "--format=zip", f"--output={packed}", revision, folder=top)
-    with zipfile.ZipFile(packed) as archive:
-        archive.extractall(folder)
-    packed.unlink()
+    with tempfile.TemporaryDirectory() as aside:
+        packed = Path(aside, "revision.zip")  # unlike tar, unpacked without links and special files
+        _git("archive", "--format=zip", f"--output={packed}", revision, folder=top)
+        with zipfile.ZipFile(packed) as archive:
+            archive.extractall(folder)
 
 
 def _engine(lock: Lock) -> str:

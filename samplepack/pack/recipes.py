@@ -22,12 +22,13 @@ class CheckedRecipe:
     """Clip → the notes of its MIDI file that are played."""
 
 
-def check_recipe(path: Path, allow_plugins: bool = False) -> CheckedRecipe:
+def check_recipe(path: Path, allow_plugins: bool = False, allow_reads: bool = False) -> CheckedRecipe:
     """Read a recipe and check all of it, the MIDI files of its clips included; each of these is read once.
 
     Args:
         path: path of the recipe.
         allow_plugins: whether effects may be programs from elsewhere.
+        allow_reads: whether `reads` may name folders outside of the repository.
 
     Raises:
         InputError: every problem of the recipe, in the order of its lines.
@@ -37,10 +38,10 @@ def check_recipe(path: Path, allow_plugins: bool = False) -> CheckedRecipe:
     def read_clip(name: str, clip: Clip, checkpoint: Checkpoint | MagentaCheckpoint) -> None:
         scores[name] = read_score(clip, checkpoint)
 
-    return CheckedRecipe(load_recipe(path, allow_plugins, check_clip=read_clip), scores)
+    return CheckedRecipe(load_recipe(path, allow_plugins, allow_reads, check_clip=read_clip), scores)
 
 
-def check_recipes(paths: Iterable[Path], allow_plugins: bool = False) -> list[CheckedRecipe]:
+def check_recipes(paths: Iterable[Path], allow_plugins: bool = False, allow_reads: bool = False) -> list[CheckedRecipe]:
     """Read recipes that are built together and check all of each; see `check_recipe`.
 
     Returns:
@@ -55,7 +56,7 @@ def check_recipes(paths: Iterable[Path], allow_plugins: bool = False) -> list[Ch
     first_of: dict[str, Path] = {}
     for path in paths:
         try:
-            checked = check_recipe(path, allow_plugins)
+            checked = check_recipe(path, allow_plugins, allow_reads)
         except InputError as error:
             problems += error.problems
             continue
@@ -70,15 +71,18 @@ def check_recipes(paths: Iterable[Path], allow_plugins: bool = False) -> list[Ch
     return recipes
 
 
-def check(recipes: str | Path | Sequence[str | Path], allow_plugins: bool = False) -> list[Problem]:
+def check(
+    recipes: str | Path | Sequence[str | Path], allow_plugins: bool = False, allow_reads: bool = False
+) -> list[Problem]:
     """Every problem of recipes, each with its file, line and column; none where all are good. Renders nothing.
 
     Args:
         recipes: paths of recipes, or one path.
         allow_plugins: whether effects may be programs from elsewhere.
+        allow_reads: whether `reads` may name folders outside of the repository.
     """
     try:
-        check_recipes(paths_of(recipes), allow_plugins)
+        check_recipes(paths_of(recipes), allow_plugins, allow_reads)
     except InputError as error:
         return list(error.problems)
     return []

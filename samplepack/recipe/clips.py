@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 
+from samplepack.base.files import open_regular
 from samplepack.documents.problems import readable_path, wrong
 from samplepack.recipe.fields import Model, Seed, ShortFor, TimbreName
 
@@ -22,7 +23,7 @@ def _midi_file(value: Any, info: ValidationInfo) -> Path:
         raise wrong("should be the path of a MIDI file")
     path = readable_path(value, info)
     try:
-        with path.open("rb") as opened:
+        with open_regular(path) as opened:
             beginning = opened.read(4)
     except (OSError, ValueError):
         raise wrong(f"'{value}': no such file, or one that can't be read") from None

@@ -36,6 +36,8 @@ _KIND = Kind(
     ),
 )
 
+_NOT_ALLOWED = "lies outside the recipe's repository; if you trust the recipe with it, give --allow-reads"
+
 _OUTSIDE = "lies outside the recipe's folder; write the folder that it lies in under reads:"
 
 
@@ -79,13 +81,18 @@ class LoadedRecipe:
 
 
 def load_recipe(
-    path: Path, allow_plugins: bool = False, fits_needed: bool = True, check_clip: ClipCheck | None = None
+    path: Path,
+    allow_plugins: bool = False,
+    allow_reads: bool = False,
+    fits_needed: bool = True,
+    check_clip: ClipCheck | None = None,
 ) -> LoadedRecipe:
     """Read a recipe and check all of it, without TensorFlow and without rendering.
 
     Args:
         path: the path of the recipe.
         allow_plugins: whether effects may be plugins, which are programs.
+        allow_reads: whether `reads` may name folders outside of the repository.
         fits_needed: whether each timbre with `like` must have been fitted.
         check_clip: checks that the MIDI file of a clip can be played; None checks only that it is a MIDI file.
 
@@ -94,7 +101,7 @@ def load_recipe(
     """
     document = read_document(path, _KIND)
     problems: list[Problem] = []
-    readable = _readable(document.data, path.parent)
+    readable = _readable(document, path.parent, allow_reads, problems)
     found = _find_checkpoint(document, path.parent, readable, problems)
     rate_hz = _rate_hz(document.data, found)
     context = Context(
@@ -135,14 +142,22 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _readable(data: Mapping[str, Any], folder: Path) -> list[Path]:
+def _readable(document: Document, folder: Path, allow_reads: bool, problems: list[Problem]) -> list[Path]:
     """The folders that files named in a recipe may lie in: the recipe's own and those of `reads`."""
-    reads = data.get("reads")
-    return (
-        [folder, *(folder / name for name in reads if isinstance(name, str) and "\0" not in name)]
-        if isinstance(reads, list)
-        else [folder]
-    )
+    reads, repository = document.data.get("reads"), _repository(folder)
+    readable = [folder]
+    for i, name in enumerate(reads) if isinstance(reads, list) else ():
+        if isinstance(name, str) and "\0" not in name:
+            readable.append(folder / name)
+            if not allow_reads and not lies_in(folder / name, [repository]):
+                problems.append(document.problem(("reads", i), f"reads[{i}]: '{name}' {_NOT_ALLOWED}"))
+    return readable
+
+
+def _repository(folder: Path) -> Path:
+    """The git repository that a folder lies in; the folder itself if it lies in none."""
+    real = folder.resolve()
+    return next((parent for parent in (real, *real.parents) if (parent / ".git").exists()), real)
 
 
 def _find_checkpoint(
@@ -162,6 +177,10 @@ def _find_checkpoint(
     except InputError as error:
         problems += [document.problem(("checkpoint", "path"), p.message) for p in error.problems]
         return None
+    for file in sorted((folder / reference.path).rglob("*")) if library.is_path(reference.path) else ():
+        if not lies_in(file, readable):  # a link
+            message = f"checkpoint '{reference.path}': its file {file.name} {_OUTSIDE}"
+            problems.append(document.problem(("checkpoint", "path"), message))
     if isinstance(found, Checkpoint) and (pinned := _pin_problem(reference, found)):
         problems.append(document.problem(("checkpoint", "sha256"), pinned))
     return found

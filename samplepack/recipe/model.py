@@ -206,7 +206,8 @@ class Recipe(Model):
     """Licence of the pack's sounds, for its licence file: what users may do with them."""
 
     reads: tuple[Text, ...] = ()
-    """Folders outside the recipe's own, relative to it, that files named in the recipe may lie in."""
+    """Folders outside the recipe's own, relative to it, that files named in the recipe may lie in. For those outside
+    its git repository, commands need `--allow-reads`."""
 
     checkpoint: CheckpointField = CheckpointReference(path="starter")
     """The checkpoint that renders: `starter` (the newest version of it), `starter@1` (always that version), the name of

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from samplepack.base.files import open_regular
 from samplepack.sound import riff
 
 Samples = NDArray[np.float32]
@@ -66,11 +67,12 @@ def read(path: Path) -> Audio:
     """Read a sound file with its own rate and channels.
 
     Raises:
-        OSError: it can't be opened.
+        OSError: it can't be opened, or isn't a regular file.
         RuntimeError: it is not a sound file; `soundfile.LibsndfileError` is a RuntimeError.
     """
     import soundfile
 
+    open_regular(path).close()  # soundfile would wait for the writer of a named pipe
     samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     return Audio(np.ascontiguousarray(samples.T), rate_hz)
 

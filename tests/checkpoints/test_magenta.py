@@ -217,6 +217,9 @@ def bad_zip(tmp_path, name):
             link = zipfile.ZipInfo("stage_00099")
             link.external_attr = (stat.S_IFLNK | 0o777) << 16
             archive.writestr(link, "/etc")
+    elif name == "deep":
+        with zipfile.ZipFile(zipped(TINY, path), "a") as archive:
+            archive.writestr("a/" * 32_000 + "a", b"")
     elif name == "ten thousand files":
         with zipfile.ZipFile(zipped(TINY, path), "a") as archive:
             for i in range(10_001):
@@ -239,6 +242,7 @@ def bad_zip(tmp_path, name):
         ("empty", "no stage_NN folder in it"),
         ("bomb", "experiment.json is longer than 16 MiB"),
         ("link", "the zip holds a link: stage_00099"),
+        ("deep", "the zip holds a path that is too long or too deep"),
         ("ten thousand files", "the zip holds more than 10000 files"),
         ("../escaped", "the zip holds a path that leaves it: ../escaped"),
         ("/etc/escaped", "the zip holds a path that leaves it: /etc/escaped"),

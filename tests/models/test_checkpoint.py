@@ -1,5 +1,6 @@
 """Checkpoint folders, and what may be wrong with them."""
 
+import hashlib
 import json
 import shutil
 import struct
@@ -15,7 +16,9 @@ from samplepack.models.load import load_model
 
 
 def test_an_unknown_family_is_refused(tmp_path):
-    write_checkpoint(tmp_path / "wave", Config(family="gansinth", latent_dim=3, pitches=(1, 2), sample_rate_hz=1), {})
+    write_checkpoint(
+        tmp_path / "wave", Config(family="gansinth", latent_dim=3, pitches=(1, 2), sample_rate_hz=16000), {}
+    )
     with pytest.raises(InputError, match="unknown family 'gansinth'; did you mean 'gansynth'"):
         read_checkpoint(tmp_path / "wave", "wave")
 
@@ -26,6 +29,11 @@ def own(tmp_path, damage):
     config = json.loads((folder / CONFIG).read_text())
     damage(folder, config)
     return folder
+
+
+def edited(**changes):
+    """A config that no program of ours writes."""
+    return lambda folder, config: (folder / CONFIG).write_text(json.dumps({**config, **changes}))
 
 
 def rewritten(**changes):
@@ -65,6 +73,10 @@ OWN_BAD = {
         lambda f, c: (f / CONFIG).write_text(json.dumps({k: v for k, v in c.items() if k != "latent_dim"})),
         "config.json: latent_dim: Field required",
     ),
+    "a rate at which effects crash": (edited(sample_rate_hz=1_340_000), "sample_rate_hz: Input should be less than"),
+    "latents beyond all memory": (edited(latent_dim=10**12), "latent_dim: Input should be less than"),
+    "a length that is no number": (rewritten(samples="long"), "samples: Input should be a valid integer"),
+    "notes beyond all memory": (rewritten(samples=10**12), "samples: Input should be less than"),
     "unknown decoder": (rewritten(decoder={"phase": "guessed"}), "config.json: decoder.phase: Input should be"),
     "other channels": (rewritten(channels=[128, 128, 128, 64, 32, 16, 9]), "block_7/conv0/kernel has shape"),
     "other start": (rewritten(start=[3, 16]), "doesn't divide 128 x 1024"),
@@ -91,10 +103,38 @@ def test_weights_that_are_no_safetensors_file_or_nan_are_told(tmp_path):
     ):
         (folder / WEIGHTS).write_bytes(weights)
         config = json.loads((folder / CONFIG).read_text())
-        config["digest"] = checkpoint._digest(Config.model_validate(config), weights)
+        config["digest"] = checkpoint._digest(Config.model_validate(config), hashlib.sha256(weights).hexdigest())
         (folder / CONFIG).write_text(json.dumps(config))
         with pytest.raises(InputError, match=told):
             load_model(read_checkpoint(folder, "own"))
+
+
+@pytest.mark.parametrize("kind", ["F8_E4M3", "F8_E5M2", "BF16"])
+def test_numbers_that_numpy_lacks_are_read_or_told(tmp_path, kind):
+    folder = tmp_path / "own"
+    shutil.copytree(library.STARTER, folder)
+    config = json.loads((folder / CONFIG).read_text())
+    count = len(config["instruments"]) * config["latent_dim"]
+    size = count * (2 if kind == "BF16" else 1)
+    tensor = {"dtype": kind, "shape": [count // config["latent_dim"], config["latent_dim"]], "data_offsets": [0, size]}
+    header = json.dumps({"instruments": tensor}).encode()
+    weights = struct.pack("<Q", len(header)) + header + bytes(size)
+    (folder / WEIGHTS).write_bytes(weights)
+    config["digest"] = checkpoint._digest(Config.model_validate(config), hashlib.sha256(weights).hexdigest())
+    (folder / CONFIG).write_text(json.dumps(config))
+    for read in (checkpoint.read_tensors, checkpoint.read_instruments):
+        try:
+            read(read_checkpoint(folder, "own"))
+        except InputError as error:
+            assert WEIGHTS in str(error)
+
+
+def test_weights_beyond_what_a_network_has_are_refused_before_they_are_read(tmp_path):
+    folder = shutil.copytree(library.STARTER, tmp_path / "own")
+    with (folder / WEIGHTS).open("wb") as file:
+        file.truncate((1 << 30) + 1)
+    with pytest.raises(InputError, match="cannot read weights.safetensors: longer than 1024 MiB"):
+        read_checkpoint(folder, "own")
 
 
 def nan_weights():

@@ -91,6 +91,18 @@ def test_files_beside_a_recipe_are_those_of_its_revision(run, repository):
     assert "  Bell moved by" in told.out and "notes: 2 to render anew, 4 as before" in told.out
 
 
+def test_a_revision_may_hold_any_name_and_folders_beside_the_recipe(run, repository):
+    (repository / "revision.zip").write_bytes(b"mine")
+    (repository / "sounds").mkdir()
+    np.save(repository / "sounds" / "kept.npy", np.random.RandomState(1).standard_normal(32))
+    text = BEFORE.replace("Bell: 3", "Bell: {latent: ../sounds/kept.npy}") + "reads: [../sounds]\n"
+    (repository / "recipes" / "small.yaml").write_text(text)
+    commit(repository, "add", "--all")
+    commit(repository, "commit", "--message=a folder")
+    told = run("diff", "HEAD:recipes/small.yaml", "recipes/small.yaml")
+    assert told.code == 0 and told.out.startswith("nothing differs"), told.err
+
+
 def test_recipes_locks_and_packs_can_be_compared_with_each_other(run, repository):
     recipe, lock, pack = "recipes/small.yaml", "recipes/small.lock", "output/small"
     assert run("build", recipe).code == 0

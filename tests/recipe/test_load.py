@@ -36,9 +36,9 @@ process:
 """
 
 
-def problems_of(path):
+def problems_of(path, **options):
     with pytest.raises(InputError) as raised:
-        load_recipe(path)
+        load_recipe(path, **options)
     return [str(problem).replace(f"{path.parent}/", "") for problem in raised.value.problems]
 
 
@@ -381,7 +381,7 @@ def test_a_checkpoint_without_instruments_says_so(tmp_path):
         GOOD.replace("Glass: 7", "Glass: {instrument: Viola}").replace("starter", str(FIXTURES / "magenta-tiny"))
         + f"reads: [{FIXTURES}]\n"
     )
-    (problem,) = problems_of(path)
+    (problem,) = problems_of(path, allow_reads=True)
     assert problem.startswith("r.yaml:6:23: timbres.Glass.instrument: checkpoint '")
     assert problem.endswith("/magenta-tiny' has no instruments with names; write a seed instead")
 
