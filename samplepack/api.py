@@ -54,6 +54,7 @@ from samplepack.clips.score import playable_pitches, read_midi, score_of
 from samplepack.clips.studio import Studio, check_pitches
 from samplepack.documents.problems import messages_in
 from samplepack.finishing import process
+from samplepack.finishing.behaviour import behaviour_of, course
 from samplepack.finishing.effects import Effect, Step
 from samplepack.finishing.finish import finish_key
 from samplepack.models.backend import device_of
@@ -357,8 +358,9 @@ class Player:
             >>> note.samples.shape[1], note.sample_rate
             (2, 48000)
 
-        The samples are those of a pack before its levelling gain, whose recipe has the same timbre, `process:` and
-        `channels:`; only `gain_db` is added.
+        The samples are those of a pack before its levelling gain, whose recipe has the same timbre, this pitch,
+        `process:` and `channels:`; only `gain_db` is added. In a pack of more pitches all decide together whether the
+        instrument sustains, with loops, or decays.
 
         Args:
             timbre: a seed, an instrument's name or a latent.
@@ -377,7 +379,8 @@ class Player:
         sound, chain = _checked_settings(effects, channels)
         key = key_notes(self.latent(timbre), pitch, sound, self.checkpoint.digest, self._studio.engine)
         raws = list(self._studio.render([key]))
-        (finished,) = finish_key(raws, pitch, sound.finishing(chain, self.checkpoint.rate_hz))
+        behaviour = behaviour_of([[course(raw) for raw in raws]], sound.loop)
+        (finished,) = finish_key(raws, pitch, sound.finishing(chain, self.checkpoint.rate_hz), behaviour)
         loop = finished.looped.loop
         return _note(
             finished.looped.audio,

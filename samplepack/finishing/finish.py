@@ -9,11 +9,12 @@ import numpy as np
 
 from samplepack.finishing import process
 from samplepack.finishing.align import align
+from samplepack.finishing.behaviour import Behaviour
 from samplepack.finishing.effects import Effect
 from samplepack.finishing.loop import FIRST_S, LAST_S, Looped, find_loops
 from samplepack.finishing.tune import STEADY_CENTS, Tuning, lowered, measure_cents, tune
 from samplepack.sound.audio import Audio, db_to_gain
-from samplepack.sound.loudness import loudness_lufs, true_peak_db
+from samplepack.sound.loudness import attack_loudness_lufs, loudness_lufs, true_peak_db
 from samplepack.sound.partials import measure_partials
 from samplepack.sound.pitch import pitch_hz
 
@@ -38,6 +39,8 @@ class Finishing:
 
     tune: bool
     loop: bool
+    """Whether notes of instruments that sustain get loops."""
+
     velocity_layers: int
     """The number of layers of different brightness and level that are made of a single render."""
 
@@ -61,6 +64,8 @@ class FinishedNote:
     """Deviation of the finished note from its pitch; None if it has no steady pitch."""
 
     loudness_lufs: float | None
+    """Of an instrument that decays: that of the first 0.4 s."""
+
     true_peak_db: float
 
     def without_samples(self) -> FinishedNote:
@@ -78,7 +83,7 @@ class _Layer:
     cents: float | None
 
 
-def finish_key(raws: Sequence[Audio], pitch: int, settings: Finishing) -> list[FinishedNote]:
+def finish_key(raws: Sequence[Audio], pitch: int, settings: Finishing, behaviour: Behaviour) -> list[FinishedNote]:
     """Finish all layers of one key.
 
     The layers are cut at a common onset, aligned in phase and level, and loop at the same frames.
@@ -87,10 +92,13 @@ def finish_key(raws: Sequence[Audio], pitch: int, settings: Finishing) -> list[F
         raws: the rendered sounds, one channel each: the channels of the softest layer, then those of the next layer.
         pitch: the key, MIDI.
         settings: the recipe's.
+        behaviour: the instrument's; where it sustains, the notes get loops, unless the recipe asks for none.
 
     Returns:
         A note for each layer, the softest first.
     """
+    if behaviour == "decay":
+        settings = replace(settings, loop=False)
     layers = _finish_layers(raws, pitch, settings, lower_cents=0.0)
     if settings.tune and _worst_cents(layers) > _RETUNED_CENTS:
         # The finished note is a part of the rendered one, or a loop, and its pitch may differ from that of the whole.
@@ -104,7 +112,7 @@ def finish_key(raws: Sequence[Audio], pitch: int, settings: Finishing) -> list[F
             layer.looped,
             layer.tuning,
             layer.cents,
-            loudness_lufs(layer.looped.audio),
+            (loudness_lufs if behaviour == "sustain" else attack_loudness_lufs)(layer.looped.audio),
             true_peak_db(layer.looped.audio),
         )
         for number, layer in enumerate(layers)

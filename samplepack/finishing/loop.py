@@ -15,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.finishing.envelope import ENVELOPE_S, envelope
-from samplepack.sound.audio import Audio, Samples, gain_to_db
+from samplepack.sound.audio import Audio, Samples, db_to_gain, gain_to_db
 from samplepack.sound.riff import Loop
 from samplepack.sound.spectra import fast_size, hann, stft
 
 FIRST_S, LAST_S = 0.4, 2.9
 """The part of a note in which a loop may lie: after the onset, and before the note-off of GANSynth's notes at 3 s."""
 
-MOST_DECAY_DB = 9.0
-"""A note whose level falls by more over that part is a decaying sound, and gets no loop."""
+_LITTLE_DB, _MOST_RESTORED_DB = 9.0, 24.0
+"""A loop ends where the level is still within the first of these of that at `FIRST_S`, if it is seamless there; else
+where it is within the second. Over the loop the level is that at `FIRST_S`."""
 
 STEP_GATE, FLUX_GATE, SWING_GATE_DB = 8.0, 1.3, 1.0
 """Limits for a good loop: see `Seam`."""
@@ -33,8 +34,7 @@ _FLUX_AIM, _SWING_AIM_DB = 1.25, 0.8
 
 _SHORTEST_S = 0.5
 _CROSSFADE_S = 0.25
-_RETREAT_S = 0.3
-_TRIES = 3
+_RETREAT_S = 0.15
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ class Looped:
     loop: Loop | None
     seam: Seam | None
     why_not: str | None
-    """The reason for no loop: `decays`, `too short` or `no seamless loop`; None if there is one or none was sought."""
+    """The reason for no loop: `dies` (too early for one), `too short` or `no seamless loop`; None if there is one, or
+    none was sought."""
 
 
 def find_loops(layers: Sequence[Audio]) -> list[Looped]:
@@ -85,13 +86,11 @@ def find_loops(layers: Sequence[Audio]) -> list[Looped]:
     if last - first < least:
         return [Looped(layer, None, None, "too short") for layer in layers]
     envelopes = [envelope(layer.samples, rate_hz) for layer in layers]
-    late = last - int(ENVELOPE_S * rate_hz)
-    if any(gain_to_db(e[first]) - gain_to_db(e[late]) > MOST_DECAY_DB for e in envelopes):
-        return [Looped(layer, None, None, "decays") for layer in layers]
-    for retreat in range(_TRIES):
-        end = last - int(retreat * _RETREAT_S * rate_hz)
-        if end - first < least:
-            break
+    near, far = (_first_below(-fall_db, envelopes, first, last) for fall_db in (_LITTLE_DB, _MOST_RESTORED_DB))
+    if far - first < least:
+        return [Looped(layer, None, None, "dies") for layer in layers]
+    near, retreat = max(near, first + least), int(_RETREAT_S * rate_hz)
+    for end in (*range(near, first + least - 1, -retreat), *range(far, near, -retreat)):
         flat = [_flattened(layer.samples, e, first, end) for layer, e in zip(layers, envelopes, strict=True)]
         mixed = sum(wave[:, :end].mean(axis=0) / float(e[first]) for wave, e in zip(flat, envelopes, strict=True))
         start, alike = _most_alike(np.asarray(mixed), first, end, rate_hz)
@@ -103,6 +102,13 @@ def find_loops(layers: Sequence[Audio]) -> list[Looped]:
                 Looped(Audio(samples, rate_hz), loop, seam, None) for samples, seam in zip(baked, seams, strict=True)
             ]
     return [Looped(layer, None, None, "no seamless loop") for layer in layers]
+
+
+def _first_below(level_db: float, envelopes: Sequence[NDArray[np.float32]], first: int, last: int) -> int:
+    """The first frame at which some layer has a level, relative to that at frame `first`, below `level_db`; `last`, if
+    there is none before."""
+    below = np.logical_or.reduce([e[first:last] < e[first] * db_to_gain(level_db) for e in envelopes])
+    return first + int(np.argmax(below)) if below.any() else last
 
 
 def measure_seam(samples: Samples, rate_hz: int) -> Seam:

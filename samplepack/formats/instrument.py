@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from samplepack.sound.riff import Loop
 
@@ -72,6 +73,8 @@ class Instrument:
 
     name: str
     zones: tuple[Zone, ...]
+    behaviour: Literal["sustain", "decay"] = "sustain"
+    """Whether its sounds hold as long as the key, or die away by themselves."""
 
 
 def without_fades(velocities: Range) -> Range:

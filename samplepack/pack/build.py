@@ -7,15 +7,18 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Literal, get_args
+
+import numpy as np
 
 from samplepack.base.errors import InputError
 from samplepack.base.files import aside_of, locked, settle, sha256_of_file, user_folder
 from samplepack.base.parallel import Map, threads
 from samplepack.base.progress import Progress, Task, silent
 from samplepack.clips.clip import play
+from samplepack.finishing.behaviour import Behaviour, Course, behaviour_of, course, even_slopes, sloped
 from samplepack.finishing.finish import finish_key
 from samplepack.models.backend import device_of
 from samplepack.models.engine import Engine, Precision
@@ -29,7 +32,7 @@ from samplepack.pack.lock import (
     lock_file,
     read_required_locks,
 )
-from samplepack.pack.manifest import Manifest, listed_files, read_manifest
+from samplepack.pack.manifest import Manifest, PackedInstrument, listed_files, read_manifest
 from samplepack.pack.pictures import Column, Drawing, keyboard_image, spectrogram
 from samplepack.pack.plan import PackPlan, plan_pack
 from samplepack.pack.recipes import check_recipes, paths_of
@@ -40,9 +43,10 @@ from samplepack.pack.write import (
     write_clip,
     write_instrument,
     write_metadata,
+    write_twin,
 )
 from samplepack.rendering.cache import Cache
-from samplepack.rendering.plan import Note
+from samplepack.rendering.plan import Note, PlannedInstrument
 from samplepack.rendering.render import render
 from samplepack.sound.audio import Audio
 from samplepack.sound.fingerprint import fingerprint
@@ -190,28 +194,32 @@ def build_pack(
 def _write_pack(plan: PackPlan, folder: Path, cache: Cache, map_: Map, task: Task) -> Manifest:
     """Render, finish and write everything of a pack into an empty folder."""
     recipe = plan.loaded.recipe
-    task.begin(
-        sum(len(key) for instrument in plan.instruments for key in instrument.keys)
-        + sum(len(clip.notes) for clip in plan.clips)
-    )
-    notes = chain.from_iterable(plan.key_notes())
-    with closing(render(notes, plan.checkpoint, cache, plan.engine, task)) as rendered:
+    keys = plan.key_notes()
+    task.begin(sum(map(len, keys)))
+    with closing(render(chain.from_iterable(keys), plan.checkpoint, cache, plan.engine, task)) as rendered:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".spool") as spool:
-            finished = _finish_keys(plan, rendered, Path(spool), map_, task)
-            spooled = [[result.spooled for result in of_instrument] for of_instrument in finished]
+            own = [planned for planned in plan.instruments if planned.has_own_sounds]
+            finished = [_finish_instrument(plan, planned, rendered, Path(spool), map_, task) for planned in own]
+            spooled = [[result.spooled for result in instrument.keys] for instrument in finished]
             gains_db = pack_gains_db(spooled, recipe.sound, recipe.round_robin)
             images = {
-                planned.name: keyboard_image([result.column for result in of_instrument[:: planned.takes]])
-                for planned, of_instrument in zip(plan.instruments, finished, strict=True)
+                planned.name: keyboard_image([result.column for result in instrument.keys[:: planned.takes]])
+                for planned, instrument in zip(own, finished, strict=True)
             }
             (folder / "Instruments").mkdir()
-            instruments = []
-            with Drawing(folder, recipe.pitches, images) as drawing:
+            written: dict[str, PackedInstrument] = {}
+            with Drawing(folder, recipe.pitches, {p.name: images[p.sounds] for p in plan.instruments}) as drawing:
                 drawing.overview(recipe.name)
-                for planned, of_instrument, gains in zip(plan.instruments, spooled, gains_db, strict=True):
-                    packed = write_instrument(folder, planned, of_instrument, gains, recipe, map_)
-                    drawing.instrument(packed)
-                    instruments.append(packed)
+                for planned, instrument, of_keys, gains in zip(own, finished, spooled, gains_db, strict=True):
+                    written[planned.name] = write_instrument(
+                        folder, planned, instrument.behaviour, of_keys, gains, recipe, map_
+                    )
+                    drawing.instrument(written[planned.name])
+                for planned in plan.instruments:
+                    if not planned.has_own_sounds:
+                        written[planned.name] = write_twin(folder, planned, written[planned.sounds], recipe)
+                        drawing.instrument(written[planned.name])
+        instruments = [written[planned.name] for planned in plan.instruments]
         clips = []
         raws = (audio for _, audio in rendered)
         for clip in plan.clips:
@@ -229,38 +237,52 @@ class _KeyResult:
     """The spectrogram of the last layer, for the pack's pictures."""
 
 
-def _finish_keys(
-    plan: PackPlan, rendered: Iterator[tuple[Note, Audio]], spool: Path, map_: Map, task: Task
-) -> list[list[_KeyResult]]:
-    """Finish the keys of all instruments as they are rendered.
+@dataclass(frozen=True)
+class _FinishedInstrument:
+    """An instrument whose sounds are finished."""
 
-    Returns:
-        For each instrument its keys, from the lowest, and the takes of each.
-    """
+    behaviour: Behaviour
+    keys: list[_KeyResult]
+    """From the lowest, and the takes of each."""
+
+
+def _finish_instrument(
+    plan: PackPlan,
+    planned: PlannedInstrument,
+    rendered: Iterator[tuple[Note, Audio]],
+    spool: Path,
+    map_: Map,
+    task: Task,
+) -> _FinishedInstrument:
+    """Finish the keys of an instrument once all of them are rendered: how it behaves depends on them all."""
     recipe = plan.loaded.recipe
     velocity_layers = recipe.velocity.layers if recipe.velocity else 1
     settings = recipe.sound.finishing(recipe.effects, plan.checkpoint.rate_hz, velocity_layers)
+    raws, courses, fingerprints = list[Path](), list[list[Course]](), list[str]()
+    for number, key in enumerate(planned.keys):
+        sounds = [next(rendered)[1] for _ in key]
+        raws.append(spool / f"raw-{number}")
+        raws[-1].write_bytes(np.concatenate([raw.samples for raw in sounds]).tobytes())
+        courses.append([course(raw) for raw in sounds])
+        fingerprints.append(" ".join(fingerprint(raw.samples[0]) for raw in sounds))
+        task.advance(len(key))
+    pitches = [key[0].pitch for key in planned.keys]
+    behaviour = behaviour_of(courses, recipe.sound.loop)
+    slopes = even_slopes(courses, pitches) if behaviour == "decay" else [[0.0] * len(key) for key in planned.keys]
 
-    def finish(numbered: tuple[int, list[tuple[Note, Audio]]]) -> _KeyResult:
-        number, notes = numbered
+    def finish(number: int) -> _KeyResult:
+        samples = np.fromfile(raws[number], "<f4").reshape(len(slopes[number]), 1, -1)
+        sounds = [Audio(wave, plan.checkpoint.rate_hz) for wave in samples]
+        sounds = [sloped(raw, slope) for raw, slope in zip(sounds, slopes[number], strict=True)]
         layers = []
-        finished = finish_key([raw for _, raw in notes], notes[0][0].pitch, settings)
+        finished = finish_key(sounds, pitches[number], settings, behaviour)
         for note in finished:
-            file = spool / f"{number}-{note.layer}"
+            file = spool / f"{planned.name}-{number}-{note.layer}"
             file.write_bytes(note.looped.audio.samples.astype("<f4").tobytes())
             layers.append(SpooledNote(note.without_samples(), file))
-        fingerprints = " ".join(fingerprint(raw.samples[0]) for _, raw in notes)
-        return _KeyResult(SpooledKey(tuple(layers), fingerprints), spectrogram(finished[-1].looped.audio))
+        return _KeyResult(SpooledKey(tuple(layers), fingerprints[number]), spectrogram(finished[-1].looped.audio))
 
-    keys = [key for planned in plan.instruments for key in planned.keys]
-    results: list[list[_KeyResult]] = []
-    with closing(map_(finish, enumerate([next(rendered) for _ in key] for key in keys))) as finished_keys:
-        for planned in plan.instruments:
-            results.append([])
-            for result in islice(finished_keys, len(planned.keys)):
-                results[-1].append(result)
-                task.advance(len(planned.keys[0]))
-    return results
+    return _FinishedInstrument(behaviour, list(map_(finish, range(len(raws)))))
 
 
 def _built_before(folder: Path, plan: PackPlan, map_: Map) -> Manifest | None:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 from samplepack.base.errors import InputError
 from samplepack.base.files import read_regular, write_aside
 from samplepack.documents.json_files import read_json
+from samplepack.finishing.behaviour import Behaviour
 from samplepack.finishing.tune import State
 from samplepack.models.engine import Precision
 from samplepack.recipe.model import Sound, Velocity
@@ -23,7 +24,7 @@ from samplepack.sound.riff import Loop
 
 MANIFEST = "pack.json"
 
-VERSION: Literal[3] = 3
+VERSION: Literal[4] = 4
 """Version of the layout of `pack.json`."""
 
 _MOST_BYTES = 512 << 20
@@ -119,7 +120,7 @@ class PackedNote(_Model):
 
     true_peak_db: _Number
     loudness_lufs: _Number | None
-    """None where the note is silent."""
+    """Of an instrument that decays: that of the first 0.4 s. None where the note is silent."""
 
 
 class PackedInstrument(_Model):
@@ -130,6 +131,9 @@ class PackedInstrument(_Model):
     """The place of its timbre in latent space, in the recipe's words."""
 
     axis: Axis
+    behaviour: Behaviour
+    """Where it sustains, all of its notes have loops, unless the recipe asks for none; where it decays, none has."""
+
     latents: Annotated[tuple[tuple[_Number, ...], ...], Field(min_length=1)]
     """One for each layer."""
 
@@ -165,7 +169,7 @@ class PackedCheckpoint(_Model):
 class Manifest(_Model):
     """The content of `pack.json`. The order of the fields is their order in the file."""
 
-    pack: Literal[3]
+    pack: Literal[4]
     name: str
     description: str
     author: str

@@ -29,8 +29,11 @@ class PackPlan:
     """A hash of all that the pack is made from."""
 
     def key_notes(self) -> list[tuple[Note, ...]]:
-        """The notes to render: those of each key of the instruments, then those of each note of the clips."""
-        of_instruments = [key for instrument in self.instruments for key in instrument.keys]
+        """The notes to render: those of each key of the instruments that have sound files of their own, then those of
+        each note of the clips."""
+        of_instruments = [
+            key for instrument in self.instruments if instrument.has_own_sounds for key in instrument.keys
+        ]
         return of_instruments + [key for clip in self.clips for key in clip.notes]
 
 

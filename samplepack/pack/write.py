@@ -16,6 +16,7 @@ from samplepack.base.files import sha256_of_file
 from samplepack.base.parallel import Map
 from samplepack.clips import pictures
 from samplepack.clips.clip import PlannedClip
+from samplepack.finishing.behaviour import Behaviour
 from samplepack.finishing.finish import FinishedNote
 from samplepack.finishing.levels import even_gains_db, matched_gains_db
 from samplepack.formats import WRITERS
@@ -103,6 +104,7 @@ def pack_gains_db(instruments: Sequence[Sequence[SpooledKey]], sound: Sound, tak
 def write_instrument(
     folder: Path,
     planned: PlannedInstrument,
+    behaviour: Behaviour,
     keys: Sequence[SpooledKey],
     gains_db: Sequence[float],
     recipe: Recipe,
@@ -113,6 +115,7 @@ def write_instrument(
     Args:
         folder: the pack's folder.
         planned: the instrument.
+        behaviour: whether it sustains or decays.
         keys: its finished keys, from the lowest, take by take.
         gains_db: of each note of each key, as `pack_gains_db` gives them.
         recipe: gives the formats, and how sound files are written.
@@ -123,14 +126,11 @@ def write_instrument(
     write = partial(_write_note, folder, planned.name, recipe.sound, layers, planned.takes)
     spooled = ((i % planned.takes, note) for i, key in enumerate(keys) for note in key.layers)
     notes = tuple(map_(write, ((take, note, db) for (take, note), db in zip(spooled, gains_db, strict=True))))
-    instrument = Instrument(planned.name, _zones(notes, planned.axis, layers, planned.takes))
-    for name in recipe.formats:
-        suffix, write_map = WRITERS[name]
-        (folder / "Instruments" / f"{planned.name}{suffix}").write_bytes(write_map(instrument, folder))
-    return PackedInstrument(
+    packed = PackedInstrument(
         name=planned.name,
         origin=planned.origin,
         axis=planned.axis,
+        behaviour=behaviour,
         latents=tuple(tuple(float(str(value)) for value in z) for z in planned.layers),
         rendered={
             str(keys[i].layers[0].finished.pitch): " ".join(key.fingerprints for key in keys[i : i + planned.takes])
@@ -138,6 +138,26 @@ def write_instrument(
         },
         notes=notes,
     )
+    _write_maps(folder, packed, recipe)
+    return packed
+
+
+def write_twin(folder: Path, planned: PlannedInstrument, packed: PackedInstrument, recipe: Recipe) -> PackedInstrument:
+    """Write the maps of an instrument that has the same notes as one that was written: they play its sound files."""
+    twin = packed.model_copy(update={"name": planned.name, "origin": planned.origin})
+    _write_maps(folder, twin, recipe)
+    return twin
+
+
+def _write_maps(folder: Path, packed: PackedInstrument, recipe: Recipe) -> None:
+    layers, takes = (
+        1 + max(numbers) for numbers in zip(*((note.layer, note.take) for note in packed.notes), strict=True)
+    )
+    zones = _zones(packed.notes, packed.axis, layers, takes)
+    instrument = Instrument(packed.name, zones, packed.behaviour)
+    for name in recipe.formats:
+        suffix, write_map = WRITERS[name]
+        (folder / "Instruments" / f"{packed.name}{suffix}").write_bytes(write_map(instrument, folder))
 
 
 def _zones(notes: Sequence[PackedNote], axis: Axis, layers: int, takes: int) -> tuple[Zone, ...]:

@@ -138,8 +138,11 @@ class Sound(Model):
     tune: Annotated[bool, Field(strict=True)] = True
     """Whether each key is tuned to equal temperament, A4 = 440 Hz."""
 
-    loop: Literal["auto", "none"] = "auto"
-    """`auto` sets a seamless loop in each note that sustains; `none` sets no loops."""
+    loop: Literal["auto", "sustain", "decay", "none"] = "auto"
+    """Each instrument sustains or decays as a whole: where it sustains, all notes have seamless loops; where it decays,
+    none has, and it decays evenly over the keys. `auto` decides by how far the notes of an instrument fall in the
+    median: it decays if that is more than 9 dB in 2.8 s. `sustain` and `decay` make all instruments do so. `none` is
+    `auto` without loops."""
 
     level: Literal["even", "natural"] = "even"
     """`even` brings the loudness of neighbouring keys within 3 dB of each other; `natural` keeps the differences that
@@ -169,7 +172,7 @@ class Sound(Model):
             rate_hz,
             process.tail_s(effects, rate_hz),
             self.tune,
-            self.loop == "auto",
+            self.loop != "none",
             velocity_layers,
             2 if self.channels == "stereo" else 1,
         )

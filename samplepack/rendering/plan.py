@@ -63,6 +63,14 @@ class PlannedInstrument:
     """For each pitch, from the lowest, and each take of it, the notes of all layers in order; in stereo, left and right
     for each layer."""
 
+    sounds: str
+    """The name of the first instrument whose notes are the same: its sound files serve both."""
+
+    @property
+    def has_own_sounds(self) -> bool:
+        """Whether no earlier instrument has the same notes."""
+        return self.sounds == self.name
+
 
 def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tuple[PlannedInstrument, ...]:
     """The instruments of a recipe: those of timbres in their order, then those of the bank and of paths, then morphs.
@@ -73,6 +81,7 @@ def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tupl
         digest: the checkpoint's digest.
         engine: the engine that renders, as `str(engine)`; it is part of the notes' keys.
     """
+    named: dict[tuple[Axis, tuple[str, ...]], str] = {}
 
     def instrument(name: str, origin: str, axis: Axis, layers: Sequence[Latent]) -> PlannedInstrument:
         takes = [[take(layer, number) for layer in layers] for number in range(recipe.round_robin)]
@@ -83,7 +92,8 @@ def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tupl
             for pitch in recipe.pitches
             for latents in takes
         )
-        return PlannedInstrument(name, origin, axis, tuple(layers), recipe.round_robin, keys)
+        sounds = named.setdefault((axis, tuple(note.key for key in keys for note in key)), name)
+        return PlannedInstrument(name, origin, axis, tuple(layers), recipe.round_robin, keys, sounds)
 
     timbres = timbre_latents(recipe, latent_dim)
     soft = timbres[recipe.velocity.toward] if recipe.velocity and recipe.velocity.toward else None

@@ -7,6 +7,7 @@ import numpy as np
 from samplepack.sound.audio import Audio, gain_to_db
 
 _OVERSAMPLING = 4
+_MOMENTARY_S = 0.4
 
 
 def loudness_lufs(audio: Audio) -> float | None:
@@ -18,11 +19,18 @@ def loudness_lufs(audio: Audio) -> float | None:
     import pyloudnorm
 
     peak = audio.peak
-    if audio.duration_s < 0.4 or peak < 1e-7:
+    if audio.duration_s < _MOMENTARY_S or peak < 1e-7:
         return None
     at_full_scale = audio.samples.T.astype(np.float64) / peak
     measured = float(pyloudnorm.Meter(audio.rate_hz).integrated_loudness(at_full_scale))
     return measured + gain_to_db(peak) if np.isfinite(measured) else None
+
+
+def attack_loudness_lufs(audio: Audio) -> float | None:
+    """Loudness of the first 0.4 s by ITU-R BS.1770-4, LUFS; None for silence. A shorter sound ends in silence."""
+    length = round(_MOMENTARY_S * audio.rate_hz)
+    first = audio.samples[:, :length]
+    return loudness_lufs(Audio(np.pad(first, [(0, 0), (0, length - first.shape[1])]), audio.rate_hz))
 
 
 def true_peak_db(audio: Audio) -> float:

@@ -60,9 +60,16 @@ def test_the_way_into_the_loop_and_out_to_the_tail_is_smooth(name):
     assert np.array_equal(samples[before], audio.samples[0, before])
 
 
-def test_a_note_that_decays_ends_unlooped():
-    assert find_loop(shaped(tone(60, seconds=4.0), lambda t: np.exp(-1.5 * t))).why_not == "decays"
-    assert find_loop(shaped(tone(60, seconds=4.0), lambda t: t < 1.0)).why_not == "decays"
+def test_a_note_that_dies_away_is_held_in_what_is_left_of_it():
+    audio = shaped(tone(60, seconds=4.0), lambda t: 10 ** (-12.0 * t / 20))
+    looped = find_loop(audio)
+    assert looped.seam.is_good and looped.loop.start > 0.4 * 48000 and looped.loop.end < 1.6 * 48000
+    at_first = audio.samples[0, 18000:20000].std()
+    assert looped.audio.samples[0, looped.loop.start : looped.loop.end].std() == pytest.approx(at_first, rel=0.05)
+
+
+def test_a_note_that_dies_before_a_loop_could_begin_ends_unlooped():
+    assert find_loop(shaped(tone(60, seconds=4.0), lambda t: t < 1.0)).why_not == "dies"
 
 
 def test_a_short_note_ends_unlooped():
@@ -88,6 +95,4 @@ def test_layers_that_are_mixed_loop_at_the_same_frames():
     looped = find_loops(layers)
     assert len({(layer.loop.start, layer.loop.end) for layer in looped}) == 1
     assert all(layer.seam.is_good for layer in looped)
-    assert {layer.why_not for layer in find_loops([layers[0], shaped(layers[1], lambda t: np.exp(-2 * t))])} == {
-        "decays"
-    }
+    assert {layer.why_not for layer in find_loops([layers[0], shaped(layers[1], lambda t: t < 1.0)])} == {"dies"}

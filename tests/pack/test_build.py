@@ -42,7 +42,7 @@ def test_the_library_builds_the_pack_that_the_command_builds(recipe, run, tmp_pa
         recipe, tmp_path / "library", progress=lambda *report: reports.append(report), on_built=packs.append
     )
     assert contents(built.folder) == contents(tmp_path / "command" / "small") and packs == [built]
-    assert reports[-1] == ("Small", 15, 15) and built.lock.written
+    assert reports[-1] == ("Small", 9, 9) and built.lock.written
     assert samplepack.build([recipe], tmp_path / "library", locked=True)[0].comparison.differing == []
     assert samplepack.check(recipe) == [] and not any(r.problems for r in samplepack.verify(built.folder))
     assert samplepack.diff(recipe, built.folder).to_render == 0
@@ -54,7 +54,7 @@ def test_a_build_makes_exactly_these_files(recipe, tmp_path):
     assert built.folder == tmp_path / "output" / "small" and len(built.manifest.instruments) == 5
     assert files(built.folder) == sorted(
         [f"Instruments/{name}.sfz" for name in names]
-        + [f"Samples/{name}/{name}_{pitch:03d}.wav" for name in names for pitch in (36, 60, 84)]
+        + [f"Samples/{name}/{name}_{pitch:03d}.wav" for name in ("Glass", "Choir", "Way 2") for pitch in (36, 60, 84)]
         + [f"Pictures/{name}.png" for name in [*names, "overview"]]
         + ["recipe.yaml", "pack.json", "README.md", "LICENSE.txt"]
     )
@@ -208,11 +208,10 @@ def test_a_saved_latent_sounds_as_the_seed_it_was_saved_from(write_recipe, tmp_p
     folder = build(
         write_recipe(timbres="{Glass: 7, Kept: {latent: kept.npy}}", pitches="60"), tmp_path / "o", tmp_path / "c"
     ).folder
-    glass, kept = (folder / f"Samples/{name}/{name}_060.wav" for name in ("Glass", "Kept"))
-    assert glass.read_bytes() == kept.read_bytes()
+    assert "sample=../Samples/Glass/Glass_060.wav" in (folder / "Instruments" / "Kept.sfz").read_text(encoding="utf-8")
     np.save(tmp_path / "kept.npy", np.random.RandomState(8).standard_normal(32))
     build(load := tmp_path / "small.yaml", tmp_path / "o", tmp_path / "c")
-    assert load.exists() and glass.read_bytes() != kept.read_bytes()
+    assert load.exists() and (folder / "Samples" / "Kept" / "Kept_060.wav").exists()
 
 
 @pytest.fixture(scope="module")

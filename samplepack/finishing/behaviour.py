@@ -1,0 +1,161 @@
+"""How an instrument behaves while a key is held: it sustains or it decays, as a whole; and gains that make it decay
+evenly over its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samplepack.finishing.envelope import envelope
+from samplepack.sound.audio import Audio
+
+Behaviour = Literal["sustain", "decay"]
+
+MOST_FALL_DB = 9.0
+"""An instrument sustains if the median fall of its notes is no more: of the starter's 89 instruments, all organs,
+strings, voices, brass, reeds and pipes fall by less; pianos, mallets, harps and guitars fall by more."""
+
+DECAYED_DB = -20.0
+"""The level, relative to that of the attack, at which a note counts as decayed."""
+
+_ATTACK_S = 0.4
+_HELD_S = 2.8
+"""Before the end of GANSynth's notes at 3 s, with the onset that is cut and half a window of the envelope left out."""
+
+_END_S = 0.3
+_STEP_S = 0.005
+
+_LONGEST = 3.0
+"""No key of a decaying instrument decays more slowly than the middle one of its keys, times this."""
+
+_MOST_BOOST_DB = 20.0
+_STEEPEST_DB_PER_S = 200.0
+_NEIGHBOURS = 2
+_LEFT_OCTAVES, _STEP_OCTAVES = 0.25, 0.6
+"""How far, in octaves (factors of two), a decay may lie from the median of its neighbourhood, and from the decay of the
+next lower key."""
+
+NEIGHBOURS_DECAY = 2.0
+"""The largest ratio of the decays of neighbouring keys; between keys that lie further apart, twice as much for each
+octave."""
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """The level of a note while its key is held."""
+
+    level_db: NDArray[np.float32]
+    """Relative to the highest level of the first 0.4 s, dB, each 5 ms from the start to 2.8 s, float32, shape (n,)."""
+
+    @property
+    def fall_db(self) -> float:
+        """How far the level has fallen in the last 0.3 s; negative for one that has risen."""
+        return -float(np.mean(self.level_db[-round(_END_S / _STEP_S) :]))
+
+    @property
+    def decay_s(self) -> float:
+        """The time after which the level stays below `DECAYED_DB`, seconds; extrapolated for a note that isn't
+        as low at its end."""
+        above = np.flatnonzero(self.level_db > DECAYED_DB)
+        length_s = len(self.level_db) * _STEP_S
+        if len(above) and above[-1] == len(self.level_db) - 1:
+            return length_s * max(1.0, -DECAYED_DB / max(self.fall_db, 1.0))
+        return (int(above[-1]) + 1 if len(above) else 1) * _STEP_S
+
+
+def course(audio: Audio) -> Course:
+    """Measure the level of a note that starts with its onset."""
+    levels = envelope(audio.samples[:, : int(_HELD_S * audio.rate_hz)], audio.rate_hz)
+    step = round(_STEP_S * audio.rate_hz)
+    strongest = max(float(levels[: int(_ATTACK_S * audio.rate_hz)].max(initial=0.0)), 1e-10)
+    level_db = 20.0 * np.log10(np.maximum(levels[step // 2 :: step], 1e-10) / strongest)
+    return Course(np.asarray(level_db, dtype=np.float32))
+
+
+def behaviour_of(courses: Sequence[Sequence[Course]], asked: Literal["auto", "sustain", "decay", "none"]) -> Behaviour:
+    """How an instrument behaves as a whole.
+
+    Args:
+        courses: of all notes of each key.
+        asked: the recipe's `loop`: with `auto` and `none` the instrument sustains if the median fall of its notes is
+            `MOST_FALL_DB` or less.
+    """
+    if asked == "sustain" or asked == "decay":
+        return asked
+    return "sustain" if median(one.fall_db for key in courses for one in key) <= MOST_FALL_DB else "decay"
+
+
+def even_slopes(courses: Sequence[Sequence[Course]], pitches: Sequence[int]) -> list[list[float]]:
+    """Slopes that even out the decay of an instrument over its keys, layer by layer.
+
+    Each key's decay is brought to within a factor of 1.2 of the median of its neighbourhood of five keys; then to
+    within a factor of 1.5 of the next lower key's, times two for each octave between them; and to no more than three
+    times the median of all keys.
+
+    Args:
+        courses: of all notes of each key, from the lowest.
+        pitches: the keys, MIDI.
+
+    Returns:
+        By how much the level of each note of each key is to fall more, dB per second; negative for a decay that is
+        made longer.
+    """
+    layers = [_even_slopes(layer, pitches) for layer in zip(*courses, strict=True)]
+    return [list(key) for key in zip(*layers, strict=True)]
+
+
+def _even_slopes(courses: Sequence[Course], pitches: Sequence[int]) -> list[float]:
+    own = np.log2([one.decay_s for one in courses])
+    run = np.array([np.median(own[max(i - _NEIGHBOURS, 0) : i + _NEIGHBOURS + 1]) for i in range(len(own))])
+    wanted = np.clip(own, run - _LEFT_OCTAVES, run + _LEFT_OCTAVES)
+    for i, (lower, upper) in enumerate(pairwise(pitches), start=1):
+        step = _STEP_OCTAVES + (upper - lower - 1) / 12.0
+        wanted[i] = np.clip(wanted[i], wanted[i - 1] - step, wanted[i - 1] + step)
+    wanted = np.minimum(wanted, np.median(wanted) + np.log2(_LONGEST))
+    return [_slope(one, float(2.0**octaves)) for one, octaves in zip(courses, wanted, strict=True)]
+
+
+def _slope(one: Course, decay_s: float) -> float:
+    """The slope by which a note gets a decay, by bisection: the decay becomes shorter as the slope rises."""
+    if abs(np.log2(decay_s / one.decay_s)) < 0.01:
+        return 0.0
+    time_s = (np.arange(len(one.level_db)) * _STEP_S).astype(np.float32)
+    low, high = -_STEEPEST_DB_PER_S, _STEEPEST_DB_PER_S
+    for _ in range(20):
+        middle = (low + high) / 2.0
+        if Course(one.level_db + _gain_db(middle, time_s)).decay_s > decay_s:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def sloped(audio: Audio, slope: float) -> Audio:
+    """Let the level of a note fall by some dB per second more; one that is to fall less is raised by 20 dB at most."""
+    if slope == 0.0:
+        return audio
+    time_s = (np.arange(audio.samples.shape[1]) / audio.rate_hz).astype(np.float32)
+    return Audio(audio.samples * 10.0 ** (_gain_db(slope, time_s) / np.float32(20.0)), audio.rate_hz)
+
+
+def _gain_db(slope: float, time_s: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(np.minimum(np.float32(-slope) * time_s, np.float32(_MOST_BOOST_DB)))
+
+
+def uneven(decays_s: Sequence[tuple[int, float]]) -> list[tuple[int, int]]:
+    """The pairs of neighbouring keys of which one decays much faster than the other: see `NEIGHBOURS_DECAY`.
+
+    Args:
+        decays_s: MIDI pitch and decay of each key, from the lowest.
+    """
+    return [
+        (lower, upper)
+        for (lower, one_s), (upper, other_s) in pairwise(decays_s)
+        if max(one_s / other_s, other_s / one_s) > NEIGHBOURS_DECAY * 2.0 ** ((upper - lower - 1) / 12.0)
+    ]

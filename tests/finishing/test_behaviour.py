@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from samplepack.finishing.behaviour import behaviour_of, course, even_slopes, sloped, uneven
+from samplepack.sound.audio import Audio
+from tests.helpers.tones import tone
+
+
+def falling(db_per_s, pitch=60):
+    audio = tone(pitch, 16000, seconds=4.0)
+    t = np.arange(audio.samples.shape[1]) / 16000
+    return Audio((audio.samples * 10 ** (-db_per_s * t / 20)).astype(np.float32), 16000)
+
+
+def test_the_course_of_a_note_that_falls_evenly():
+    assert course(falling(10.0)).decay_s == pytest.approx(2.0, abs=0.05)
+    assert course(falling(5.0)).decay_s == pytest.approx(4.0, rel=0.08)  # extrapolated
+    assert course(falling(10.0)).fall_db == pytest.approx(26.5, abs=1.0)
+    assert course(falling(0.0)).fall_db == pytest.approx(0.0, abs=0.2)
+
+
+@pytest.mark.parametrize(("falls", "behaviour"), [((0, 0, 20), "sustain"), ((0, 20, 20), "decay"), ((3,), "sustain")])
+def test_the_majority_of_its_keys_decides_for_an_instrument(falls, behaviour):
+    courses = [[course(falling(fall))] for fall in falls]
+    assert behaviour_of(courses, "auto") == behaviour_of(courses, "none") == behaviour
+    assert behaviour_of(courses, "sustain") == "sustain" and behaviour_of(courses, "decay") == "decay"
+
+
+def test_keys_that_ring_or_die_among_others_decay_as_these_do():
+    falls, pitches = [10.0, 11.0, 0.5, 12.0, 25.0, 13.0], [60, 61, 62, 63, 64, 65]
+    notes = [falling(fall) for fall in falls]
+    courses = [course(note) for note in notes]
+    assert uneven([(p, c.decay_s) for p, c in zip(pitches, courses, strict=True)]) == [
+        (61, 62),
+        (62, 63),
+        (63, 64),
+    ]
+    slopes = [slope for (slope,) in even_slopes([[one] for one in courses], pitches)]
+    after = [course(sloped(note, slope)).decay_s for note, slope in zip(notes, slopes, strict=True)]
+    assert slopes[0] == slopes[1] == 0.0 and uneven(list(zip(pitches, after, strict=True))) == []
+    assert max(after) / min(after) < 2.0
+
+
+def test_decays_may_be_shorter_by_half_an_octave_higher():
+    assert uneven([(48, 4.0), (60, 1.1), (72, 0.3)]) == []
+    assert uneven([(59, 4.0), (60, 1.1)]) == [(59, 60)]
