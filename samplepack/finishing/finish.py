@@ -67,6 +67,9 @@ class FinishedNote:
     """Of an instrument that decays: that of the first 0.4 s."""
 
     true_peak_db: float
+    alike: float | None
+    """Correlation of the sustained sound with that of the next layer, which decides how they crossfade; None for the
+    last layer."""
 
     def without_samples(self) -> FinishedNote:
         """The same note with an empty sound, to keep its measures in little memory."""
@@ -114,6 +117,7 @@ def finish_key(raws: Sequence[Audio], pitch: int, settings: Finishing, behaviour
             layer.cents,
             (loudness_lufs if behaviour == "sustain" else attack_loudness_lufs)(layer.looped.audio),
             true_peak_db(layer.looped.audio),
+            _alike(layer.looped, layers[number + 1].looped) if number + 1 < len(layers) else None,
         )
         for number, layer in enumerate(layers)
     ]
@@ -163,6 +167,17 @@ def in_tune(
     if lower_cents:
         audios = [lowered(audio, lower_cents) for audio in audios]
     return _with_channels(_aligned(audios, pitch), channels), tunings
+
+
+def _alike(one: Looped, other: Looped) -> float:
+    """The correlation of two layers of one key from `FIRST_S` to the end of their loop or, without one, to `LAST_S`."""
+    rate_hz = one.audio.rate_hz
+    held = slice(int(FIRST_S * rate_hz), one.loop.end + 1 if one.loop else int(LAST_S * rate_hz))
+    a, b = (layer.audio.samples[:, held].astype(np.float64) for layer in (one, other))
+    length = min(a.shape[1], b.shape[1])
+    a, b = a[:, :length], b[:, :length]
+    product = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
+    return float(np.sum(a * b)) / product if product else 1.0
 
 
 def _cents(audio: Audio, pitch: int) -> float | None:

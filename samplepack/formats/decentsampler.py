@@ -5,7 +5,10 @@ Source: the Decent Sampler developers' guide and the schema in github.com/Decent
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from xml.etree.ElementTree import Element, SubElement
 
 from samplepack.formats._xml import document
@@ -23,26 +26,38 @@ from samplepack.formats.instrument import (
 def write(instrument: Instrument, pack: Path) -> bytes:
     """The bytes of a preset. Its paths to sound files are relative to the preset's own folder.
 
-    Each layer of the mod wheel is a group, since the wheel can control the volume of groups but not of single samples.
+    Each layer of the mod wheel is a group, since the wheel can control the volume of groups but not of single samples;
+    its fades are the medians of those that its keys would have.
     """
-    layers: dict[Range | None, list[Zone]] = {}
+    layers: dict[int, list[Zone]] = {}
     for zone in instrument.zones:
-        layers.setdefault(zone.wheel, []).append(zone)
+        layers.setdefault(zone.layer if zone.wheel else 0, []).append(zone)
+    wheels = [_median_fades([zone.wheel for zone in zones if zone.wheel]) for zones in layers.values()]
     root = Element("DecentSampler", minVersion="1.0.0")
     groups = SubElement(root, "groups", attack="0", release=f"{RELEASE_S:g}")
-    for wheel, zones in layers.items():
+    for wheel, zones in zip(wheels, layers.values(), strict=True):
         group = SubElement(groups, "group", ampVelTrack=f"{VELOCITY_TRACKING_PERCENT / 100:g}")
         if wheel:
             # Decent Sampler reads the wheel once it moves; until then the group has the volume for position 0.
             group.set("volume", f"{_gain(wheel, 0):g}")
         for zone in zones:
             SubElement(group, "sample", _sample(zone))
-    if any(layers):
+    if any(wheels):
         controller = SubElement(SubElement(root, "midi"), "cc", number="1")
-        for index, wheel in enumerate(layers):
+        for index, wheel in enumerate(wheels):
             if wheel:
                 SubElement(controller, "binding", _binding(index, wheel))
     return document(root)
+
+
+def _median_fades(wheels: Sequence[Range]) -> Range | None:
+    """The range of a layer whose keys have fades of different lengths; None without a range."""
+    if not wheels:
+        return None
+    low_fade, high_fade = (
+        round(median(fades)) for fades in zip(*((w.low_fade, w.high_fade) for w in wheels), strict=True)
+    )
+    return replace(wheels[0], low_fade=low_fade, high_fade=high_fade)
 
 
 def _sample(zone: Zone) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -57,7 +58,11 @@ class Zone:
     keys: Range
     velocities: Range = Range(1, 127)
     wheel: Range | None = None
-    """Positions of the mod wheel (CC1), 0 to 127; None: the wheel doesn't matter."""
+    """Positions of the mod wheel (CC1), 0 to 127, at which the sound is heard; None: the wheel doesn't matter. The
+    sound plays from the start of the note, wherever the wheel is, so that the wheel can bring it in later."""
+
+    layer: int = 0
+    """The number of the layer that the sound belongs to, from 0: the softest, or that of the wheel's lower end."""
 
     loop: Loop | None = None
     turn: int = 1
@@ -115,16 +120,39 @@ def velocity_ranges(layers: int) -> list[Range]:
     ]
 
 
-def wheel_ranges(layers: int) -> list[Range]:
-    """Distribute at least two layers over the mod wheel: each is at full level at its own position, at equal distances
-    from 0 to 127, and crossfades into its neighbours between their positions and its own."""
+def wheel_ranges(alike: Sequence[float]) -> list[Range]:
+    """Distribute layers over the mod wheel, each at full level at its own position, at equal distances from 0 to 127.
+
+    Between two positions the layers crossfade. Where the gains of two sounds of one level are g each, their sum has the
+    level of one if g² · 2 (1 + r) = 1, with their correlation r; so the fades overlap for as long as makes the gains in
+    the middle that large. The level in between then stays within 0.8 dB of the level at the positions, for every r from
+    0 to 1.
+
+    Args:
+        alike: the correlation of each layer with the next one; at least one.
+
+    Returns:
+        The ranges, one more than there are correlations.
+    """
+    layers = len(alike) + 1
     nodes = [round(127 * i / (layers - 1)) for i in range(layers)]
-    return [
-        Range(
-            nodes[max(i - 1, 0)],
-            nodes[min(i + 1, layers - 1)],
-            low_fade=node - nodes[max(i - 1, 0)],
-            high_fade=nodes[min(i + 1, layers - 1)] - node,
-        )
-        for i, node in enumerate(nodes)
+    fades = [
+        _fade(upper - lower, min(max(r, 0.0), 1.0)) for (lower, upper), r in zip(pairwise(nodes), alike, strict=True)
     ]
+    lows, highs = [0, *nodes[:-1]], [*nodes[1:], 127]
+    return [
+        Range(low, high, low_fade, high_fade)
+        for low, high, low_fade, high_fade in zip(lows, highs, [0, *fades], [*fades, 0], strict=True)
+    ]
+
+
+def _fade(width: int, r: float) -> int:
+    """How long two layers fade whose positions are `width` apart: whole steps of the wheel, for the evenest level."""
+
+    def unevenness(fade: int) -> float:
+        begun = (width - fade) / fade  # the gain of the layer that comes when the other begins to fall
+        middle = 2.0 * (1.0 + r) * (0.5 * width / fade) ** 2
+        return max(1.0 + begun**2 + 2.0 * r * begun, middle) / min(middle, 1.0)
+
+    ideal = width * math.sqrt((1.0 + r) / 2.0)
+    return min(max(1, math.floor(ideal)), math.ceil(ideal), key=unevenness)

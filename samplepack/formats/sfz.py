@@ -38,7 +38,8 @@ def _region(zone: Zone) -> list[str]:
             "xf_velcurve=gain",
         ]
     if zone.wheel:
-        lines += [f"locc1={zone.wheel.low} hicc1={zone.wheel.high}", *_fades(zone.wheel, "{}cc1"), "xf_cccurve=gain"]
+        # No locc1 and hicc1: players choose regions by them at note-on, and one left out then never sounds.
+        lines += [*_fades(zone.wheel, "{}cc1"), "xf_cccurve=gain"]
     if zone.turns > 1:
         lines.append(f"seq_length={zone.turns} seq_position={zone.turn}")
     if zone.loop:

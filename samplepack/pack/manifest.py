@@ -118,6 +118,9 @@ class PackedNote(_Model):
     take: Annotated[int, Field(ge=0)] = 0
     """Its turn among the takes of its key and layer, from 0: which of several strikes plays it."""
 
+    alike: _Number | None
+    """Correlation with the next layer, by which the two crossfade; None for the last layer."""
+
     true_peak_db: _Number
     loudness_lufs: _Number | None
     """Of an instrument that decays: that of the first 0.4 s. None where the note is silent."""

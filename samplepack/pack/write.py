@@ -163,7 +163,10 @@ def _write_maps(folder: Path, packed: PackedInstrument, recipe: Recipe) -> None:
 def _zones(notes: Sequence[PackedNote], axis: Axis, layers: int, takes: int) -> tuple[Zone, ...]:
     keys = key_ranges(sorted({note.pitch for note in notes}))
     velocities = velocity_ranges(layers) if axis == "velocity" else [Range(1, 127)] * layers
-    wheel = wheel_ranges(layers) if axis == "wheel" else [None] * layers
+    wheel: dict[tuple[int, int], Sequence[Range | None]] = {}
+    for pitch, take in {(note.pitch, note.take) for note in notes}:
+        alike = [note.alike for note in notes if (note.pitch, note.take) == (pitch, take) and note.alike is not None]
+        wheel[pitch, take] = wheel_ranges(alike) if axis == "wheel" else [None] * layers
     return tuple(
         Zone(
             note.file,
@@ -171,10 +174,11 @@ def _zones(notes: Sequence[PackedNote], axis: Axis, layers: int, takes: int) -> 
             note.pitch,
             keys[note.pitch],
             velocities[note.layer],
-            wheel[note.layer],
-            note.loop.loop if note.loop else None,
-            note.take + 1,
-            takes,
+            wheel[note.pitch, note.take][note.layer],
+            layer=note.layer,
+            loop=note.loop.loop if note.loop else None,
+            turn=note.take + 1,
+            turns=takes,
         )
         for note in notes
     )
@@ -216,6 +220,7 @@ def _write_note(
         gain_db=_rounded(gain_db),
         layer=note.layer,
         take=take,
+        alike=None if note.alike is None else _rounded(note.alike),
         true_peak_db=_rounded(note.true_peak_db + gain_db),
         loudness_lufs=None if note.loudness_lufs is None else _rounded(note.loudness_lufs + gain_db),
     )

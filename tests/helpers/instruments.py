@@ -19,7 +19,13 @@ def velocity_layers(*velocities):
     return Instrument("Soft", sum((zones(f"Soft {i}", velocities=v) for i, v in enumerate(velocities)), ()))
 
 
-MORPH = Instrument("Path", sum((zones(f"Path {i}", wheel=wheel) for i, wheel in enumerate(wheel_ranges(5))), ()))
+def morph(alike):
+    """A path on the wheel, whose neighbouring layers correlate by these numbers."""
+    ranges = enumerate(wheel_ranges(alike))
+    return Instrument("Path", sum((zones(f"Path {i}", wheel=wheel, layer=i) for i, wheel in ranges), ()))
+
+
+MORPH = morph([0.9, 0.5, 1.0, 0.2])
 INSTRUMENTS = [
     Instrument("Glass", zones("Glass")),
     Instrument("Rock & Roll 'n' 7", zones("Rock & Roll 'n' 7", loop=Loop(20, 199))),
