@@ -9,7 +9,7 @@ import numpy as np
 import pedalboard
 
 from samplepack.finishing.effects import Effect
-from samplepack.sound.audio import Audio, Samples, db_to_gain, resample
+from samplepack.sound.audio import Audio, Samples, db_to_gain, gain_to_db, resample
 
 SILENCE_DB = -80.0
 """Level relative to a note's peak below which its end, or the end of an effect's tail, counts as silence."""
@@ -21,6 +21,13 @@ _SILENCED_DB = -100.0
 
 _FADE_MS = 2.0
 
+MOST_OFFSET_DB = -40.0
+"""The largest constant offset of a sound, relative to its level."""
+
+_OFFSET_HZ, _KEPT_OFFSET_DB = 5.0, -43.0
+"""Cutoff of the high-pass that removes a constant offset, far below the lowest key; and the largest offset that is left
+as it is."""
+
 _MOST_TAIL_S = 12.0
 """The longest tail of a chain; one that rings for longer (a frozen reverb) is cut and faded there."""
 
@@ -29,6 +36,23 @@ def apply(effects: Sequence[Effect], audio: Audio) -> Audio:
     """Apply a chain of effects to a sound; the length stays."""
     board = pedalboard.Pedalboard([effect.plugin() for effect in effects])
     return Audio(np.asarray(board(audio.samples, audio.rate_hz), dtype=np.float32), audio.rate_hz)
+
+
+def _without_offset(audio: Audio) -> Audio:
+    """Remove the constant offset (DC) that effects such as distortions add, by a high-pass of 6 dB per octave; a sound
+    that has none stays as it is."""
+    if offset_db(audio) <= _KEPT_OFFSET_DB:
+        return audio
+    samples = pedalboard.HighpassFilter(_OFFSET_HZ)(audio.samples, audio.rate_hz)
+    return Audio(np.asarray(samples, dtype=np.float32), audio.rate_hz)
+
+
+def offset_db(audio: Audio) -> float:
+    """The constant offset (DC) of a sound relative to its level, dB: the mean of its samples over their root mean
+    square, of the channel where it is largest; -200 for silence."""
+    means = np.abs(np.mean(audio.samples, axis=1, dtype=np.float64))
+    levels = np.sqrt(np.mean(np.square(audio.samples, dtype=np.float64), axis=1))
+    return max(gain_to_db(float(mean / level)) if level else -200.0 for mean, level in zip(means, levels, strict=True))
 
 
 def failure(effects: Sequence[Effect], rate_hz: int) -> str | None:
@@ -53,15 +77,15 @@ def tail_s(effects: Sequence[Effect], rate_hz: int) -> float:
     burst = rate_hz // 4
     samples = np.zeros((1, burst + int(_MOST_TAIL_S * rate_hz)), np.float32)
     samples[:, :burst] = np.random.RandomState(0).uniform(-0.5, 0.5, burst)
-    rung = apply(effects, Audio(samples, rate_hz))
+    rung = _without_offset(apply(effects, Audio(samples, rate_hz)))
     return max(0, _end_of_sound(rung.samples) - burst) / rate_hz
 
 
 def apply_chain(audio: Audio, effects: Sequence[Effect], rate_hz: int, tail_s: float) -> Audio:
     """Apply effects to a note at its final rate, with their tail.
 
-    The note is resampled and padded with silence for the tail, the effects are applied, silence at the end is cut, and
-    both ends are faded over 2 ms.
+    The note is resampled and padded with silence for the tail, the effects are applied, a constant offset is removed,
+    silence at the end is cut, and both ends are faded over 2 ms.
 
     Args:
         audio: a note that starts with its onset.
@@ -69,8 +93,8 @@ def apply_chain(audio: Audio, effects: Sequence[Effect], rate_hz: int, tail_s: f
         rate_hz: rate of the result.
         tail_s: length of the padding, seconds; see the function `tail_s`.
     """
-    room = np.pad(resample(audio, rate_hz).samples, [(0, 0), (0, math.ceil(tail_s * rate_hz))])
-    samples = apply(effects, Audio(room, rate_hz)).samples if effects else room
+    room = Audio(np.pad(resample(audio, rate_hz).samples, [(0, 0), (0, math.ceil(tail_s * rate_hz))]), rate_hz)
+    samples = _without_offset(apply(effects, room) if effects else room).samples
     samples = samples[:, : _end_of_sound(samples)].copy()
     _fade(samples, rate_hz)
     return Audio(samples, rate_hz)

@@ -55,3 +55,16 @@ def test_a_silent_note_stays_silent_and_whole():
 def test_an_effect_that_cannot_play_at_a_rate_is_found_out():
     assert "MP3 only supports" in process.failure([effect("MP3Compressor")], 96000)
     assert process.failure([effect("MP3Compressor")], 48000) is None
+
+
+def test_the_offset_that_a_chain_adds_is_removed():
+    names = ["Distortion", "Chorus", "Phaser", "Delay", "Reverb", "PitchShift", "Limiter"]
+    chain = [effect(name, **({"drive_db": 25.0} if name == "Distortion" else {})) for name in names]
+    t = np.arange(2 * 16000) / 16000
+    wave = np.exp(-t) * (np.sin(2 * np.pi * 110 * t) + 0.6 * np.cos(2 * np.pi * 220 * t))
+    note = Audio(wave.astype(np.float32)[np.newaxis], 16000)
+    plain = process.apply(chain, Audio(process.resample(note, 48000).samples, 48000))
+    assert process.offset_db(plain) > -15.0
+    finished = process.apply_chain(note, chain, 48000, 1.0)
+    assert process.offset_db(finished) < -40.0 and finished.duration_s < 3.1
+    assert process.offset_db(Audio(np.full((2, 9), 0.5, np.float32), 9)) == pytest.approx(0.0)
