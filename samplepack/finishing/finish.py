@@ -12,6 +12,7 @@ from samplepack.finishing.align import align
 from samplepack.finishing.behaviour import Behaviour
 from samplepack.finishing.effects import Effect
 from samplepack.finishing.loop import FIRST_S, LAST_S, Looped, find_loops
+from samplepack.finishing.stereo import Width, measure_width, narrowed
 from samplepack.finishing.tune import STEADY_CENTS, Tuning, lowered, measure_cents, tune
 from samplepack.sound.audio import Audio, db_to_gain
 from samplepack.sound.loudness import attack_loudness_lufs, loudness_lufs, true_peak_db
@@ -67,6 +68,12 @@ class FinishedNote:
     """Of an instrument that decays: that of the first 0.4 s."""
 
     true_peak_db: float
+    offset_db: float
+    """The constant offset (DC), relative to the note's level."""
+
+    width: Width | None
+    """How alike left and right are; None for a mono note."""
+
     alike: float | None
     """Correlation of the sustained sound with that of the next layer, which decides how they crossfade; None for the
     last layer."""
@@ -117,6 +124,8 @@ def finish_key(raws: Sequence[Audio], pitch: int, settings: Finishing, behaviour
             layer.cents,
             (loudness_lufs if behaviour == "sustain" else attack_loudness_lufs)(layer.looped.audio),
             true_peak_db(layer.looped.audio),
+            process.offset_db(layer.looped.audio),
+            measure_width(layer.looped.audio),
             _alike(layer.looped, layers[number + 1].looped) if number + 1 < len(layers) else None,
         )
         for number, layer in enumerate(layers)
@@ -137,6 +146,7 @@ def _finish_layers(raws: Sequence[Audio], pitch: int, settings: Finishing, lower
     audios = [process.apply_chain(audio, settings.effects, settings.rate_hz, settings.tail_s) for audio in audios]
     if len(audios) == 1:
         audios = _softer_layers(audios[0], pitch, settings.velocity_layers)
+    audios = [narrowed(audio) for audio in audios]
     looped = find_loops(audios) if settings.loop else [Looped(audio, None, None, None) for audio in audios]
     if len(raws) > settings.channels:
         looped, tunings = _at_one_level(looped), tunings[:: settings.channels]

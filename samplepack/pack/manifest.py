@@ -92,6 +92,13 @@ class PackedLoop(_Model):
         return Loop(*self.frames)
 
 
+class PackedWidth(_Model):
+    """How alike left and right of a note are: see `finishing.stereo.Width`."""
+
+    correlation: _Number
+    mono_db: _Number
+
+
 class PackedNote(_Model):
     """One sound file of an instrument, and what was measured of it."""
 
@@ -122,6 +129,12 @@ class PackedNote(_Model):
     """Correlation with the next layer, by which the two crossfade; None for the last layer."""
 
     true_peak_db: _Number
+    offset_db: _Number
+    """The constant offset (DC), relative to the note's level."""
+
+    width: PackedWidth | None
+    """None for a mono note."""
+
     loudness_lufs: _Number | None
     """Of an instrument that decays: that of the first 0.4 s. None where the note is silent."""
 

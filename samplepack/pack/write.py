@@ -31,6 +31,7 @@ from samplepack.pack.manifest import (
     PackedLoop,
     PackedNote,
     PackedTuning,
+    PackedWidth,
     write_manifest,
 )
 from samplepack.pack.plan import PackPlan
@@ -204,6 +205,9 @@ def _write_note(
             flux=_rounded(looped.seam.flux),
             swing_db=_rounded(looped.seam.swing_db),
         )
+    width = None
+    if note.width:
+        width = PackedWidth(correlation=_rounded(note.width.correlation), mono_db=_rounded(note.width.mono_db))
     tuning = None
     if note.tuning:
         off_cents = note.tuning.cents
@@ -222,6 +226,8 @@ def _write_note(
         take=take,
         alike=None if note.alike is None else _rounded(note.alike),
         true_peak_db=_rounded(note.true_peak_db + gain_db),
+        offset_db=_rounded(note.offset_db),
+        width=width,
         loudness_lufs=None if note.loudness_lufs is None else _rounded(note.loudness_lufs + gain_db),
     )
 
