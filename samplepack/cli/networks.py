@@ -213,13 +213,14 @@ def train(config: Path, output: Path | None, save_every_s: float, quiet: bool) -
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to write evaluation.json and pictures to.",
+    help="Folder to write evaluation.json, pictures and the worst notes to.",
 )
 def evaluate(checkpoint: str, data: Path, as_json: bool, output: Path | None) -> None:
     """Evaluate a checkpoint against real notes: pitch, likeness, variety.
 
     CHECKPOINT is a name or a path, as in recipes. Beside each figure stands that of real notes, or the best value that
-    the checkpoint's spectrograms allow.
+    the checkpoint's spectrograms allow. How much notes sound like the real ones has a score if Zimtohrli is installed
+    (pip install zimtohrli), at the sample rate of the set, which may be higher than the checkpoint's.
 
     \b
     Examples:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.base.errors import InputError, SamplepackError
 from samplepack.base.progress import Task
-from samplepack.datasets.dataset import Dataset
+from samplepack.datasets.dataset import PEAK, Dataset
 from samplepack.evaluation import measures
+from samplepack.evaluation.measures import Wave
 from samplepack.models.checkpoint import Checkpoint, read_tensors
 from samplepack.models.latent import onto_shell
 from samplepack.models.load import load_model
+from samplepack.sound.audio import Audio, resample
 
 Latents = NDArray[np.float32]
 """Latents, shape (n, latent_dim)."""
@@ -22,7 +26,7 @@ Waves = NDArray[np.float32]
 Indices = NDArray[np.intp]
 """Indices of notes in a prepared set, shape (n,)."""
 
-_TOGETHER = 8
+TOGETHER = 8
 """Number of notes that are rendered together, between two reports of progress."""
 
 
@@ -32,21 +36,22 @@ class Comparison:
     Attributes:
         checkpoint: the checkpoint that is evaluated.
         dataset: the set of real notes.
-        rate_hz: sample rate of the checkpoint and the set.
+        rate_hz: sample rate of the checkpoint, at which notes are measured.
+        data_rate_hz: sample rate of the set, at which notes are heard.
         task: receives the number of notes rendered and measured.
         trained: latents of the instruments that the checkpoint names, shape (instruments, latent_dim).
 
     Raises:
-        InputError: sample rate or length of notes differ between set and checkpoint, the notes are too short to be
-            measured, or the weights of the checkpoint are damaged.
+        InputError: the set's sample rate is lower than the checkpoint's, the notes of one last longer than those of the
+            other, they are too short to be measured, or the weights of the checkpoint are damaged.
     """
 
     def __init__(self, checkpoint: Checkpoint, dataset: Dataset, task: Task) -> None:
         contents, name = dataset.contents, checkpoint.name
-        if contents.rate_hz != checkpoint.rate_hz:
+        if contents.rate_hz < checkpoint.rate_hz:
             raise InputError(
                 f"{dataset.folder}: its notes are at {contents.rate_hz} Hz, those of checkpoint '{name}' at "
-                f"{checkpoint.rate_hz} Hz; prepare the set at that rate"
+                f"{checkpoint.rate_hz} Hz; prepare the set at that rate or a higher one"
             )
         task.remark("loading the network")
         model = load_model(checkpoint)
@@ -56,16 +61,18 @@ class Comparison:
         from samplepack.models.mel_if import SoundToMel
 
         config = model.config
-        if contents.samples != config.samples:
+        seconds, made_seconds = contents.samples / contents.rate_hz, config.samples / checkpoint.rate_hz
+        if abs(seconds - made_seconds) > 1.0 / checkpoint.rate_hz:
             raise InputError(
-                f"{dataset.folder}: its notes have {contents.samples} samples, those of checkpoint '{name}' "
-                f"{config.samples}; prepare the set with that length"
+                f"{dataset.folder}: its notes last {seconds:g} s, those of checkpoint '{name}' {made_seconds:g} s; "
+                "prepare the set with that length"
             )
-        if config.samples < measures.FRAME:
+        if made_seconds < measures.FRAME_S:
             raise InputError(
-                f"checkpoint '{name}': its notes have {config.samples} samples; to be judged they need {measures.FRAME}"
+                f"checkpoint '{name}': its notes last {made_seconds:g} s; to be judged they need {measures.FRAME_S:g} s"
             )
-        self.checkpoint, self.dataset, self.rate_hz = checkpoint, dataset, checkpoint.rate_hz
+        self.checkpoint, self.dataset = checkpoint, dataset
+        self.rate_hz, self.data_rate_hz = checkpoint.rate_hz, contents.rate_hz
         self.task, self._model, self._config = task, model, config
         self._to_mel = SoundToMel(config.frames, config.bins, self.rate_hz)
         self._to_sound = keras.Sequential([mel_to_sound(config)])  # in a model the layer is compiled
@@ -73,14 +80,35 @@ class Comparison:
         if checkpoint.config.instruments:
             self.trained = self._normalised(read_tensors(checkpoint)["instruments"])
 
+    def real(self, index: int) -> Wave:
+        """Return a note of the set at the checkpoint's rate and length, with a peak magnitude of 0.8."""
+        if self.data_rate_hz == self.rate_hz and self.dataset.contents.samples == self._config.samples:
+            return self.dataset.wave(index)
+        wave = resample(Audio(self.dataset.wave(index)[np.newaxis], self.data_rate_hz), self.rate_hz).samples[0]
+        samples = self._config.samples
+        wave = np.pad(wave[:samples], (0, max(0, samples - len(wave))))
+        return np.asarray(wave * (PEAK / max(float(np.abs(wave).max()), 1e-9)), np.float32)
+
+    def heard(self, wave: Wave) -> Wave:
+        """Return a note at the checkpoint's rate as one at the rate of the set."""
+        return np.asarray(resample(Audio(wave[np.newaxis], self.rate_hz), self.data_rate_hz).samples[0])
+
     def random(self, rng: np.random.Generator, n: int) -> Latents:
         """Draw latents from the distribution that seeds give."""
         return self._normalised(rng.standard_normal((n, self.checkpoint.latent_dim)).astype(np.float32))
 
-    def trained_of(self, notes: Indices) -> Latents:
-        """Return the latents of the instruments of some notes of the set; the checkpoint must name all of them."""
+    def at(self, pitch: int) -> list[int]:
+        """Return the indices of all notes of the set at a MIDI pitch."""
+        return [i for i, note in enumerate(self.dataset.contents.notes) if note.pitch == pitch]
+
+    def first_at(self, pitch: int) -> dict[str, int]:
+        """Return the index of the first note of each instrument of the set at a MIDI pitch."""
+        return {self.dataset.contents.notes[i].instrument: i for i in reversed(self.at(pitch))}
+
+    def trained_of(self, instruments: Iterable[str]) -> Latents:
+        """Return the latents of some instruments; the checkpoint must name all of them."""
         names = self.checkpoint.config.instruments
-        return self.trained[[names.index(self.dataset.contents.notes[i].instrument) for i in notes]]
+        return self.trained[[names.index(instrument) for instrument in instruments]]
 
     def mixed(self, rng: np.random.Generator, n: int) -> Latents:
         """Draw mixes of three trained latents in random proportions, whose norms are mixed in the same proportions."""
@@ -92,33 +120,28 @@ class Comparison:
             mixes.append(mix * (length / np.linalg.norm(mix)))
         return np.asarray(mixes, np.float32)
 
-    def play(self, latents: Latents, pitches: NDArray[np.int32]) -> Waves:
-        """Render notes with the network.
+    def play(self, latents: Latents, pitches: NDArray[np.int32]) -> Iterator[Wave]:
+        """Render notes with the network, a few at a time, so that they needn't all lie in memory.
 
         Raises:
             SamplepackError: the network's output contains NaN or infinity.
         """
-        rendered = []
-        for first in range(0, len(pitches), _TOGETHER):
-            some = slice(first, first + _TOGETHER)
+        for first in range(0, len(pitches), TOGETHER):
+            some = slice(first, first + TOGETHER)
             waves = self._model.render(latents[some], pitches[some])
             if not np.isfinite(waves).all():
                 raise SamplepackError(f"checkpoint '{self.checkpoint.name}': the network made NaN or infinity")
-            rendered.append(waves)
             self.task.advance(len(waves))
-        return np.concatenate(rendered)
+            yield from waves
 
     def round_trip(self, waves: Waves) -> Waves:
-        """Convert waves to the network's normalised spectrograms, which are clipped to ±1, and back.
+        """Convert a few waves to the network's normalised spectrograms, which are clipped to ±1, and back.
 
         The result is what the network would render if its output were exact.
         """
         a, b = self._config.normaliser.a, self._config.normaliser.b
-        restored = []
-        for first in range(0, len(waves), _TOGETHER):
-            outputs = np.clip(self._to_mel(waves[first : first + _TOGETHER]) * a + b, -1.0, 1.0)
-            restored.append(self._to_sound.predict_on_batch((outputs - b) / a))
-        return np.concatenate(restored)
+        outputs = np.clip(self._to_mel(waves) * a + b, -1.0, 1.0)
+        return np.asarray(self._to_sound.predict_on_batch((outputs - b) / a))
 
     def _normalised(self, latents: Latents) -> Latents:
         if self._config.latent_normalisation == "none":

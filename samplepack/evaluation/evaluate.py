@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 from samplepack.base.errors import InputError
 from samplepack.base.progress import Progress, Task, silent
 from samplepack.datasets.dataset import Dataset
-from samplepack.evaluation import measures
-from samplepack.evaluation.comparison import Comparison, Indices, Latents, Waves
+from samplepack.evaluation import hearing, keys, measures
+from samplepack.evaluation.comparison import Comparison, Indices, Latents
 from samplepack.evaluation.figures import Diversity, Figures, Judged, Pitch, Silence, Smoothness
-from samplepack.evaluation.likeness import Example, judge, notes_at, retrieval, summed_up
-from samplepack.evaluation.measures import Wave
+from samplepack.evaluation.likeness import WORST, Example, Heard, judge, retrieval, summed_up
+from samplepack.evaluation.measures import LogMel, Wave
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.latent import slerp
 from samplepack.sound.audio import Audio
@@ -34,6 +35,7 @@ HELD_OUT_SHARE = 0.05
 _LATENTS_OF_A_KIND = 6
 _REAL_NOTES_HEARD = 150
 _JUDGED = 400
+_HEARD = 100
 _DIVERSE = 120
 _WALKS, _STEPS = 12, 10
 _RANDOM = 200
@@ -53,21 +55,30 @@ class Evaluation:
     rate_hz: int
     """Sample rate of the examples."""
 
+    worst: list[Heard]
+    """The notes with the lowest scores, from the lowest."""
+
+    heard_rate_hz: int
+    """Sample rate of these notes, that of the set."""
+
 
 def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: Progress = silent) -> Evaluation:
     """Measure a checkpoint against a prepared set. Imports TensorFlow.
+
+    Notes are measured at the checkpoint's rate, and given scores at that of the set; without Zimtohrli, the scores are
+    left out.
 
     Instruments of the checkpoint and of the set are the same if they have the same name. The notes that were held out
     from training are found by `Dataset.held_out` from the share `held_out` in the checkpoint's provenance.
 
     Args:
         checkpoint: the checkpoint to evaluate.
-        dataset: the set of real notes, whose sample rate and length of notes must be those of the checkpoint.
+        dataset: the set of real notes, as long as those of the checkpoint, at its sample rate or a higher one.
         seed: seed of the random choice of notes and latents.
         progress: receives the number of notes rendered and measured so far.
 
     Raises:
-        InputError: sample rate or length differ, the weights of the checkpoint are damaged, or `held_out` in its
+        InputError: sample rate or length don't fit, the weights of the checkpoint are damaged, or `held_out` in its
             provenance isn't a share from 0 to 1.
         SamplepackError: the network's output contains NaN or infinity.
     """
@@ -77,7 +88,9 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
     for_pitch, for_notes, for_timbres, for_walks, for_silence = np.random.default_rng(seed).spawn(5)
     kinds = _latents_of_kinds(comparison, for_pitch)
     pitches = [pitch for pitch in PITCHES if pitch in checkpoint.pitches] or list(checkpoint.pitches)
-    held_out, trained = (_drawn(for_notes, which, _JUDGED) for which in _comparable(comparison, share))
+    held_out, trained = (_drawn_evenly(for_notes, comparison, which) for which in _comparable(comparison, share))
+    heard = {*held_out[:_HEARD], *trained[:_HEARD]} if hearing.is_there() else set()
+    round_trips = heard & set(held_out if len(held_out) else trained)
     middle = min(checkpoint.pitches, key=lambda pitch: abs(pitch - MIDDLE_PITCH))
     real, timbres = _timbres(comparison, middle, for_timbres)
     ends = _ends(comparison, for_walks)
@@ -86,17 +99,23 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
         sum(map(len, kinds.values())) * len(pitches)
         + len(held_out)
         + len(trained)
-        + sum(
-            len(notes_at(comparison, pitch)) for pitch in {comparison.dataset.contents.notes[i].pitch for i in held_out}
-        )
+        + sum(len(comparison.at(pitch)) for pitch in {comparison.dataset.contents.notes[i].pitch for i in held_out})
+        + len(heard)
+        + len(round_trips)
+        + sum(len(keys.names_at(comparison, pitch)) for pitch in keys.PITCHES)
         + sum(map(len, timbres.values()))
         + len(ends) * 2 * (_STEPS + 1)
         + len(random)
     )
 
-    random_waves = comparison.play(random, _same(middle, random))
-    held_out_notes, examples = judge(comparison, held_out, ranked=True)
-    trained_notes, more_examples = judge(comparison, trained, ranked=False)
+    levels: list[float] = []
+    random_mels: list[LogMel] = []
+    for wave in comparison.play(random, _same(middle, random)):
+        levels.append(measures.level_db(wave))
+        if len(random_mels) < _DIVERSE:
+            random_mels.append(measures.log_mel(wave, comparison.rate_hz))
+    of_held_out = judge(comparison, held_out, heard, round_trips, ranked=True)
+    of_trained = judge(comparison, trained, heard, round_trips, ranked=False)
     figures = Figures(
         checkpoint=checkpoint.name,
         digest=checkpoint.digest,
@@ -105,15 +124,19 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
         seed=seed,
         held_out_share=share,
         pitch=_pitch(comparison, kinds, pitches, for_pitch),
-        held_out=summed_up(held_out_notes),
-        trained=summed_up(trained_notes),
-        retrieval=retrieval(held_out_notes),
-        diversity=_diversity(comparison, middle, real, timbres, random_waves[:_DIVERSE]),
+        held_out=summed_up(of_held_out.notes),
+        trained=summed_up(of_trained.notes),
+        retrieval=retrieval([note.rank for note in of_held_out.notes]),
+        keys=keys.across_keys(comparison, middle),
+        diversity=_diversity(comparison, middle, real, timbres, random_mels),
         smoothness=_smoothness(comparison, middle, ends),
-        silence=_silence(middle, random_waves),
-        remarks=_remarks(comparison, held_out_notes, trained_notes, len(real)),
+        silence=_silence(middle, levels),
+        remarks=_remarks(comparison, of_held_out.notes, of_trained.notes, len(real)),
     )
-    return Evaluation(figures, examples or more_examples, checkpoint.rate_hz)
+    worst = sorted(of_held_out.worst + of_trained.worst, key=lambda heard: heard.score)[:WORST]
+    return Evaluation(
+        figures, of_held_out.examples or of_trained.examples, checkpoint.rate_hz, worst, dataset.contents.rate_hz
+    )
 
 
 def _held_out_share(checkpoint: Checkpoint) -> float:
@@ -126,6 +149,16 @@ def _held_out_share(checkpoint: Checkpoint) -> float:
 def _drawn(rng: np.random.Generator, which: Sequence[int] | Indices, most: int) -> Indices:
     """Draw at most `most` of some indices, in ascending order."""
     return np.sort(rng.choice(np.asarray(which, np.intp), min(most, len(which)), replace=False))
+
+
+def _drawn_evenly(rng: np.random.Generator, comparison: Comparison, which: Indices) -> list[int]:
+    """Draw at most `_JUDGED` of some notes, so that the first ones are of as many instruments as there are."""
+    notes, drawn = comparison.dataset.contents.notes, Counter[str]()
+    turns: list[tuple[int, int, int]] = []
+    for index in rng.permutation(which).tolist():
+        turns.append((drawn[notes[index].instrument], len(turns), index))
+        drawn[notes[index].instrument] += 1
+    return [index for *_, index in sorted(turns)[:_JUDGED]]
 
 
 def _same(pitch: int, latents: Latents) -> NDArray[np.int32]:
@@ -159,7 +192,7 @@ def _pitch(
 ) -> dict[str, Pitch]:
     notes = comparison.dataset.contents.notes
     real = _drawn(rng, [i for i, note in enumerate(notes) if note.pitch in pitches], _REAL_NOTES_HEARD)
-    errors = {"real": [_pitch_error(comparison, comparison.dataset.wave(i), notes[i].pitch) for i in real]}
+    errors = {"real": [_pitch_error(comparison, comparison.real(i), notes[i].pitch) for i in real]}
     for kind, latents in kinds.items():
         all_pitches = np.tile(np.array(pitches, np.int32), len(latents))
         waves = comparison.play(np.repeat(latents, len(pitches), axis=0), all_pitches)
@@ -188,13 +221,13 @@ def _timbres(comparison: Comparison, pitch: int, rng: np.random.Generator) -> tu
     The notes are of instruments that the checkpoint names, or of any instruments if there is none of those.
     """
     notes, names = comparison.dataset.contents.notes, comparison.checkpoint.config.instruments
-    first_of = {notes[i].instrument: i for i in reversed(notes_at(comparison, pitch))}
+    first_of = comparison.first_at(pitch)
     both = [i for instrument, i in first_of.items() if instrument in names]
     real = _drawn(rng, both or list(first_of.values()), _DIVERSE)
     if not len(comparison.trained):
         return real, {}
     trained = (
-        comparison.trained_of(real)
+        comparison.trained_of(notes[i].instrument for i in real)
         if both
         else comparison.trained[_drawn(rng, range(len(comparison.trained)), _DIVERSE)]
     )
@@ -202,15 +235,15 @@ def _timbres(comparison: Comparison, pitch: int, rng: np.random.Generator) -> tu
 
 
 def _diversity(
-    comparison: Comparison, pitch: int, real: Indices, timbres: dict[str, Latents], random: Waves
+    comparison: Comparison, pitch: int, real: Indices, timbres: dict[str, Latents], random: list[LogMel]
 ) -> Diversity:
-    waves = {"real": [comparison.dataset.wave(i) for i in real]}
-    waves |= {kind: list(comparison.play(latents, _same(pitch, latents))) for kind, latents in timbres.items()}
-    waves["random"] = list(random)
-    distances = {}
-    for kind, of_kind in waves.items():
-        if len(of_kind) > 1:
-            distances[kind] = measures.pairwise_distances_db([measures.log_mel(w, comparison.rate_hz) for w in of_kind])
+    def log_mels(waves: Iterable[Wave]) -> list[LogMel]:
+        return [measures.log_mel(wave, comparison.rate_hz) for wave in waves]
+
+    notes = {"real": log_mels(comparison.real(i) for i in real)}
+    notes |= {kind: log_mels(comparison.play(latents, _same(pitch, latents))) for kind, latents in timbres.items()}
+    notes["random"] = random
+    distances = {kind: measures.pairwise_distances_db(of_kind) for kind, of_kind in notes.items() if len(of_kind) > 1}
     means = {kind: float(np.mean(of_kind)) for kind, of_kind in distances.items()}
     return Diversity(
         pitch=pitch,
@@ -257,8 +290,7 @@ def _largest_step(walks: list[list[float]]) -> float:
     return float(np.mean([max(steps) / np.mean(steps) if any(steps) else 1.0 for steps in walks]))
 
 
-def _silence(pitch: int, random: Waves) -> Silence:
-    levels = [measures.level_db(wave) for wave in random]
+def _silence(pitch: int, levels: list[float]) -> Silence:
     return Silence(
         pitch=pitch,
         notes=len(levels),
@@ -286,4 +318,8 @@ def _remarks(comparison: Comparison, held_out: list[Judged], trained: list[Judge
         remarks.append("no held-out note has another instrument's beside it, so retrieval is not judged")
     if timbres < 2:
         remarks.append("fewer than two instruments of the set have a note at the middle pitch to compare timbres at")
+    if (held_out or trained) and not hearing.is_there():
+        remarks.append(
+            f"how much notes sound like the real ones has no score: it takes Zimtohrli, {hearing.HOW_TO_GET}"
+        )
     return remarks

@@ -25,12 +25,32 @@ class Pitch(_Figures):
     """For each note, its intended MIDI pitch, and the cents by which the measured pitch lies above it, or None."""
 
 
+class Modulation(_Figures):
+    """The strongest regular change of a note's pitch (vibrato) or level (tremolo)."""
+
+    rate_hz: float
+    """Changes per second, from 3 to 12."""
+
+    depth: float
+    """Greatest deviation from the mean, half the distance between the extremes: cents of a vibrato, dB of a tremolo."""
+
+    is_clear: bool
+    """Whether it can be called a vibrato or a tremolo: it is at least 5 cents or 0.5 dB deep, and holds at least half
+    of all changes at 3 to 12 Hz."""
+
+
 class Judged(_Figures):
     """A real note compared with the note generated from the latent of its instrument at its pitch."""
 
     instrument: str
     pitch: int
     """MIDI pitch."""
+
+    score: float | None = None
+    """How much the generated note sounds like the real one, from 1 to 5, by `hearing.score`; some notes have none."""
+
+    round_trip_score: float | None = None
+    """The same of the real note's round trip through the spectrogram, which an exact network would have."""
 
     distance_db: float
     """Log-spectral distance of the generated note to the real one, dB."""
@@ -49,6 +69,30 @@ class Judged(_Figures):
     attack_ms: float
     """Duration of the attack of the generated note, milliseconds."""
 
+    real_flux: float
+    """Spectral flux of the real note's onset: 1 if the whole spectrum is there 60 ms after it."""
+
+    flux: float
+    """Spectral flux of the generated note's onset."""
+
+    real_vibrato: Modulation | None
+    """Change of the real note's pitch; None if it sounds for too short a time."""
+
+    vibrato: Modulation | None
+    """Change of the generated note's pitch."""
+
+    real_tremolo: Modulation | None
+    """Change of the real note's level; None if it sounds for too short a time."""
+
+    tremolo: Modulation | None
+    """Change of the generated note's level."""
+
+    real_treble_db: float | None
+    """Level of the real note above 8 kHz relative to the whole note, dB; None if the checkpoint's notes end there."""
+
+    treble_db: float | None
+    """Level of the generated note above 8 kHz relative to the whole note, dB."""
+
     real_noise_db: float
     """Share of the real note's power that lies between its partials, dB; -60 dB is the lowest value."""
 
@@ -60,10 +104,68 @@ class Judged(_Figures):
     instrument: 0 if its own is the nearest. Only held-out notes have a rank."""
 
 
+class Score(_Figures):
+    """How much notes sound like the real ones, from 1 to 5: mean opinion scores as estimated by a model of hearing."""
+
+    notes: int
+    """Number of notes that have a score."""
+
+    mean: float
+    tenth_percentile: float
+    """Score that nine of ten notes reach."""
+
+    by_instrument: dict[str, float]
+    """Mean score of each instrument, from the lowest."""
+
+
+class Modulated(_Figures):
+    """Vibrato or tremolo of generated notes whose real notes have it."""
+
+    real_notes: int
+    """Number of notes whose real note has it clearly."""
+
+    notes: int
+    """Number of those whose generated note has it clearly, too."""
+
+    real_depth: float
+    """Median depth in the real notes, cents or dB."""
+
+    depth: float
+    """Median depth in the generated notes, cents or dB."""
+
+    real_rate_hz: float
+    """Median rate in the real notes."""
+
+    rate_hz: float | None
+    """Median rate in the generated notes that have it clearly; None if there are none."""
+
+
+class Treble(_Figures):
+    """Levels above 8 kHz, relative to whole notes, of bright instruments: medians over instruments."""
+
+    instruments: int
+    """Number of bright instruments: those with a mean level of at least -50 dB in their real notes."""
+
+    real_db: float
+    """Median of the real levels, dB."""
+
+    made_db: float
+    """Median of the generated levels, dB."""
+
+    error_db: float
+    """Median magnitude of the difference between an instrument's generated and real level, dB."""
+
+
 class Likeness(_Figures):
     """Likeness of generated notes to real ones: statistics over pairs of notes."""
 
     notes: list[Judged]
+
+    score: Score | None
+    """Scores of the generated notes; None without Zimtohrli."""
+
+    round_trip_score: Score | None
+    """Scores of the round trips of the same notes; None if they weren't heard."""
 
     distance_db: float
     """Mean log-spectral distance, dB."""
@@ -83,6 +185,24 @@ class Likeness(_Figures):
     attack_error_ms: float
     """Median magnitude of the difference between the attacks of a pair, milliseconds."""
 
+    real_flux: float
+    """Median spectral flux of the onsets of the real notes."""
+
+    flux: float
+    """Median spectral flux of the onsets of the generated notes."""
+
+    flux_error: float
+    """Median magnitude of the difference between the spectral flux of a pair."""
+
+    vibrato: Modulated | None
+    """Vibrato; None if no real note has it."""
+
+    tremolo: Modulated | None
+    """Tremolo; None if no real note has it."""
+
+    treble: Treble | None
+    """Level above 8 kHz; None if no instrument is bright, or the checkpoint's notes end there."""
+
     real_noise_db: float
     """Median of the noise of the real notes, dB."""
 
@@ -94,16 +214,36 @@ class Likeness(_Figures):
 
 
 class Retrieval(_Figures):
-    """Identification of the instruments of generated held-out notes by the nearest real notes of the same pitch."""
+    """Identification of the instruments of notes by the nearest real notes."""
 
     notes: int
-    """Number of held-out notes that have a rank."""
+    """Number of notes that have a rank."""
 
     top_1: float
     """Share of the notes whose own instrument is the nearest."""
 
     top_5: float
     """Share of the notes whose own instrument is among the five nearest."""
+
+
+class AcrossKeys(_Figures):
+    """Identification of instruments at one key, by the levels of their partials over time."""
+
+    pitch: int
+    """MIDI pitch of the key."""
+
+    found: Retrieval
+    """Generated notes of the key among real notes of the same key."""
+
+    real_found: Retrieval | None
+    """Real notes of each instrument's nearest other key among real notes of the key; None if there are none."""
+
+    found_by_middle: Retrieval | None
+    """Generated notes of the key among real notes of the middle pitch: whether the instrument is the same all over the
+    keys; None for the middle pitch itself."""
+
+    real_found_by_middle: Retrieval | None
+    """The same of real notes of the key."""
 
 
 class Diversity(_Figures):
@@ -193,7 +333,11 @@ class Figures(_Figures):
     """Likeness to notes that were trained on; None if there are none."""
 
     retrieval: Retrieval | None
-    """Identification of instruments; None if no held-out note could be ranked."""
+    """Identification of the instruments of generated held-out notes among real notes of the same pitch; None if no
+    held-out note could be ranked."""
+
+    keys: list[AcrossKeys]
+    """Identification of instruments at keys 36, 60 and 84; those keys only that could be judged."""
 
     diversity: Diversity
     smoothness: Smoothness

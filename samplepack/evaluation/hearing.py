@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 
 from samplepack.base.errors import SamplepackError
@@ -12,10 +14,17 @@ from samplepack.sound.audio import Audio, resample
 RATE_HZ = 48000
 """Sample rate at which Zimtohrli hears."""
 
+HOW_TO_GET = "pip install zimtohrli"
+
 _LEAST_S = 0.25
 """Zimtohrli writes beyond its memory when notes are shorter than about 0.1 s."""
 
 _WORST, _BEST = 1.0, 5.0
+
+
+def is_there() -> bool:
+    """Return whether Zimtohrli is installed."""
+    return find_spec("zimtohrli") is not None
 
 
 def score(real: Wave, made: Wave, rate_hz: int) -> float:
@@ -39,7 +48,7 @@ def score(real: Wave, made: Wave, rate_hz: int) -> float:
     try:
         import zimtohrli
     except ImportError as error:
-        raise SamplepackError("the score of notes needs Zimtohrli: pip install zimtohrli") from error
+        raise SamplepackError(f"the score of notes needs Zimtohrli: {HOW_TO_GET}") from error
     silent, made_silent = (not np.any(wave) for wave in (real, made))
     if silent or made_silent:
         return _BEST if silent and made_silent else _WORST
@@ -49,7 +58,9 @@ def score(real: Wave, made: Wave, rate_hz: int) -> float:
 
 
 def at_equal_level(real: Wave, made: Wave) -> tuple[Wave, Wave]:
-    """Scale a real note to a peak of 0.8, and another note to the same root mean square. Neither may be silent."""
-    real = real * np.float32(PEAK / np.abs(real).max())
-    level, made_level = (np.sqrt(np.mean(np.square(wave, dtype=np.float64))) for wave in (real, made))
-    return real, made * np.float32(level / made_level)
+    """Scale a real note to a peak of 0.8, and another note to the same root mean square; silence stays as it is."""
+    real = real * np.float32(PEAK / max(float(np.abs(real).max(initial=0.0)), 1e-9))
+    level, made_level = (
+        np.sqrt(np.sum(np.square(wave, dtype=np.float64)) / max(len(wave), 1)) for wave in (real, made)
+    )
+    return real, made * np.float32(level / max(made_level, 1e-9))

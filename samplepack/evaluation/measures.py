@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
 from samplepack.sound.pitch import pitch_hz
+from samplepack.sound.spectra import hann, stft
 
 Wave = NDArray[np.float32]
 """Samples of a note, shape (samples,)."""
@@ -19,8 +21,8 @@ Spectra = NDArray[np.float32]
 LogMel = NDArray[np.float32]
 """Levels in dB, shape (frames, bands)."""
 
-FRAME, HOP = 2048, 512
-"""Length of a frame of a spectrum, and distance from one frame to the next, in samples."""
+FRAME_S = 0.128
+"""Length of a frame of a spectrum, seconds. It is four times the distance from one frame to the next."""
 
 BANDS = 64
 """Number of mel bands."""
@@ -34,13 +36,25 @@ _HEARD_DB = 40.0
 _ENVELOPE_MS = 20
 _ATTACK_MS = 500
 _ONSET_DB, _ATTACKED_DB = -20.0, -3.0
+_FLUX_FRAME_MS, _FLUX_HOP_MS, _FLUX_MS = 32, 8, 60
+
+TREBLE_HZ = 8000.0
+"""Frequency above which the level of treble is measured, Hz."""
 
 
-def spectra(wave: Wave) -> Spectra:
+def frame_samples(rate_hz: int) -> int:
+    """Return the length of a frame of a spectrum in samples: 2048 at 16 kHz."""
+    return round(FRAME_S * rate_hz)
+
+
+def spectra(wave: Wave, rate_hz: int) -> Spectra:
     """Return the magnitudes of Hann-windowed frames within the wave, or of one padded frame if the wave is shorter."""
-    wave = np.pad(wave, (0, max(0, FRAME - len(wave))))
-    frames = np.lib.stride_tricks.sliding_window_view(np.asarray(wave, np.float32), FRAME)[::HOP]
-    return np.abs(np.fft.rfft(frames * np.hanning(FRAME).astype(np.float32), axis=-1)).astype(np.float32)
+    size = frame_samples(rate_hz)
+    return _magnitudes(np.pad(wave, (0, max(0, size - len(wave)))), size, size // 4)
+
+
+def _magnitudes(wave: Wave, size: int, hop: int) -> Spectra:
+    return np.asarray(np.abs(stft(np.asarray(wave, np.float32), hann(size), slice(None, None, hop))), np.float32)
 
 
 def log_spectral_distance_db(reference: Spectra, other: Spectra) -> float:
@@ -69,12 +83,13 @@ def _difference_db(reference: Spectra, other: Spectra) -> Spectra:
 
 @cache
 def mel_filters(rate_hz: int) -> NDArray[np.float32]:
-    """Return triangular filters of equal area on Slaney's mel scale from 0 to half the rate, for `power @ filters`.
+    """Return triangular filters of equal area on Slaney's mel scale from 0 to half the rate, for `power @ filters`,
+    where `power` are the squares of `spectra`.
 
     The scale is linear to 1000 Hz, and has 27 steps to each factor of 6.4 above.
 
     Returns:
-        float32, shape (FRAME // 2 + 1, BANDS).
+        float32, shape (frame_samples(rate_hz) // 2 + 1, BANDS).
 
     Source: Slaney, "Auditory Toolbox", 1998; the same numbers as `librosa.filters.mel(n_fft=2048, n_mels=64)`.
     """
@@ -85,7 +100,7 @@ def mel_filters(rate_hz: int) -> NDArray[np.float32]:
     mel = np.linspace(0.0, highest, BANDS + 2)
     edges_hz = np.where(mel < knee, mel * step_hz, knee_hz * np.exp(log_step * (mel - knee)))
     lower, centre, upper = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
-    bins_hz = np.linspace(0.0, highest_hz, FRAME // 2 + 1)[:, np.newaxis]
+    bins_hz = np.linspace(0.0, highest_hz, frame_samples(rate_hz) // 2 + 1)[:, np.newaxis]
     triangles = np.minimum((bins_hz - lower) / (centre - lower), (upper - bins_hz) / (upper - centre))
     return np.asarray(np.maximum(0.0, triangles) * (2.0 / (upper - lower)), np.float32)
 
@@ -96,7 +111,7 @@ def log_mel(wave: Wave, rate_hz: int) -> LogMel:
     Levels lower than 60 dB below the highest one are raised to that level.
     """
     level = np.sqrt(np.mean(np.square(wave, dtype=np.float64)) + 1e-12)
-    power = np.square(spectra(wave) * np.float32(0.05 / level)) @ mel_filters(rate_hz)
+    power = np.square(spectra(wave, rate_hz) * np.float32(0.05 / level)) @ mel_filters(rate_hz)
     levels_db = 10.0 * np.log10(power + 1e-10)
     return np.asarray(np.maximum(levels_db, levels_db.max() - _RANGE_DB), np.float32)
 
@@ -117,14 +132,45 @@ def attack_ms(wave: Wave, rate_hz: int) -> float:
     The maximum is that of the first half second from the onset. The envelope is the root mean square over 20 ms, so
     that an instantaneous attack measures about 10 ms.
     """
+    power = _envelope(wave, rate_hz)
+    onset = _first_within(power, _ONSET_DB)
+    power = power[onset : onset + rate_hz * _ATTACK_MS // 1000]
+    return 1000.0 * (_first_within(power, _ATTACKED_DB) - _first_within(power, _ONSET_DB)) / rate_hz
+
+
+def onset_flux(wave: Wave, rate_hz: int) -> float:
+    """Return the share of a note's spectrum that comes up in the 60 ms after its onset: the spectral flux.
+
+    It is the sum of all increases of magnitude from one spectrum to the next, relative to the sum of magnitudes of a
+    spectrum, averaged over the first half second. A steady tone that sets in at once has about 1.4, one that swells
+    linearly for 300 ms 0.3; a click at the onset adds to it. Spectra are of 32 ms, their centres 8 ms apart, the first
+    16 ms before the onset, which is where the envelope comes within 20 dB of its maximum.
+    """
+    size, hop = (rate_hz * ms // 1000 for ms in (_FLUX_FRAME_MS, _FLUX_HOP_MS))
+    onset = _first_within(_envelope(wave, rate_hz), _ONSET_DB)
+    around = np.pad(wave, (size, size))[onset : onset + rate_hz * _ATTACK_MS // 1000 + size]
+    magnitudes = _magnitudes(around, size, hop)
+    rises = np.maximum(np.diff(magnitudes[: 1 + (_FLUX_MS + _FLUX_FRAME_MS // 2) // _FLUX_HOP_MS], axis=0), 0.0)
+    return float(rises.sum() / max(float(magnitudes.sum(axis=1).mean()), 1e-9))
+
+
+def _envelope(wave: Wave, rate_hz: int) -> NDArray[np.float64]:
+    """Return the sums of squares over the 20 ms before each sample, shape (samples + 1,)."""
     window = rate_hz * _ENVELOPE_MS // 1000
     energy = np.concatenate([[0.0], np.cumsum(np.pad(np.square(wave, dtype=np.float64), (window, 0)))])
-    power = energy[window:] - energy[:-window]
-    onset = int(np.argmax(power >= power.max() * 10.0 ** (_ONSET_DB / 10.0)))
-    power = power[onset : onset + rate_hz * _ATTACK_MS // 1000]
-    loudest = float(power.max())
-    first, last = (int(np.argmax(power >= loudest * 10.0 ** (db / 10.0))) for db in (_ONSET_DB, _ATTACKED_DB))
-    return 1000.0 * (last - first) / rate_hz
+    return np.asarray(energy[window:] - energy[:-window])
+
+
+def _first_within(power: NDArray[np.float64], db: float) -> int:
+    """Return the index of the first power that is no more than `-db` below the greatest one."""
+    return int(np.argmax(power >= power.max() * 10.0 ** (db / 10.0)))
+
+
+def treble_db(wave: Wave, rate_hz: int) -> float:
+    """Return the level above 8 kHz relative to the whole note, dB; no lower than -100 dB, which silence has, too."""
+    power = np.square(np.abs(scipy.fft.rfft(np.asarray(wave, np.float64))))
+    above = power[scipy.fft.rfftfreq(len(wave), 1.0 / rate_hz) > TREBLE_HZ].sum()
+    return float(10.0 * np.log10(max(above / max(power.sum(), 1e-20), 1e-10)))
 
 
 def noise_db(wave: Wave, pitch: int, rate_hz: int) -> float:
@@ -136,7 +182,7 @@ def noise_db(wave: Wave, pitch: int, rate_hz: int) -> float:
     is taken as its level of noise, since a partial fills less than half of the bins. The noise of all bins, divided by
     their power, is limited to at least -60 dB, and averaged over the spectra within 40 dB of the strongest.
     """
-    size = 1 << int(np.log2(min(_NOISE_S * rate_hz, len(wave))))
+    size = min(int(_NOISE_S * rate_hz), len(wave))
     frames = np.lib.stride_tricks.sliding_window_view(np.asarray(wave, np.float32), size)[:: size // 4]
     power = np.square(np.abs(np.fft.rfft(frames * np.hanning(size).astype(np.float32), axis=1))) + 1e-18
     # The borders of the groups are in units of harmonics; there is at least one group.

@@ -10,6 +10,7 @@ import numpy as np
 
 from samplepack.base import plotting
 from samplepack.evaluation import measures
+from samplepack.evaluation.bars import Bar, bars
 from samplepack.evaluation.evaluate import Evaluation
 from samplepack.evaluation.figures import Diversity, Figures, Judged, Smoothness
 from samplepack.evaluation.likeness import Example
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FILES = PITCH, LIKENESS, TIMBRES, EXAMPLES = "pitch.png", "likeness.png", "timbres.png", "examples.png"
+PITCH, LIKENESS, TIMBRES, EXAMPLES = "pitch.png", "likeness.png", "timbres.png", "examples.png"
+BARS, SCORES = "bars.png", "scores.png"
+FILES = (PITCH, LIKENESS, TIMBRES, EXAMPLES, BARS, SCORES)
 
 _SHOWN_CENTS = 100.0
 _RANGE_DB = 70.0
@@ -28,8 +31,9 @@ _LOWEST_HZ = 30.0
 def draw(folder: Path, evaluation: Evaluation) -> None:
     """Write the pictures of an evaluation to a folder, as PNG.
 
-    They show accuracy of pitch, likeness to real notes, distances between timbres, and spectrograms of the examples.
-    Those of likeness and of examples are left out if no real notes could be compared.
+    They show the main figures as bars, scores by instrument, accuracy of pitch, likeness to real notes, distances
+    between timbres, and spectrograms of the examples. Those of likeness, as the bars and the examples, are left out if
+    no real notes could be compared, and the scores if none were given.
     """
     figures = evaluation.figures
     rows = len(evaluation.examples)
@@ -57,10 +61,49 @@ def draw(folder: Path, evaluation: Evaluation) -> None:
     likenesses = (("held out", figures.held_out), ("trained", figures.trained))
     judged = {name: likeness.notes for name, likeness in likenesses if likeness is not None}
     if judged:
+        shown = bars(figures)
+        save(BARS, (10.0, 0.8 + 0.26 * len(shown)), lambda figure: _draw_bars(figure.subplots(), shown))
         save(LIKENESS, (14.0, 4.5), lambda figure: _draw_likeness(figure, judged))
     save(TIMBRES, (14.0, 4.5), timbres)
+    scores = {
+        name: score.by_instrument
+        for name, likeness in likenesses
+        if likeness is not None
+        for name, score in ((name, likeness.score), (f"round trip, {name}", likeness.round_trip_score))
+        if score is not None
+    }
+    if scores:
+        instruments = sorted(
+            {name for of_kind in scores.values() for name in of_kind},
+            key=lambda name: min(of_kind.get(name, 5.0) for of_kind in scores.values()),
+        )
+        save(SCORES, (8.0, 1.2 + 0.17 * len(instruments)), lambda f: _draw_scores(f.subplots(), instruments, scores))
     if rows:
         save(EXAMPLES, (13.0, 0.7 + 2.3 * rows), examples, dpi=80)
+
+
+def _draw_bars(axes: Axes, shown: list[Bar]) -> None:
+    """Draw each figure as a bar on its own scale, with a line at the figure of real notes or the best possible one."""
+    rows = range(len(shown))
+    axes.barh(rows, [bar.share(bar.measured) for bar in shown], color="#7aa6c2", height=0.7)
+    for row, bar in zip(rows, shown, strict=True):
+        if bar.beside is not None:
+            axes.plot([bar.share(bar.beside)] * 2, [row - 0.4, row + 0.4], color="black", linewidth=2.0)
+        axes.text(1.01, row, bar.label, va="center", fontsize=8)
+    axes.set_yticks(rows, [bar.what for bar in shown], fontsize=8)
+    axes.set(xlim=(0.0, 1.0), xticks=[], title="generated notes; lines and brackets: real notes, or the best possible")
+    axes.title.set_fontsize(10)
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+
+
+def _draw_scores(axes: Axes, instruments: list[str], scores: dict[str, dict[str, float]]) -> None:
+    for (name, of_kind), mark in zip(scores.items(), ("o", "|", "x", "|"), strict=False):
+        rows = [row for row, instrument in enumerate(instruments) if instrument in of_kind]
+        axes.plot([of_kind[instruments[row]] for row in rows], rows, mark, markersize=5, label=name)
+    axes.set_yticks(range(len(instruments)), instruments, fontsize=6)
+    axes.set(xlim=(1.0, 5.0), ylim=(len(instruments), -1.0), xlabel="score")
+    axes.grid(axis="x", color="#dddddd")
+    axes.legend(fontsize=8, loc="lower left")
 
 
 def _draw_pitch(axes: Axes, figures: Figures) -> None:
@@ -125,17 +168,17 @@ def _draw_walks(uniform: Axes, evened: Axes, smoothness: Smoothness) -> None:
 def _draw_example(row: Sequence[Axes], example: Example, rate_hz: int) -> None:
     """Draw spectrograms of a real note, its round trip and the generated note, in dB relative to the real maximum."""
     note = example.figures
-    real = measures.spectra(example.real)
+    real = measures.spectra(example.real, rate_hz)
     waves = {
         f"{note.instrument}, {note.pitch}": example.real,
         f"round trip: {note.floor_db:.1f} dB off": example.round_trip,
         f"generated: {note.distance_db:.1f} dB off": example.made,
     }
     for axes, (name, wave) in zip(row, waves.items(), strict=True):
-        levels_db = 20.0 * np.log10(np.maximum(measures.spectra(wave), 1e-9) / max(float(real.max()), 1e-9))
+        levels_db = 20.0 * np.log10(np.maximum(measures.spectra(wave, rate_hz), 1e-9) / max(float(real.max()), 1e-9))
         frames, bins = levels_db.shape
-        time_s = (np.arange(frames + 1) * measures.HOP) / rate_hz
-        edges_hz = (np.arange(1, bins + 1) - 0.5) * rate_hz / measures.FRAME
+        time_s = np.arange(frames + 1) * measures.FRAME_S / 4.0
+        edges_hz = (np.arange(1, bins + 1) - 0.5) * rate_hz / measures.frame_samples(rate_hz)
         axes.pcolormesh(time_s, edges_hz, levels_db[:, 1:].T, vmin=-_RANGE_DB, vmax=0.0, cmap="magma", rasterized=True)
         axes.set_yscale("log")
         axes.set_ylim(_LOWEST_HZ, rate_hz / 2)

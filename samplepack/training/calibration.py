@@ -38,7 +38,7 @@ def calibrated(
     Returns:
         The normaliser for the best of a few gains; only the magnitude's b differs.
     """
-    real = [spectra(dataset.wave(int(note))) for note in notes]
+    real = [spectra(dataset.wave(int(note)), config.sample_rate_hz) for note in notes]
     decode = keras.Sequential([mel_to_sound(config)])  # as a model it is compiled
     a, b = config.normaliser.magnitude
     costs = {}
@@ -46,7 +46,10 @@ def calibrated(
         normaliser = Normaliser(
             magnitude=(a, b - a * gain_db * math.log(10.0) / 10.0), frequency=config.normaliser.frequency
         )
-        generated = [spectra(wave) for wave in decode.predict_on_batch((images - normaliser.b) / normaliser.a)]
+        generated = [
+            spectra(wave, config.sample_rate_hz)
+            for wave in decode.predict_on_batch((images - normaliser.b) / normaliser.a)
+        ]
         distance_db = np.mean([log_spectral_distance_db(r, g) for r, g in zip(real, generated, strict=True)])
         loud_db = np.median([loud_bins_db(r, g) for r, g in zip(real, generated, strict=True)])
         costs[normaliser] = float(distance_db + _LOUD_WEIGHT * abs(loud_db))

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from samplepack.base.errors import SamplepackError
 from samplepack.datasets.dataset import Dataset
+from samplepack.evaluation.bars import as_text, bars
 from samplepack.evaluation.evaluate import evaluate
+from samplepack.evaluation.figures import Figures
 from samplepack.evaluation.report import rows
 from samplepack.models.checkpoint import Checkpoint, read_checkpoint
 
@@ -53,5 +55,20 @@ def _measured(checkpoint: Checkpoint, dataset: Dataset) -> list[str]:
         "| --- | --- | --- |",
         *(f"| {row.what} | {row.measured} | {row.beside} |" for row in rows(figures)),
         "",
+        *_bars(figures),
         *(f"Note: {remark}." for remark in figures.remarks),
+    ]
+
+
+def _bars(figures: Figures) -> list[str]:
+    shown = bars(figures)
+    if not shown:
+        return []
+    return [
+        "As bars, with `┃` and brackets for the real notes, or the best that is possible:",
+        "",
+        "```",
+        *as_text(shown),
+        "```",
+        "",
     ]

@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -12,10 +13,13 @@ from samplepack.base.progress import Task, silent
 from samplepack.datasets.dataset import read_dataset, writing
 from samplepack.evaluation import evaluate as evaluating
 from samplepack.evaluation import likeness, measures, report
+from samplepack.evaluation.bars import Bar, as_text
 from samplepack.evaluation.comparison import Comparison
 from samplepack.evaluation.evaluate import evaluate
+from samplepack.evaluation.keys import partial_levels
 from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
+from samplepack.sound.audio import read
 from samplepack.sound.pitch import pitch_hz
 
 RATE_HZ, SAMPLES = 16000, 4096
@@ -36,6 +40,7 @@ def few(monkeypatch):
         "_DIVERSE": 4,
         "_WALKS": 2,
         "_RANDOM": 8,
+        "_HEARD": 6,
     }.items():
         assert hasattr(evaluating, amount)
         monkeypatch.setattr(evaluating, amount, value)
@@ -51,15 +56,15 @@ def tone(pitch, steepness=1.0, samples=SAMPLES, rate_hz=RATE_HZ):
 
 
 def distance(one, other):
-    return measures.log_spectral_distance_db(measures.spectra(one), measures.spectra(other))
+    return measures.log_spectral_distance_db(measures.spectra(one, RATE_HZ), measures.spectra(other, RATE_HZ))
 
 
 def test_a_note_is_no_distance_from_itself_and_as_far_as_its_level_from_a_quieter_one():
     assert distance(noise, noise) == 0.0
     assert distance(noise, 0.5 * noise) == pytest.approx(6.02, abs=0.01)
-    assert measures.loud_bins_db(measures.spectra(noise), measures.spectra(0.5 * noise)) == pytest.approx(
-        -6.02, abs=0.01
-    )
+    assert measures.loud_bins_db(
+        measures.spectra(noise, RATE_HZ), measures.spectra(0.5 * noise, RATE_HZ)
+    ) == pytest.approx(-6.02, abs=0.01)
 
 
 def test_the_distance_of_silence_is_finite():
@@ -97,6 +102,45 @@ def test_an_attack_takes_as_long_as_its_ramp_from_10_to_71_percent(ramp_ms, leas
     late = np.pad(wave * ramp, (800, 0)).astype("float32")
     assert least_ms < measures.attack_ms(wave * ramp, RATE_HZ) < most_ms
     assert measures.attack_ms(late, RATE_HZ) == pytest.approx(measures.attack_ms(wave * ramp, RATE_HZ), abs=11)
+
+
+@pytest.mark.parametrize("rate_hz", [16000, 48000])
+def test_a_slower_attack_has_less_spectral_flux(rate_hz):
+    wave = tone(60, samples=rate_hz, rate_hz=rate_hz)
+    time_ms = np.arange(rate_hz) * 1000.0 / rate_hz
+    fluxes = [
+        measures.onset_flux(wave * np.minimum(1.0, time_ms / (ramp_ms + 1e-9)).astype("float32"), rate_hz)
+        for ramp_ms in (0, 30, 100, 300)
+    ]
+    assert fluxes == sorted(fluxes, reverse=True)
+    assert 0.9 < fluxes[0] < 1.6 and fluxes[3] == pytest.approx(0.3, abs=0.06)
+    struck = wave.copy()
+    struck[: rate_hz // 100] += np.resize(5.0 * noise, rate_hz // 100)
+    assert measures.onset_flux(struck, rate_hz) > fluxes[0] + 0.2
+    late = np.pad(wave, (rate_hz // 10, 0))
+    assert measures.onset_flux(late, rate_hz) == pytest.approx(fluxes[0], abs=0.1)
+    assert measures.onset_flux(0.1 * wave, rate_hz) == pytest.approx(fluxes[0], abs=0.01)
+    assert measures.onset_flux(np.zeros(rate_hz, "float32"), rate_hz) == 0.0
+
+
+def test_treble_is_the_share_of_power_above_8_khz():
+    time_s = np.arange(48000) / 48000.0
+    low, high = (np.sin(2 * np.pi * hz * time_s).astype("float32") for hz in (440.0, 12000.0))
+    assert measures.treble_db(low + high, 48000) == pytest.approx(-3.01, abs=0.05)
+    full = measures.treble_db(low + 0.1 * high, 48000)
+    assert full == pytest.approx(-20.04, abs=0.05)
+    # half the amplitude above 8 kHz is 6 dB less of it
+    assert full - measures.treble_db(low + 0.05 * high, 48000) == pytest.approx(6.0, abs=0.05)
+    assert measures.treble_db(low, 48000) < -60.0
+    assert measures.treble_db(np.zeros(480, "float32"), 48000) == -100.0
+
+
+def test_measures_of_a_note_are_nearly_the_same_at_another_rate():
+    low, high = (tone(60, 2.0, 4 * rate_hz, rate_hz) for rate_hz in (16000, 48000))
+    assert measures.spectra(low, 16000).shape == (122, 1025) and measures.spectra(high, 48000).shape == (122, 3073)
+    for of in (measures.attack_ms, measures.onset_flux):
+        assert of(high, 48000) == pytest.approx(of(low, 16000), rel=0.1)
+    assert measures.noise_db(high, 60, 48000) == pytest.approx(measures.noise_db(low, 60, 16000), abs=1.0)
 
 
 @pytest.mark.parametrize("pitch", [36, 60, 84])
@@ -214,12 +258,127 @@ def test_a_network_that_gives_the_real_notes_back_is_perfect(tiny, tones, perfec
     figures = evaluate(tiny, tones).figures
     for judged in (figures.held_out, figures.trained):
         assert judged.distance_db == judged.floor_db == judged.loud_bins_db == 0.0
-        assert judged.attack_error_ms == judged.noise_error_db == 0.0
+        assert judged.attack_error_ms == judged.noise_error_db == judged.flux_error == 0.0
+        assert judged.score.mean == judged.score.tenth_percentile == 5.0
+        assert judged.vibrato is judged.tremolo is judged.treble is None
+    assert figures.held_out.round_trip_score.mean == 5.0 and figures.trained.round_trip_score is None
+    assert all(key.found.top_1 == 1.0 for key in figures.keys)
     assert figures.retrieval.top_1 == 1.0
     assert all(pitch.within_50_cents == 1.0 for pitch in figures.pitch.values())
     assert figures.diversity.means_db["trained"] == pytest.approx(figures.diversity.means_db["real"])
     assert figures.silence.nearly_silent == 0
     assert figures.smoothness.uniform_largest > 4.0  # one jump in each walk
+
+
+def test_timbres_are_found_all_over_the_keys_if_they_are_steady(tiny, tones, perfect, monkeypatch):
+    steady = evaluate(tiny, tones).figures.keys
+    assert [key.pitch for key in steady] == [36, 60, 84]
+    assert all(key.found.notes == key.real_found.notes == 3 and key.real_found.top_1 == 1.0 for key in steady)
+    assert steady[1].found_by_middle is None
+    for key in (steady[0], steady[2]):
+        assert key.found_by_middle == key.real_found_by_middle and key.found_by_middle.top_1 == 1.0
+    real = Comparison.play
+
+    def changed(comparison, latents, pitches):
+        """Notes of the top octave are those of the next instrument."""
+        for latent, pitch in zip(latents, pitches, strict=True):
+            first = int(np.argmax(comparison.trained @ latent / np.linalg.norm(comparison.trained, axis=1)))
+            moved = comparison.trained[(first + (pitch > 72)) % 3]
+            yield from real(comparison, moved[np.newaxis], np.array([pitch]))
+
+    monkeypatch.setattr(Comparison, "play", changed)
+    assert [key.found.top_1 for key in evaluate(tiny, tones).figures.keys] == [1.0, 1.0, 0.0]
+
+
+def test_partials_tell_timbres_apart_whatever_the_pitch():
+    def levels(pitch, steepness):
+        return partial_levels(tone(pitch, steepness, 64000), pitch, RATE_HZ)
+
+    assert levels(60, 1.0).shape == (8, 6)
+    assert levels(60, 1.0)[4] == pytest.approx(-20.0 * np.log10(np.arange(1, 7)), abs=0.2)
+    for pitch in (36, 84):
+        assert np.abs(levels(pitch, 1.0) - levels(60, 1.0)).mean() < 0.5
+        assert np.abs(levels(pitch, 0.3) - levels(60, 1.0)).mean() > 5.0
+    assert np.isnan(partial_levels(tone(96, 1.0, 64000), 96, RATE_HZ)[:, 3:]).all()  # above half the rate
+
+
+def test_the_real_notes_are_heard_at_the_rate_of_the_set(tmp_path, tiny, perfect):
+    """What a checkpoint of 16 kHz lacks is heard beside a set of 48 kHz, and all else is measured at 16 kHz."""
+    fine = write_set(tmp_path / "fine", rate_hz=48000, samples=3 * SAMPLES)
+    evaluation = evaluate(tiny, fine)
+    figures, worst = evaluation.figures, evaluation.worst
+    assert evaluation.rate_hz == RATE_HZ and evaluation.heard_rate_hz == 48000
+    assert len(worst) == 10 and [heard.score for heard in worst] == sorted(heard.score for heard in worst)
+    assert all(len(heard.real) == len(heard.made) == 3 * SAMPLES for heard in worst)
+    assert all(example.real.shape == (SAMPLES,) for example in evaluation.examples)
+    assert {note.pitch for note in figures.held_out.notes} <= set(range(36, 85))
+    assert worst[0].instrument == "Bell" and 3.0 < worst[0].score < 4.95  # the brightest lacks most
+    scores = figures.trained.score.by_instrument
+    assert list(scores) == sorted(scores, key=scores.get) and scores["Flute"] > 4.9 > scores["Reed"]
+    assert figures.held_out.distance_db < 3.0 and figures.retrieval.top_1 == 1.0
+
+
+def test_level_above_8_khz_and_modulation_are_measured_beside_the_real_ones(tmp_path, monkeypatch):
+    rate_hz, samples = 32000, 64000
+    time_s = np.arange(samples) / rate_hz
+    sway = 5.0 * np.sin(2 * np.pi * 5.5 * time_s)
+
+    @functools.cache
+    def darker(pitch):
+        spectrum = np.fft.rfft(tone(pitch, 0.3, samples, rate_hz))
+        spectrum[np.fft.rfftfreq(samples, 1.0 / rate_hz) > 8000.0] *= 10.0 ** (-12.0 / 20.0)
+        return np.fft.irfft(spectrum).astype("float32")
+
+    monkeypatch.setattr(
+        Comparison, "play", lambda comparison, latents, pitches: np.stack([darker(int(pitch)) for pitch in pitches])
+    )
+    checkpoint = write_tiny(
+        tmp_path / "checkpoint", sample_rate_hz=rate_hz, samples=samples, start=(64, 32), frames=512
+    )
+    about = {"title": "Trembling", "source": "a formula", "license": "", "rate_hz": rate_hz, "samples": samples}
+    with writing(tmp_path / "set", **about) as writer:
+        for name in ("Bell", "Reed"):
+            for pitch in range(48, 80, 8):
+                wave = tone(pitch, 0.3, samples, rate_hz) * (10.0 ** (sway / 20.0)).astype("float32")
+                writer.add(wave, instrument=name, pitch=pitch, source="", cents=0.0)
+    figures = evaluate(checkpoint, read_dataset(tmp_path / "set")).figures
+    for found in (figures.held_out, figures.trained):
+        assert found.treble.instruments == len({note.instrument for note in found.notes})
+        assert found.treble.made_db - found.treble.real_db == pytest.approx(-11.0, abs=1.5)
+        assert found.tremolo.real_depth == pytest.approx(5.0, abs=0.3)
+        assert found.tremolo.real_rate_hz == pytest.approx(5.5, abs=0.1)
+        assert found.tremolo.depth < 0.1 and found.tremolo.notes == 0 and found.tremolo.rate_hz is None
+        assert found.vibrato is None
+    table = {row.what: row for row in report.rows(figures)}
+    assert re.fullmatch(r"0\.0 dB, clear in 0 of \d+", table["tremolo, trained"].measured)
+    assert table["tremolo, trained"].beside == "real 5.0 dB at 5.5 Hz"
+    assert "2 bright instruments" in table["level above 8 kHz, trained"].beside
+
+
+def test_without_zimtohrli_the_score_is_left_out_and_it_is_said_how_to_get_it(tiny, tones, perfect, monkeypatch):
+    monkeypatch.setitem(sys.modules, "zimtohrli", None)
+    evaluation = evaluate(tiny, tones)
+    assert evaluation.figures.held_out.score is evaluation.figures.trained.score is None and evaluation.worst == []
+    assert evaluation.figures.remarks == [
+        "how much notes sound like the real ones has no score: it takes Zimtohrli, pip install zimtohrli"
+    ]
+    assert not any("score" in row.what for row in report.rows(evaluation.figures))
+
+
+def test_the_first_notes_drawn_are_of_all_instruments(tiny, tones):
+    comparison = Comparison(tiny, tones, Task("", silent))
+    drawn = evaluating._drawn_evenly(np.random.default_rng(0), comparison, np.arange(30))
+    assert sorted(drawn) == list(range(30))
+    instruments = [tones.contents.notes[i].instrument for i in drawn]
+    assert all(len(set(instruments[first : first + 3])) == 3 for first in range(0, 12, 3))
+
+
+def test_bars_are_as_long_as_their_figures():
+    half = Bar("score", "", 3.0, 4.9, 1.0, 5.0)
+    assert as_text([half, Bar("attack, held-out", "ms", 300.0, None, 0.0, 100.0)]) == [
+        "score             ████████████░░░░░░░░░░░┃  3.00 (4.90)",
+        "attack, held-out  ████████████████████████  300.0 ms",
+    ]
 
 
 def test_the_same_seed_draws_the_same(tiny, tones, perfect):
@@ -296,22 +455,22 @@ def test_one_instrument_is_enough(tmp_path):
 
 
 def test_what_does_not_fit_is_told_in_a_line(tmp_path, tiny, tones):
-    fast = write_set(tmp_path / "fast", rate_hz=44100)
+    slow = write_set(tmp_path / "slow", rate_hz=8000, samples=SAMPLES // 2)
     short = write_set(tmp_path / "short", samples=2048)
     brief = write_tiny(tmp_path / "brief", samples=2000), write_set(tmp_path / "brief set", samples=2000)
     boastful = write_tiny(tmp_path / "boastful", provenance={"held_out": "some"})
     for checkpoint, dataset, told in (
         (
             tiny,
-            fast,
-            f"{tmp_path / 'fast'}: its notes are at 44100 Hz, those of checkpoint 'tiny' at 16000 Hz; prepare the set at that rate",
+            slow,
+            f"{tmp_path / 'slow'}: its notes are at 8000 Hz, those of checkpoint 'tiny' at 16000 Hz; prepare the set at that rate or a higher one",
         ),
         (
             tiny,
             short,
-            f"{tmp_path / 'short'}: its notes have 2048 samples, those of checkpoint 'tiny' 4096; prepare the set with that length",
+            f"{tmp_path / 'short'}: its notes last 0.128 s, those of checkpoint 'tiny' 0.256 s; prepare the set with that length",
         ),
-        (*brief, "checkpoint 'tiny': its notes have 2000 samples; to be judged they need 2048"),
+        (*brief, "checkpoint 'tiny': its notes last 0.125 s; to be judged they need 0.128 s"),
         (boastful, tones, "checkpoint 'tiny': provenance.held_out is 'some', should be from 0 to 1"),
     ):
         with pytest.raises(InputError) as error:
@@ -334,8 +493,14 @@ def test_the_command_prints_a_table_or_json_and_writes_figures_and_pictures(run,
     assert ran.out.splitlines()[0] == f"{tiny.folder} against Three tones"
     assert re.search(r"^  distance to held-out notes +0\.00 dB +round trip 0\.00 dB$", ran.out, re.MULTILINE)
     assert {file.name for file in output.iterdir()} == {
-        "evaluation.json", "pitch.png", "likeness.png", "timbres.png", "examples.png",
+        "evaluation.json", "bars.png", "scores.png", "pitch.png", "likeness.png", "timbres.png", "examples.png", "worst",
     }  # fmt: skip
+    sounds = sorted(file.name for file in (output / "worst").iterdir())
+    assert len(sounds) == 10 and re.fullmatch(r"01 (Flute|Reed|Bell) \d\d, 5\.00\.flac", sounds[0])
+    sound = read(output / "worst" / sounds[0])
+    real, made = sound.samples[0, :SAMPLES], sound.samples[0, -SAMPLES:]
+    assert sound.rate_hz == RATE_HZ and sound.duration_s == 2 * SAMPLES / RATE_HZ + 0.5
+    assert np.abs(real - made).max() < 1e-6 and np.abs(real).max() == pytest.approx(0.8, abs=0.001)
     written = json.loads((output / "evaluation.json").read_text(encoding="utf-8"))
     assert written["retrieval"]["top_1"] == 1.0
     again = run("evaluate", tiny.folder, "--data", tones.folder, "--output", output, "--json")
