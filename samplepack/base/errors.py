@@ -11,6 +11,14 @@ _LEAST_SIMILARITY = 0.7
 `Glass`, which are different words, have 0.6."""
 
 
+_MOST_COMPARED, _LONGEST_COMPARED = 300, 100
+"""How many known names a name is compared with, and the longest name that is: beyond, only its case may differ."""
+
+_LONGEST_MESSAGE = 6000
+"""The longest message of a problem, characters; of a longer one, which quotes a user's value, the middle is left
+out."""
+
+
 class SamplepackError(Exception):
     """An operation failed although the user's input is right. The command line exits with 1."""
 
@@ -33,7 +41,10 @@ class Problem:
 
     def __str__(self) -> str:
         place = [str(part) for part in (self.file, self.line, self.column) if part is not None]
-        text = ":".join(place) + ": " + self.message if place else self.message
+        message, half = self.message, _LONGEST_MESSAGE // 2
+        if len(message) > _LONGEST_MESSAGE:
+            message = f"{message[:half]} … {message[-half:]}"
+        text = ":".join(place) + ": " + message if place else message
         return printable(text)
 
 
@@ -53,6 +64,8 @@ class InputError(SamplepackError):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The ending of a message, `"; did you mean 'Reverb'?"`, if a known name is spelled similarly; otherwise `""`."""
     by_lower_case = {k.lower(): k for k in known}
+    if len(by_lower_case) > _MOST_COMPARED or len(name) > _LONGEST_COMPARED:
+        return f"; did you mean '{by_lower_case[name.lower()]}'?" if name.lower() in by_lower_case else ""
     near = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=_LEAST_SIMILARITY)
     return f"; did you mean '{by_lower_case[near[0]]}'?" if near else ""
 

@@ -163,6 +163,8 @@ def find_notes(level: Curve, rise: Curve) -> list[tuple[int, int]]:
     for frame in np.flatnonzero((rise == highest) & (rise > usual + _LEAST_RISE) & is_loud):
         if not onsets or frame - onsets[-1] >= _SHORTEST:
             onsets.append(int(frame))
+    if not onsets:  # a sound that is faded in, or a click
+        return []
     notes = []
     for onset, following in zip(onsets, [*onsets[1:], len(level) + _LEAD_IN], strict=True):
         last = following - _LEAD_IN

@@ -9,17 +9,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from samplepack.base.files import read_regular
 from samplepack.datasets.candidates import Job, Offered, Source, Unusable
 from samplepack.datasets.dataset import Dropped
 from samplepack.datasets.sound_files import BEST_VELOCITY, distance, from_onset, read_stretch, root_of, shown
+from samplepack.documents.problems import lies_in
 from samplepack.sound import key_names as pitch_names
 from samplepack.sound.audio import Audio
 
-_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _HEADER_OR_OPCODE = re.compile(r"<(\w+)>|(?:(?<=[\s>])|^)(\w+)=")
 _DIRECTIVE = re.compile(r'\s*#(?:define\s+(\$\w+)\s+(\S+)|include\s+"([^"]*)")\s*')
 _MOST_INCLUDES = 100
+_MOST_BYTES = 8 << 20
 _LONGEST_LINE = 100_000
+_MOST_STEPS = 5_000_000
+"""The most characters of a map with its included files, the most comparisons of definitions with lines, and the most
+opcodes that regions inherit."""
 
 _LEVELS = ("global", "master", "group", "region")
 """Levels of SFZ headers, from the outermost; each inherits the opcodes of those before it."""
@@ -106,8 +112,8 @@ def read_map(path: Path, top: Path) -> list[Opcodes]:
     """
     levels: dict[str, Opcodes] = {level: {} for level in _LEVELS}
     header, default_path = "", ""
-    regions: list[Opcodes] = []
-    for line in _lines(path, path.parent, top, {}, [0]):
+    regions: list[tuple[Opcodes, ...]] = []
+    for line in _lines(path, path.parent, top, {}, _Work()):
         found = list(_HEADER_OR_OPCODE.finditer(line))
         for number, match in enumerate(found):
             end = found[number + 1].start() if number + 1 < len(found) else len(line)
@@ -119,16 +125,17 @@ def read_map(path: Path, top: Path) -> list[Opcodes]:
                     levels.update({lower: {} for lower in _LEVELS[level:]})
                 if header == "region":
                     levels["region"] = {"default_path": default_path}
-                    regions.append({})
+                    regions.append(tuple(levels[level] for level in _LEVELS))
             elif header == "control" and match[2] == "default_path":
                 default_path = value
             elif header in _LEVELS:
                 levels[header][match[2]] = value
-            if header == "region":
-                regions[-1] = {name: text for level in _LEVELS for name, text in levels[level].items()}
+    if sum(len(opcodes) for region in regions for opcodes in region) > _MOST_STEPS:
+        raise BrokenMap("its regions have more opcodes than any map")
+    merged = [{name: text for opcodes in region for name, text in opcodes.items()} for region in regions]
     with_sample = [
         {**region, "sample": (region["default_path"] + region["sample"]).replace("\\", "/")}
-        for region in regions
+        for region in merged
         if region.get("sample")
     ]
     if not with_sample:
@@ -136,44 +143,61 @@ def read_map(path: Path, top: Path) -> list[Opcodes]:
     return with_sample
 
 
-def _lines(path: Path, folder: Path, top: Path, defined: dict[str, str], count: list[int]) -> Iterator[str]:
+@dataclass
+class _Work:
+    """What reading a map has taken so far, its included files counted in."""
+
+    files: int = 0
+    characters: int = 0
+    comparisons: int = 0
+    """Definitions that were looked for in lines."""
+
+
+def _lines(path: Path, folder: Path, top: Path, defined: dict[str, str], work: _Work) -> Iterator[str]:
     """Yield the lines of a map without comments, with definitions and included files substituted."""
-    count[0] += 1
-    if count[0] > _MOST_INCLUDES:
+    work.files += 1
+    if work.files > _MOST_INCLUDES:
         raise BrokenMap("its #include lines go round in a circle")
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path, _MOST_BYTES)
     except OSError as error:
         raise BrokenMap(f"cannot read {path.name}: {error.strerror}") from error
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
+    work.characters += len(text)
     for line in _COMMENT.sub(" ", text.replace("\0", " ")).splitlines():
         directive = _DIRECTIVE.fullmatch(line)
         if directive and directive[1]:
             defined[directive[1]] = directive[2]
         elif directive:
-            included = _within(top, folder, _defined(directive[3], defined))
+            included = _within(top, folder, _defined(directive[3], defined, work))
             if included is None:
                 raise BrokenMap(f"it includes {directive[3]}, which leads out of the instrument")
-            yield from _lines(included, folder, top, defined, count)
+            yield from _lines(included, folder, top, defined, work)
         else:
-            yield _defined(line, defined)
+            yield _defined(line, defined, work)
 
 
-def _defined(text: str, defined: dict[str, str]) -> str:
-    for name in sorted(defined, key=len, reverse=True):
-        text = text.replace(name, defined[name])
-        if len(text) > _LONGEST_LINE:
-            raise BrokenMap("its #define lines grow without end")
+def _defined(text: str, defined: dict[str, str], work: _Work) -> str:
+    if "$" in text:
+        work.comparisons += len(defined)
+        for name in sorted(defined, key=len, reverse=True):
+            grown = len(text) + text.count(name) * (len(defined[name]) - len(name))
+            work.characters += max(0, grown - len(text))
+            if grown > _LONGEST_LINE:
+                raise BrokenMap("its #define lines grow without end")
+            text = text.replace(name, defined[name])
+    if max(work.characters, work.comparisons) > _MOST_STEPS:
+        raise BrokenMap("it is longer than any map, or has more #define lines")
     return text
 
 
 def _within(top: Path, folder: Path, file: str) -> Path | None:
-    """Return the path of a file that a map in `folder` refers to; None if it lies outside `top`."""
-    path = Path(os.path.abspath(folder / file.replace("\\", "/")))
-    return path if path.is_relative_to(top) else None
+    """Return the path of a file that a map in `folder` refers to; None if it lies outside `top`, or a link leads out."""
+    path = Path(os.path.abspath(folder / file.replace("\\", "/").replace("\0", "")))
+    return path if path.is_relative_to(top) and lies_in(path, [top]) else None
 
 
 def _unfit(opcodes: Opcodes) -> str | None:

@@ -12,8 +12,11 @@ import yaml
 
 from samplepack.base.errors import InputError, Problem
 
-_MOST_BYTES = 4 << 20
-_MOST_VALUES = 200_000
+_MOST_BYTES = 1 << 20
+_MOST_VALUES = 40_000
+_MOST_KEYS = 5000
+_MOST_CHARACTERS = 2 << 20
+_MOST_MARKS = 30
 _LONGEST_NUMBER = 400
 _LARGEST_INTEGER = 2**64
 
@@ -87,13 +90,13 @@ def read_document(path: Path, kind: Kind) -> Document:
     except OSError as error:
         raise InputError(Problem(f"cannot read it: {error.strerror}", file)) from error
     if len(content) > _MOST_BYTES:
-        raise InputError(Problem(f"longer than 4 MiB, the most that a {kind.name} may have", file))
+        raise InputError(Problem(f"longer than {_MOST_BYTES >> 20} MiB, the most that a {kind.name} may have", file))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(Problem(f"not UTF-8 text (byte {error.start})", file)) from error
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = _single_node(loader, file)
         if node is None:
             raise InputError(Problem(f"empty; a {kind.name} starts with: {kind.first_line}", file, 1, 1))
@@ -107,12 +110,33 @@ def read_document(path: Path, kind: Kind) -> Document:
         raise InputError(Problem(f"not YAML: {error.problem or error.context}", file, line, column)) from error
     except yaml.YAMLError as error:
         raise InputError(Problem(f"not YAML: {' '.join(str(error).split())}", file)) from error
+    except _TooMuch as error:
+        raise InputError(Problem(str(error), file)) from error
     if builder.problems:
         raise InputError(*builder.problems)
     if not isinstance(data, dict):
         message = f"a {kind.name} is a mapping that starts with: {kind.first_line}"
         raise InputError(_problem_at(node.start_mark, message, file))
     return Document(file, content, data, node)
+
+
+class _TooMuch(Exception):
+    """A document is longer than any real one; the message says in what respect."""
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader that stops at the limit of values, since PyYAML takes many seconds for a million of them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._nodes += 1
+        if self._nodes > _MOST_VALUES:
+            raise _TooMuch(f"more than {_MOST_VALUES} values")
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
 
 
 def _single_node(loader: yaml.SafeLoader, file: str) -> yaml.Node | None:
@@ -132,16 +156,20 @@ class _Builder:
         self.kind = kind
         self.loader = loader
         self.values = 0
+        self.characters = 0
         self.problems: list[Problem] = []
 
     def build(self, node: yaml.Node, is_path: bool = False) -> Any:
         self.values += 1
         if self.values > _MOST_VALUES:
-            raise InputError(Problem(f"more than {_MOST_VALUES} values (aliases counted out)", self.file))
+            raise _TooMuch(f"more than {_MOST_VALUES} values (aliases counted out)")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(child, is_path) for child in node.value]
+        self.characters += len(node.value)
+        if self.characters > _MOST_CHARACTERS:
+            raise _TooMuch(f"more than {_MOST_CHARACTERS >> 20} million characters of text (aliases counted out)")
         value = self._scalar(node)
         return unicodedata.normalize("NFC", value) if isinstance(value, str) and not is_path else value
 
@@ -161,12 +189,17 @@ class _Builder:
             return self._wrong(node, "a number beyond 2^64")
         if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
             return self._wrong(node, f"not text: {ascii(value)[:40]} holds half of a character")
+        if isinstance(value, str) and _has_too_many_marks(value):
+            return self._wrong(node, f"not text: it holds more than {_MOST_MARKS} combining marks in a row")
         if value is not None and not isinstance(value, str | int | float):
             return self._wrong(node, f"a {self.kind.name} holds text and numbers, no !!{tag}; write it in quotes")
         return value
 
     def _mapping(self, node: yaml.MappingNode) -> dict[Any, Any]:
         data: dict[Any, Any] = {}
+        if len(node.value) > _MOST_KEYS:
+            self._wrong(node, f"more than {_MOST_KEYS} keys")
+            return data
         for key_node, value_node in node.value:
             if key_node.tag == f"{_TAG}merge":
                 self._wrong(key_node, "merge keys (<<) aren't supported; write the keys out")
@@ -185,6 +218,19 @@ class _Builder:
 
     def _wrong(self, node: yaml.Node, message: str) -> None:
         self.problems.append(_problem_at(node.start_mark, message, self.file))
+
+
+def _has_too_many_marks(text: str) -> bool:
+    """Whether a text has more combining marks in a row than any script needs; normalising such a text takes a time that
+    grows with the square of their number. The limit is that of the Stream-Safe Text Format, UAX #15."""
+    if text.isascii():
+        return False
+    in_a_row = 0
+    for character in text:
+        in_a_row = in_a_row + 1 if unicodedata.combining(character) else 0
+        if in_a_row > _MOST_MARKS:
+            return True
+    return False
 
 
 def _problem_at(mark: Any, message: str, file: str) -> Problem:

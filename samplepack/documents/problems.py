@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -15,6 +15,9 @@ from samplepack.base.errors import Problem, did_you_mean
 from samplepack.documents.document import Document, Key
 
 _CUSTOM_TYPE = "samplepack"
+
+_MOST_PROBLEMS = 200
+"""How many problems of a document are listed; the others are counted."""
 
 UNKNOWN_KEY = "unknown_key_message"
 """Name of the class variable with a model's message about an unknown key: a template such as
@@ -28,6 +31,11 @@ def wrong(message: str) -> PydanticCustomError:
     """An error for a validator to raise; its message reaches the user unchanged."""
     # Pydantic fills in {…} in a template, so the message, which may hold a user's text, isn't part of the template.
     return PydanticCustomError(_CUSTOM_TYPE, "{text}", {"text": message})
+
+
+def unknown(message: str, name: str, known: Collection[str]) -> PydanticCustomError:
+    """Like `wrong`, about a name that isn't among the known ones; the message ends with a similar one of these."""
+    return PydanticCustomError(_CUSTOM_TYPE, "{text}", {"text": message, "name": name, "known": known})
 
 
 def readable_path(written: str, info: ValidationInfo) -> Path:
@@ -68,10 +76,12 @@ def problems_in(document: Document, error: ValidationError, root: type[BaseModel
         error: the error that the validation raised.
         root: the model that the data was validated against.
     """
-    return [
+    problems = [
         (document.problem_with_key if is_key else document.problem)(location, message)
         for location, is_key, message in _messages(error, root)
     ]
+    more = error.error_count() - _MOST_PROBLEMS
+    return problems + [Problem(f"and {more} more problems", document.file)] * (more > 0)
 
 
 def messages_in(error: ValidationError, root: type[BaseModel]) -> list[str]:
@@ -81,7 +91,8 @@ def messages_in(error: ValidationError, root: type[BaseModel]) -> list[str]:
 
 def _messages(error: ValidationError, root: type[BaseModel]) -> list[tuple[Sequence[Key], bool, str]]:
     """For each error: its place in the data, whether the key there is wrong rather than its value, and a message."""
-    return [_message(details, root) for details in error.errors() if not _follows(details)]
+    listed = [details for details in error.errors(include_url=False) if not _follows(details)]
+    return [_message(details, root) for details in listed[:_MOST_PROBLEMS]]
 
 
 def _follows(error: ErrorDetails) -> bool:
@@ -111,8 +122,13 @@ def _message(error: ErrorDetails, root: type[BaseModel]) -> tuple[Sequence[Key],
         return location, False, f"{_at(location)}should be {expected}{received}{hint}"
     if kind == "too_short":
         return location, False, f"{_at(location)}should have at least {error['ctx']['min_length']}"
+    if kind == "too_long":
+        return location, False, f"{_at(location)}should have at most {error['ctx']['max_length']}"
     if kind in _SHOULD_BE:
         return location, False, f"{_at(location)}should be {_SHOULD_BE[kind]}{received}"
+    if "known" in error.get("ctx", {}):
+        # Looked up here, for the listed problems only: it takes long for many names.
+        return location, False, _at(location) + error["msg"] + did_you_mean(error["ctx"]["name"], error["ctx"]["known"])
     message = error["msg"].removeprefix("Input ").removeprefix("String ")
     return location, False, _at(location) + message + ("" if kind == _CUSTOM_TYPE else received)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,13 +13,16 @@ from samplepack.checkpoints.library import MagentaCheckpoint
 from samplepack.documents.document import Document, Key
 from samplepack.finishing.process import failure
 from samplepack.models.checkpoint import Checkpoint
-from samplepack.recipe.clips import Clip
+from samplepack.recipe.clips import MOST_CLIPS, Clip
 from samplepack.recipe.fields import Context
 from samplepack.recipe.model import Recipe, point_names
 from samplepack.recipe.timbres import Bank
 
 ClipCheck = Callable[[str, Clip, Checkpoint | MagentaCheckpoint], None]
 """Reads the MIDI file of a clip for a checkpoint, given the clip's name; raises `InputError` if it can't be played."""
+
+_MOST_PROBLEMS = 100
+"""How many problems with names of instruments, and with circles, are listed."""
 
 _PICTURE = "overview"
 """The name of the pack's overview picture, which no instrument can have: each instrument's picture is named after
@@ -63,6 +67,8 @@ def name_problems(document: Document) -> list[Problem]:
         if name.casefold() in seen:
             problems.append(document.problem_with_key(location, f"two instruments would be called '{name}'"))
         seen.add(name.casefold())
+        if len(problems) >= _MOST_PROBLEMS:
+            break
     clips, clip_names = document.data.get("clips"), set[str]()
     for name in clips if isinstance(clips, dict) else ():
         if str(name).casefold() in clip_names:
@@ -88,6 +94,8 @@ def circle_problems(document: Document) -> list[Problem]:
             first, *others = chain[chain.index(name) :]
             by_way = f", by way of {', '.join(others)}" if others else ""
             problems.append(document.problem(("timbres", first, "toward"), f"'{first}' lies toward itself{by_way}"))
+        if len(problems) >= _MOST_PROBLEMS:
+            break
     return problems
 
 
@@ -118,7 +126,7 @@ def clip_problems(
         check_clip: raises `InputError` for a clip that can't be played.
     """
     problems, clips = [], document.data.get("clips")
-    for name, data in clips.items() if isinstance(clips, dict) else ():
+    for name, data in islice(clips.items(), MOST_CLIPS) if isinstance(clips, dict) else ():
         try:
             check_clip(name, Clip.model_validate(data, context=context), checkpoint)
         except ValidationError:

@@ -12,6 +12,8 @@ from samplepack.base.files import open_regular
 from samplepack.documents.problems import readable_path, wrong
 from samplepack.recipe.fields import Model, Seed, ShortFor, TimbreName
 
+MOST_CLIPS = 64
+
 LEAST_APART_S = 0.1
 """The smallest distance between random timbres, seconds."""
 

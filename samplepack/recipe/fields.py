@@ -18,9 +18,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from samplepack.base.errors import did_you_mean
 from samplepack.checkpoints import library
-from samplepack.documents.problems import wrong
+from samplepack.documents.problems import unknown, wrong
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.latent import LARGEST_SEED
 from samplepack.recipe.fits import Fit
@@ -100,7 +99,7 @@ Name = Annotated[str, Field(strict=True), AfterValidator(file_name)]
 def _known_timbre(name: str, info: ValidationInfo) -> str:
     known = context_of(info).get("timbres", frozenset([name]))
     if name not in known:
-        raise wrong(f"no timbre is called '{name}'{did_you_mean(name, known)}")
+        raise unknown(f"no timbre is called '{name}'", name, known)
     return name
 
 

@@ -146,7 +146,7 @@ def _readable(document: Document, folder: Path, allow_reads: bool, problems: lis
     """The folders that files named in a recipe may lie in: the recipe's own and those of `reads`."""
     reads, repository = document.data.get("reads"), _repository(folder)
     readable = [folder]
-    for i, name in enumerate(reads) if isinstance(reads, list) else ():
+    for i, name in enumerate(reads[:64]) if isinstance(reads, list) else ():
         if isinstance(name, str) and "\0" not in name:
             readable.append(folder / name)
             if not allow_reads and not lies_in(folder / name, [repository]):

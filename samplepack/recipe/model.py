@@ -13,7 +13,7 @@ from samplepack.finishing import process
 from samplepack.finishing.effects import Effect, Step
 from samplepack.formats import WRITERS
 from samplepack.models.latent import Interpolation, Spacing
-from samplepack.recipe.clips import Clip
+from samplepack.recipe.clips import MOST_CLIPS, Clip
 from samplepack.recipe.fields import SEED_SCHEMA, Model, Name, ShortFor, Text, TimbreName, context_of, whole_number
 from samplepack.recipe.timbres import Bank, Timbre
 
@@ -53,8 +53,8 @@ VelocityField = Annotated[Velocity, ShortFor("layers", {"type": "integer", "mini
 class LatentPath(Model):
     """A path through latent space."""
 
-    through: Annotated[tuple[TimbreName, ...], Field(min_length=2)]
-    """Names of the timbres on the path, in order; at least two."""
+    through: Annotated[tuple[TimbreName, ...], Field(min_length=2, max_length=128)]
+    """Names of the timbres on the path, in order; two to 128."""
 
     steps: Annotated[int, Field(strict=True, ge=2, le=128)]
     """Number of points along the path, both ends included."""
@@ -208,7 +208,7 @@ class Recipe(Model):
     license: Text = ""
     """Licence of the pack's sounds, for its licence file: what users may do with them."""
 
-    reads: tuple[Text, ...] = ()
+    reads: Annotated[tuple[Text, ...], Field(max_length=64)] = ()
     """Folders outside the recipe's own, relative to it, that files named in the recipe may lie in. For those outside
     its git repository, commands need `--allow-reads`."""
 
@@ -237,10 +237,10 @@ class Recipe(Model):
     paths: dict[Name, LatentPath] = {}
     """Paths through latent space by name, each of which becomes several instruments or one morph."""
 
-    clips: dict[Name, Clip] = {}
+    clips: Annotated[dict[Name, Clip], Field(max_length=MOST_CLIPS)] = {}
     """MIDI files that timbres play, by name; each becomes a sound file in the pack's `Clips` folder."""
 
-    process: tuple[Step, ...] = ()
+    process: Annotated[tuple[Step, ...], Field(max_length=64)] = ()
     """Effects that all sounds of the pack are sent through, in order."""
 
     sound: Sound = Sound()

@@ -1,5 +1,8 @@
 """Sets from instruments in SFZ."""
 
+import os
+import time
+
 import pytest
 
 from samplepack.datasets import sfz
@@ -65,6 +68,43 @@ def test_maps_that_cannot_be_read_are_told(folder, made):
         "gone.sfz": "cannot read x.sfz",
         "bomb.sfz": "its #define lines",
     }
+
+
+BOMBS = {
+    "a definition for each letter": f"#define $A {'x' * 90_000}\n{'$A' * 30_000}\n",
+    "comments that don't end": "/* " * 300_000 + "<region> sample=a.wav",
+    "definitions": "".join(f"#define $A{i} x\n" for i in range(20_000)) + "$\n" * 20_000,
+    "opcodes": "<region> sample=a.wav\n" + "".join(f"a{i}=1\n" for i in range(100_000)),
+    "inherited opcodes": "<global>" + "".join(f"a{i}=1\n" for i in range(5000)) + "<region> sample=a.wav\n" * 5000,
+    "length": "\n" * (9 << 20),
+    "included length": '#include "long.inc"\n' * 90,
+    "headers": "<group>" * 400_000,
+    "marks": "<" * 1_000_000 + "=" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_map_that_would_take_minutes_is_told_or_read_in_seconds(folder, tmp_path, bomb):
+    (folder / "m.sfz").write_text(BOMBS[bomb])
+    (folder / "long.inc").write_text("// a long line\n" * 100_000)
+    began_s = time.process_time()
+    try:
+        sfz.read_map(folder / "m.sfz", tmp_path)
+    except sfz.BrokenMap as problem:
+        assert len(str(problem)) < 200
+    assert time.process_time() - began_s < 5.0
+
+
+def test_pipes_devices_and_links_that_lead_out_are_not_read(folder, tmp_path):
+    os.mkfifo(folder / "pipe.inc")
+    (folder / "device.inc").symlink_to("/dev/zero")
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere.inc"
+    elsewhere.write_text("<region> sample=a.wav")
+    (folder / "link.inc").symlink_to(elsewhere)
+    for name, told in (("pipe", "not a regular file"), ("device", "leads out"), ("link", "leads out")):
+        (folder / "m.sfz").write_text(f'#include "{name}.inc"\n')
+        with pytest.raises(sfz.BrokenMap, match=told):
+            sfz.read_map(folder / "m.sfz", tmp_path)
 
 
 @pytest.mark.parametrize("instrument", INSTRUMENTS, ids=lambda instrument: instrument.name)

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import time
+from itertools import product
 
 import jsonschema
 import numpy as np
@@ -443,7 +445,56 @@ def test_billions_of_values_in_a_few_lines_are_refused_at_once(tmp_path):
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
     path = tmp_path / "laughs.yaml"
     path.write_text("\n".join(lines))
-    assert "more than 200000 values" in problems_of(path)[0]
+    assert "more than 40000 values" in problems_of(path)[0]
+
+
+HEAD = "recipe: 1\nname: R\n"
+MANY = {
+    "combining marks": ("recipe: 1\nname: a" + "\u0323\u0301" * 200_000, "r.yaml:2:7: not text: it holds more than 30"),
+    "wrong references": (
+        HEAD + "timbres:\n" + "".join(f"  T{i}: {{seed: 1, toward: U{i}, at: 0.5}}\n" for i in range(900)),
+        "r.yaml: and 700 more problems",
+    ),
+    "wrong timbres": (
+        HEAD + "timbres:\n" + "".join(f"  T{i}: x\n" for i in range(900)),
+        "r.yaml: and 700 more problems",
+    ),
+    "timbres": (HEAD + "timbres:\n" + "".join(f"  T{i}: {i}\n" for i in range(40_000)), "more than 40000 values"),
+    "timbres of one name": (
+        HEAD
+        + "timbres: {A: 1}\npaths:\n"
+        + "".join(
+            f"  {name}: {{through: [A, A], steps: 128}}\n"
+            for name in ("".join(letters) for letters in product(*[(c, c.upper()) for c in "abcdefghi"]))
+        ),
+        "two instruments would be called 'abcdefghI 001'",
+    ),
+    "effects": (HEAD + "timbres: {A: 1}\nprocess: [" + "PitchShift," * 5000 + "]", "process: should have at most 64"),
+    "stations": (
+        HEAD + "timbres: {A: 1}\npaths: {P: {steps: 2, through: [" + "A," * 2000 + "]}}",
+        "should have at most 128",
+    ),
+    "copies of a text": (
+        f"a: &a {'x' * 900_000}\nb: [" + "*a," * 20_000 + "]",
+        "more than 2 million characters of text",
+    ),
+    "values": ("a: [" + "a," * 500_000 + "]", "more than 40000 values"),
+    "bytes": ("#" * ((1 << 20) + 1), "longer than 1 MiB"),
+    "keys": ("".join(f"k{i}: 1\n" for i in range(6000)), "r.yaml:1:1: more than 5000 keys"),
+    "characters of a name": (HEAD.replace("R", "x" * 100_000), "a name has 80 characters at most"),
+}
+
+
+@pytest.mark.parametrize("what", MANY)
+def test_too_much_of_anything_is_told_in_a_second_or_two(tmp_path, what):
+    text, message = MANY[what]
+    path = tmp_path / "r.yaml"
+    path.write_text(text)
+    began_s = time.process_time()
+    told = problems_of(path)
+    assert time.process_time() - began_s < 5.0
+    assert any(message in problem for problem in told) and all(len(problem) < 6500 for problem in told)
+    assert len(told) < 350
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path):
