@@ -64,10 +64,10 @@ jobs:
   packs:
     runs-on: ubuntu-latest
     steps:
-      - uses: actions/checkout@v4
-      - uses: actions/setup-python@v5
+      - uses: actions/checkout@34e114876b0b11c390a56381ad16ebd13914f8d5 # v4.3.1
+      - uses: actions/setup-python@a26af69be951a213d495a4c3e4e4022e16d87065 # v5.6.0
         with: {{python-version: "3.12"}}
-      - uses: actions/cache@v4
+      - uses: actions/cache@5a3ec84eff668545956fd18022155c47e93e2684 # v4.2.3
         with:
           path: ~/.cache/samplepack
           key: samplepack-${{{{ hashFiles('recipes/*.lock') }}}}
@@ -75,7 +75,7 @@ jobs:
       - run: pip install '{requirement}'
       - run: samplepack check recipes/*.yaml
       - run: samplepack build recipes/*.yaml --locked
-      - uses: actions/upload-artifact@v4
+      - uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2
         with: {{name: packs, path: output}}
 """
 

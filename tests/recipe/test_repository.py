@@ -1,6 +1,7 @@
 """`samplepack init`."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -58,6 +59,7 @@ def test_the_workflow_checks_and_builds_what_is_locked(run, tmp_path):
     assert workflow["permissions"] == {"contents": "read"}
     steps = workflow["jobs"]["packs"]["steps"]
     assert all(("run" in step) != ("uses" in step) for step in steps)
+    assert all(re.search("@[0-9a-f]{40}$", step["uses"]) for step in steps if "uses" in step), "a tag can be moved"
     ran = [step["run"] for step in steps if "run" in step]
     assert ran[0].startswith("pip install 'gansynth-samplepack[midi] @ ")
     assert ran[1:] == ["samplepack check recipes/*.yaml", "samplepack build recipes/*.yaml --locked"]
