@@ -172,7 +172,25 @@ def test_a_recipe_runs_no_program_unless_it_is_allowed(tmp_path, run):
 
 @pytest.mark.parametrize(
     "name",
-    ["../x", "..", "a/b", "a\\b", "CON", "com1.wav", "x" * 300, "é" * 150, "a\tb", "a\x1b[2Jb", "$x", "<x>", "a=b", ""],
+    [
+        "../x",
+        "..",
+        "a/b",
+        "a\\b",
+        "CON",
+        "com1.wav",
+        "x" * 300,
+        "é" * 150,
+        "a\tb",
+        "a\x1b[2Jb",
+        "$x",
+        "<x>",
+        "a=b",
+        "",
+        "A #include B",
+        "x #define y",
+        "#Include",
+    ],
 )
 def test_a_name_that_is_no_file_name_is_refused_wherever_it_stands(tmp_path, name):
     recipe = tmp_path / "r.yaml"

@@ -23,6 +23,7 @@ def own_style() -> Iterator[None]:
 
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()
+        matplotlib.rcParams["text.parse_math"] = False  # a user's text may hold $
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a name in a script that the font lacks
         yield
 

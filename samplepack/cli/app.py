@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import os
 import signal
 import sys
@@ -23,6 +24,9 @@ class _Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         code, lines = 0, list[str]()
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # a terminal in Latin-1 gets \\u2192 for an arrow
         try:
             super().main(*args, **{**kwargs, "standalone_mode": False})
         except InputError as error:
@@ -39,6 +43,10 @@ class _Commands(click.Group):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
+        except UnicodeEncodeError as error:
+            name = error.object[error.start : error.end]
+            code = 1
+            lines = [f"samplepack: file names are encoded in {error.encoding}, which lacks '{name}'; set PYTHONUTF8=1"]
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             code, lines = 1, [f"samplepack: {place}{error.strerror or error}"]

@@ -91,7 +91,7 @@ def draw(path: Path, notes: Sequence[Note], dropped: Sequence[Dropped]) -> None:
             linewidth=0.5,
         )
         axes.invert_yaxis()
-        axes.set_yticks(range(len(names)), [name[:40].replace("$", r"\$") for name in names], fontsize=7)
+        axes.set_yticks(range(len(names)), [name[:40] for name in names], fontsize=7)
         axes.set_xticks([pitch for pitch in range(lowest, highest + 1) if pitch % 12 == 0])
         axes.set_xlabel("pitch; 60 is C4")
         title = f"{len(taken)} notes taken (blue); dropped in orange"

@@ -195,7 +195,8 @@ def _defined(text: str, defined: dict[str, str], work: _Work) -> str:
 
 
 def _within(top: Path, folder: Path, file: str) -> Path | None:
-    """Return the path of a file that a map in `folder` refers to; None if it lies outside `top`, or a link leads out."""
+    """Return the path of a file that a map in `folder` refers to; None if it lies outside `top`, also by a
+    link."""
     path = Path(os.path.abspath(folder / file.replace("\\", "/").replace("\0", "")))
     return path if path.is_relative_to(top) and lies_in(path, [top]) else None
 

@@ -78,12 +78,18 @@ def open_soundfont(path: Path, seconds: float, pitches: range) -> Source:
             f"{path.name}: soundfonts are rendered by FluidSynth, which isn't installed; its Debian package is "
             f"`fluidsynth` (apt install fluidsynth)"
         )
-    main = [preset for preset in presets if preset.bank == 0]
+    # MIDI has no program above 127, though a record has room for one.
+    main = [preset for preset in presets if preset.bank == 0 and preset.program <= 127]
     if not main:
         banks = ", ".join(str(bank) for bank in sorted({preset.bank for preset in presets}))
         raise InputError(f"{path.name}: it has no program in bank 0, only in bank {banks}")
     dropped = [
         Dropped(source=str(preset), why="another bank: only bank 0 is taken") for preset in presets if preset.bank != 0
+    ]
+    dropped += [
+        Dropped(source=str(preset), why="no program: MIDI has 0 to 127")
+        for preset in presets
+        if preset.bank == 0 and preset.program > 127
     ]
     if len(main) == len(general_midi.NAMES):
         dropped += [

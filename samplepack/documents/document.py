@@ -87,8 +87,9 @@ def read_document(path: Path, kind: Kind) -> Document:
     try:
         with path.open("rb") as opened:
             content = opened.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(Problem(f"cannot read it: {error.strerror}", file)) from error
+    except (OSError, ValueError) as error:  # a null character in the path is a ValueError
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(Problem(f"cannot read it: {reason}", file)) from error
     if len(content) > _MOST_BYTES:
         raise InputError(Problem(f"longer than {_MOST_BYTES >> 20} MiB, the most that a {kind.name} may have", file))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,8 @@ def file_name(name: str) -> str:
     if bad := sorted({c for c in name if c in _FORBIDDEN or not c.isprintable()}):
         shown = " ".join(c if c.isprintable() else repr(c)[1:-1] for c in bad)
         raise wrong(f"'{name}' can't be a file name: it holds {shown}")
+    if match := re.search(r"#\s*(include|define)", name, re.IGNORECASE):
+        raise wrong(f"'{name}' can't be a file name: players take {match[0]} for a directive of the map")
     if name != name.strip(" .") or name.split(".")[0].strip().lower() in _RESERVED:
         raise wrong(f"'{name}' can't be a file name on every system")
     if len(name) > _LONGEST_NAME:

@@ -108,7 +108,11 @@ class Cache:
         if not self._puts:
             return
         self._puts = 0
-        entries = sorted(self._entries(), key=lambda entry: entry[1])
+        try:
+            entries = sorted(self._entries(), key=lambda entry: entry[1])
+        except OSError as error:  # no permission
+            self.trouble = f"{self.folder}: {error.strerror}"
+            return
         size = sum(size for _, _, size in entries)
         if size <= self.limit_bytes:
             return

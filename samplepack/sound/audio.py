@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -73,7 +74,10 @@ def read(path: Path) -> Audio:
     import soundfile
 
     open_regular(path).close()  # soundfile would wait for the writer of a named pipe
-    samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    # On POSIX a path may not be valid text, and soundfile can't encode such a path itself.
+    samples, rate_hz = soundfile.read(
+        os.fsencode(path) if os.name == "posix" else path, dtype="float32", always_2d=True
+    )
     return Audio(np.ascontiguousarray(samples.T), rate_hz)
 
 

@@ -22,6 +22,10 @@ def test_a_picture_is_the_same_whatever_a_user_has_set(tmp_path, kind):
     assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"other.{kind}").read_bytes()
 
 
+def test_dollars_in_a_title_are_text(tmp_path):
+    plotting.draw(tmp_path / "one.png", (2, 1), lambda figure: figure.suptitle("x$_$ and $\\frac{$"))
+
+
 def test_a_stream_gets_a_png_and_other_kinds_are_refused(tmp_path):
     stream = io.BytesIO()
     plotting.draw(stream, (2, 1), content)

@@ -216,3 +216,30 @@ def test_the_shell_completes_commands_checkpoints_and_timbres(write_recipe, word
     program = "from samplepack.cli.app import main; main(prog_name='samplepack')"
     ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert {line.partition(",")[2] for line in ran.stdout.splitlines()} == offered
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "code", "told"),
+    [
+        ({"PYTHONIOENCODING": "latin-1"}, 0, r"\u2192"),
+        (ASCII, 1, "file names are encoded in ascii, which lacks 'é'"),
+    ],
+)
+def test_text_that_a_terminal_or_a_file_system_lacks_is_escaped_or_told(
+    write_recipe, tmp_path, environment, code, told
+):
+    one, two = write_recipe(), write_recipe(name="two.yaml", timbres="{Glass: 7, Émile: 8}")
+    two.write_text(two.read_text().replace("Small", "Émile"))
+    command = ["build", two, "--output", tmp_path / "output"] if code else ["diff", one, two]
+    ran = subprocess.run(
+        [sys.executable, "-m", "samplepack", *command],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    assert ran.returncode == code and told in ran.stdout + ran.stderr and "Traceback" not in ran.stderr

@@ -22,6 +22,17 @@ def test_a_recording_is_cut_into_its_notes(folder, made):
     assert len(contents.dropped) == 2
 
 
+@pytest.mark.parametrize("sound", ["faded in", "a click"])
+def test_a_recording_without_an_onset_is_told(folder, made, sound):
+    wave = np.zeros(4 * RATE_HZ, np.float32)
+    if sound == "a click":
+        wave[0] = 0.9
+    else:
+        wave = np.sin(np.arange(4 * RATE_HZ) * 2 * np.pi * 440 / RATE_HZ) * np.linspace(0, 1, 4 * RATE_HZ) ** 4
+    with pytest.raises(InputError):
+        made(write(folder / "x.wav", wave.astype(np.float32)))
+
+
 def test_a_recording_is_never_in_memory_as_a_whole(folder, monkeypatch):
     monkeypatch.setattr(recording, "_BLOCK_FRAMES", 7)
     wave = np.concatenate([np.concatenate([tone(p, 0.7), np.zeros(8000)]) for p in (60, 62, 64)])

@@ -37,6 +37,17 @@ def test_a_soundfont_s_presets_are_named_as_it_names_them(folder, monkeypatch):
     assert [preset.name for preset in soundfont.read_soundfont(path)[1]] == ["Harp", "Harp", "Organ", "", "Drums"]
 
 
+def test_programs_that_midi_lacks_are_dropped(folder, monkeypatch):
+    fluidsynth_at(folder, monkeypatch, "exit 1")
+    path = folder / "own.sf2"
+    path.write_bytes(soundfont_bytes([("Organ", 0, 3), ("Harp", 0, 300)]))
+    opened = soundfont.open_soundfont(path, 4.0, range(60, 62))
+    assert opened.total == 2
+    assert [(one.source, one.why) for one in opened.dropped] == [
+        ("bank 0, program 300: Harp", "no program: MIDI has 0 to 127")
+    ]
+
+
 def test_a_soundfont_with_128_programs_is_one_of_general_midi(folder, monkeypatch):
     fluidsynth_at(folder, monkeypatch, "exit 1")
     path = folder / "gm.sf2"

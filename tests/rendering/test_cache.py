@@ -1,4 +1,6 @@
+import errno
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,6 +41,18 @@ def test_a_cache_that_cannot_be_written_keeps_nothing_and_does_not_fail(tmp_path
     cache.put("ab12", WAVE)
     assert cache.get("ab12") is None
     assert str(tmp_path / "file") in cache.trouble
+
+
+def test_a_cache_whose_folder_cannot_be_listed_does_not_fail(tmp_path, monkeypatch):
+    cache = Cache(tmp_path)
+    cache.put("ab12", WAVE)
+
+    def refuse(path, pattern):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "glob", refuse)
+    cache.trim()
+    assert cache.trouble == f"{tmp_path}: Permission denied"
 
 
 def put(cache, key, used):
