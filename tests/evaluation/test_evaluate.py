@@ -21,6 +21,7 @@ from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
 from samplepack.sound.audio import read
 from samplepack.sound.pitch import pitch_hz
+from samplepack.training.card import write_card
 
 RATE_HZ, SAMPLES = 16000, 4096
 INSTRUMENTS = {"Flute": 3.0, "Reed": 1.0, "Bell": 0.3}
@@ -505,6 +506,17 @@ def test_the_command_prints_a_table_or_json_and_writes_figures_and_pictures(run,
     assert written["retrieval"]["top_1"] == 1.0
     again = run("evaluate", tiny.folder, "--data", tones.folder, "--output", output, "--json")
     assert json.loads(again.out) == written
+
+
+def test_a_model_card_shows_the_figures_as_bars(tmp_path, tones, perfect):
+    write_tiny(tmp_path / "tiny")
+    write_card(tmp_path / "tiny", "tiny", tones)
+    card = (tmp_path / "tiny" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "| distance to held-out notes | 0.00 dB | round trip 0.00 dB |" in card
+    bars = card.split("```")[1].strip().splitlines()
+    assert re.fullmatch(r"score, held-out +█{23}┃  5\.00 \(5\.00\)", bars[0])
+    for what in ("attack", "spectral flux", "noise between partials", "instrument found at key 84"):
+        assert any(bar.startswith(what) for bar in bars), what
 
 
 def test_the_command_tells_what_is_wrong_before_it_renders(run, tmp_path, tiny, tones, monkeypatch):

@@ -33,7 +33,7 @@ def test_a_training_ends_in_a_checkpoint_that_says_where_it_comes_from_and_how_g
     assert checkpoint.config.license == "CC0"
     assert checkpoint.config.provenance["trained_on"] == "Tones"
     card = (checkpoint.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "# tiny" in card and "CC0" in card and "to be judged they need 2048" in card  # notes so short aren't
+    assert "# tiny" in card and "CC0" in card and "to be judged they need 0.128 s" in card  # notes so short aren't
     assert {file.name for file in (tmp_path / "run").iterdir()} == {
         "checkpoint",
         "reconstruction.csv",
