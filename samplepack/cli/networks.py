@@ -99,6 +99,7 @@ def fit(
     help="Length of each prepared note, seconds.",
 )
 @click.option("--pitches", default="24-84", show_default=True, help="Range of MIDI pitches to take.")
+@click.option("--one-velocity", is_flag=True, help="Take one note of each pitch, that nearest to velocity 100.")
 @click.option(
     "--instrument", default="", help="Instrument name of all notes.  [default: from file names, folders or presets]"
 )
@@ -111,7 +112,8 @@ def dataset(source: Path, output: Path, workers: int | None, as_json: bool, pitc
 
     SOURCE is one of these: a folder of sound files (the pitch of each is taken from its name, else from its smpl chunk,
     else measured), an SFZ file or a folder of them, a folder in NSynth's layout, a soundfont (its bank 0 is rendered
-    with FluidSynth), or one recording of several notes, which is cut at their onsets.
+    with FluidSynth at three velocities), or one recording of several notes, which is cut at their onsets. From a set
+    with several velocities a network learns velocity.
 
     \b
     Examples:

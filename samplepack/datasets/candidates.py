@@ -48,6 +48,9 @@ class Offered:
     load: Callable[[], Audio]
     """Returns the sound, from its onset on; raises `Unusable`."""
 
+    velocity: int = 127
+    """MIDI velocity; 127 where the source has none."""
+
 
 Job = Callable[[], Iterable[Offered]]
 """A unit of work for one thread, such as the sounds of one program or of one file."""
@@ -84,6 +87,9 @@ class Taken:
 
     octaves: int
     """Octaves by which the measured pitch lies above `pitch`; 0 if the measurement isn't reliable."""
+
+    velocity: int = 127
+    """MIDI velocity, as in `Offered`."""
 
 
 def take(offered: Offered, rate_hz: int, samples: int, pitches: range) -> Taken | Dropped:
@@ -138,7 +144,9 @@ def _take(offered: Offered, audio: Audio, rate_hz: int, samples: int, pitches: r
                 f"mislabelled: said to be {key_name(pitch)} ({pitch}), but {_named(estimate.pitch)} is heard"
             )
     wave = np.pad(wave, (0, samples - len(wave)))
-    return Taken(offered.instrument, pitch, offered.source, wave, cents, octaves if is_reliable else 0)
+    return Taken(
+        offered.instrument, pitch, offered.source, wave, cents, octaves if is_reliable else 0, offered.velocity
+    )
 
 
 def _share_at(wave: NDArray[np.float32], rate_hz: int, pitch: int) -> float:

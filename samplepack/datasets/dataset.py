@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ class Note(BaseModel):
     instrument: str
     pitch: int = Field(ge=0, le=127)
     """MIDI pitch."""
+
+    velocity: int = Field(127, ge=1, le=127)
+    """MIDI velocity; 127 where the source has none."""
 
     source: str
     """Location of the sound within the source, for people to read: a file name, a program of a soundfont."""
@@ -114,6 +118,41 @@ class Dataset:
     def wave(self, index: int) -> NDArray[np.float32]:
         """Return the samples of one note, float32, shape (samples,), with a peak magnitude of `PEAK`."""
         return np.asarray(self.waves[index] / np.float32(32768.0), np.float32)
+
+    def played(self, index: int) -> NDArray[np.float32]:
+        """Return the samples of one note as loud as it was beside the hardest of the same instrument and pitch.
+
+        Returns:
+            float32, shape (samples,); the hardest note has a peak magnitude of `PEAK`.
+        """
+        return np.asarray(self.wave(index) * np.float32(10.0 ** (self.levels_db[index] / 20.0)))
+
+    @property
+    def velocities(self) -> tuple[int, int] | None:
+        """The lowest and the highest velocity of the notes; None if all have the same."""
+        found = {note.velocity for note in self.contents.notes}
+        return (min(found), max(found)) if len(found) > 1 else None
+
+    @cached_property
+    def hardest(self) -> NDArray[np.int64]:
+        """For each note the index of the hardest note of the same instrument and pitch, shape (notes,)."""
+        hardest: dict[tuple[str, int], int] = {}
+        notes = self.contents.notes
+        for index, note in enumerate(notes):
+            other = hardest.get((note.instrument, note.pitch))
+            if other is None or notes[other].velocity < note.velocity:
+                hardest[note.instrument, note.pitch] = index
+        return np.array([hardest[note.instrument, note.pitch] for note in notes])
+
+    @cached_property
+    def levels_db(self) -> NDArray[np.float32]:
+        """The peak level of each note before it was scaled, relative to the hardest of its instrument and pitch, dB.
+
+        Returns:
+            float32, shape (notes,): 0.0 for the hardest ones.
+        """
+        peaks_db = np.array([note.peak_db for note in self.contents.notes], np.float32)
+        return np.asarray(peaks_db - peaks_db[self.hardest], np.float32)
 
     def held_out(self, share: float) -> NDArray[np.bool_]:
         """Return the mask of the notes that are held out from training, shape (notes,).

@@ -66,8 +66,8 @@ def open_nsynth(folder: Path) -> Source:
         notes[example.instrument_str, example.pitch].append((example.velocity, name))
     jobs = []
     for (instrument, pitch), found in sorted(notes.items()):
-        names = [name for _, name in sorted(found, key=lambda note: (distance(note[0]), note))]
-        jobs.append(_job(folder, names, instrument, pitch))
+        in_order = sorted(found, key=lambda note: (distance(note[0]), note))
+        jobs.append(_job(folder, in_order, instrument, pitch))
     return Source(
         title=folder.resolve().name,
         license=LICENSE,
@@ -77,11 +77,10 @@ def open_nsynth(folder: Path) -> Source:
     )
 
 
-def _job(folder: Path, names: Sequence[str], instrument: str, pitch: int) -> Job:
+def _job(folder: Path, notes: Sequence[tuple[int, str]], instrument: str, pitch: int) -> Job:
     def offers() -> Iterable[Offered]:
-        for name in names:
-            yield Offered(
-                instrument, pitch, f"{AUDIO}/{name}.wav", partial(read_stretch, folder / AUDIO / f"{name}.wav")
-            )
+        for velocity, name in notes:
+            load = partial(read_stretch, folder / AUDIO / f"{name}.wav")
+            yield Offered(instrument, pitch, f"{AUDIO}/{name}.wav", load, max(velocity, 1))
 
     return offers

@@ -12,7 +12,7 @@ from samplepack.base.errors import InputError
 from samplepack.base.parallel import Map
 from samplepack.base.progress import Progress, Task, silent
 from samplepack.datasets import nsynth, recording, report, sfz, sound_files, soundfont
-from samplepack.datasets.candidates import Job, Source, Taken, take
+from samplepack.datasets.candidates import Job, Offered, Source, Taken, take
 from samplepack.datasets.dataset import PICTURE, Contents, Dropped, is_dataset, read_dataset, writing
 
 PITCHES = range(24, 85)
@@ -27,6 +27,7 @@ def prepare(
     rate_hz: int = 16000,
     seconds: float = 4.0,
     pitches: range = PITCHES,
+    one_velocity: bool = False,
     instrument: str = "",
     title: str = "",
     license: str = "",
@@ -35,7 +36,7 @@ def prepare(
     """Prepare a set. It is written complete, or not at all.
 
     The set depends on the source and the arguments, not on how `map_` spreads the work. If the source has several notes
-    of one instrument and pitch, the first is taken.
+    of one instrument, pitch and velocity, the first is taken.
 
     Args:
         source: a folder of sound files, of SFZ maps or in NSynth's layout; a soundfont, an SFZ map or a recording.
@@ -44,6 +45,7 @@ def prepare(
         rate_hz: sample rate of the set.
         seconds: length of each note.
         pitches: MIDI pitches to take; sounds at others are dropped.
+        one_velocity: take one note of each instrument and pitch, that whose velocity is nearest to 100.
         instrument: name of the instrument of all notes; empty to keep the names from the source.
         title: title of the set; empty to use that of the source.
         license: license of the sounds; empty to use that of the source.
@@ -57,10 +59,10 @@ def prepare(
         SamplepackError: FluidSynth failed.
     """
     samples = round(seconds * rate_hz)
-    opened = _open(source, seconds, pitches, instrument)
+    opened = _open(source, seconds, pitches, one_velocity, instrument)
     task = Task(source.name, progress)
     task.begin(opened.total)
-    results = map_(_worker(rate_hz, samples, pitches), opened.jobs)
+    results = map_(_worker(rate_hz, samples, pitches, one_velocity), opened.jobs)
     with (
         writing(
             output,
@@ -73,13 +75,11 @@ def prepare(
         closing(results),
     ):
         writer.dropped += opened.dropped
-        places = _Places()
+        places = _Places(one_velocity)
         octaves = defaultdict(list)
         for job in results:
             for note in job:
-                if isinstance(note, Taken) and (
-                    duplicate := places.duplicate(note.instrument, note.pitch, note.source)
-                ):
+                if isinstance(note, Taken) and (duplicate := places.duplicate(note)):
                     note = duplicate
                 if isinstance(note, Dropped):
                     writer.dropped.append(note)
@@ -87,7 +87,12 @@ def prepare(
                 places.take(note)
                 octaves[note.instrument].append(note.octaves)
                 writer.add(
-                    note.wave, instrument=note.instrument, pitch=note.pitch, source=note.source, cents=note.cents
+                    note.wave,
+                    instrument=note.instrument,
+                    pitch=note.pitch,
+                    velocity=note.velocity,
+                    source=note.source,
+                    cents=note.cents,
                 )
             task.advance(len(job))
         if writer.notes:
@@ -108,7 +113,7 @@ def parse_pitches(text: str) -> range:
     return range(int(match[1]), int(match[2]) + 1)
 
 
-def _open(source: Path, seconds: float, pitches: range, instrument: str) -> Source:
+def _open(source: Path, seconds: float, pitches: range, one_velocity: bool, instrument: str) -> Source:
     if not source.exists():
         raise InputError(f"{source}: there is no such file or folder")
     is_folder = source.is_dir()
@@ -117,7 +122,9 @@ def _open(source: Path, seconds: float, pitches: range, instrument: str) -> Sour
     if soundfont.is_soundfont(source) or nsynth.is_nsynth(source):
         if instrument:
             raise InputError(f"{source}: its instruments have names of their own; leave the name out")
-        return nsynth.open_nsynth(source) if is_folder else soundfont.open_soundfont(source, seconds, pitches)
+        if is_folder:
+            return nsynth.open_nsynth(source)
+        return soundfont.open_soundfont(source, seconds, pitches, one_velocity)
     folder = source if is_folder else source.parent
     files = sound_files.files_below(source) if is_folder else [source]
     if maps := [path for path in files if path.suffix.lower() == ".sfz"]:
@@ -127,15 +134,13 @@ def _open(source: Path, seconds: float, pitches: range, instrument: str) -> Sour
     return recording.open_recording(source, seconds, instrument)
 
 
-def _worker(rate_hz: int, samples: int, pitches: range) -> Callable[[Job], list[Taken | Dropped]]:
+def _worker(rate_hz: int, samples: int, pitches: range, one_velocity: bool) -> Callable[[Job], list[Taken | Dropped]]:
     def work(job: Job) -> list[Taken | Dropped]:
         results: list[Taken | Dropped] = []
-        places = _Places()
+        places = _Places(one_velocity)
         for offered in job():
-            # Duplicates aren't loaded, such as four of NSynth's five velocities.
-            result = places.duplicate(offered.instrument, offered.pitch, offered.source) or take(
-                offered, rate_hz, samples, pitches
-            )
+            # Duplicates aren't loaded, such as four of NSynth's five velocities where one is wanted.
+            result = places.duplicate(offered) or take(offered, rate_hz, samples, pitches)
             if isinstance(result, Taken):
                 places.take(result)
             results.append(result)
@@ -145,19 +150,26 @@ def _worker(rate_hz: int, samples: int, pitches: range) -> Callable[[Job], list[
 
 
 class _Places:
-    """The pairs of instrument and pitch that have a note already."""
+    """The triples of instrument, pitch and velocity that have a note already, or the pairs without velocity."""
 
-    def __init__(self) -> None:
-        self._sources: dict[tuple[str, int | None], str] = {}
+    def __init__(self, one_velocity: bool) -> None:
+        self._one_velocity = one_velocity
+        self._sources: dict[tuple[str, int | None, int], str] = {}
 
     def take(self, note: Taken) -> None:
-        self._sources[note.instrument, note.pitch] = note.source
+        self._sources[self._place(note)] = note.source
 
-    def duplicate(self, instrument: str, pitch: int | None, source: str) -> Dropped | None:
-        """Return why a second note of the same instrument and pitch is dropped; None if there is no first one."""
-        first = self._sources.get((instrument, pitch))
-        why = f"another of the same instrument and pitch: {first} is taken"
-        return Dropped(source=source, why=why, instrument=instrument, pitch=pitch) if first is not None else None
+    def duplicate(self, note: Offered | Taken) -> Dropped | None:
+        """Return why a second note at the same place is dropped; None if there is no first one."""
+        first = self._sources.get(self._place(note))
+        if first is None:
+            return None
+        same = "instrument and pitch" if self._one_velocity else "instrument, pitch and velocity"
+        why = f"another of the same {same}: {first} is taken"
+        return Dropped(source=note.source, why=why, instrument=note.instrument, pitch=note.pitch)
+
+    def _place(self, note: Offered | Taken) -> tuple[str, int | None, int]:
+        return note.instrument, note.pitch, 0 if self._one_velocity else note.velocity
 
 
 def _remarks(octaves: dict[str, list[int]], pitches: set[int]) -> Iterable[str]:

@@ -241,7 +241,9 @@ def _job(path: Path, where: str, top: Path, instrument: str, samples: Sequence[_
         for sample in samples:
             file = _within(top, path.parent, sample.file)
             root = root_of(file) if sample.root is None and file else sample.root
-            yield Offered(instrument, root, f"{where}: {sample.file}", _loader(file, sample, seconds))
+            yield Offered(
+                instrument, root, f"{where}: {sample.file}", _loader(file, sample, seconds), max(sample.velocity, 1)
+            )
 
     return offers
 

@@ -64,7 +64,8 @@ def open_folder(folder: Path, paths: Sequence[Path], seconds: float, instrument:
         # Files without a pitch in their names are separate notes.
         for candidates in [group] if pitch is not None else [[path] for path in group]:
             candidates.sort(key=lambda path: distance(named[path].velocity))
-            jobs.append(_job(folder, candidates, name, pitch, seconds))
+            with_velocities = [(path, named[path].velocity) for path in candidates]
+            jobs.append(_job(folder, with_velocities, name, pitch, seconds))
     return Source(
         title=folder.resolve().name,
         license="",
@@ -178,11 +179,13 @@ def _by_name_and_pitch(item: tuple[tuple[str, int | None], object]) -> tuple[obj
     return natural(name), name, pitch is None, pitch or 0
 
 
-def _job(folder: Path, paths: Sequence[Path], instrument: str, pitch: int | None, seconds: float) -> Job:
+def _job(
+    folder: Path, sounds: Sequence[tuple[Path, int | None]], instrument: str, pitch: int | None, seconds: float
+) -> Job:
     def offers() -> Iterable[Offered]:
-        for path in paths:
+        for path, velocity in sounds:
             known = root_of(path) if pitch is None else pitch
-            yield Offered(instrument, known, shown(path, folder), _loader(path, seconds))
+            yield Offered(instrument, known, shown(path, folder), _loader(path, seconds), velocity or 127)
 
     return offers
 

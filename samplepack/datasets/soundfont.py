@@ -7,7 +7,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from samplepack.sound.audio import Audio
 RENDERED_HZ = 48000
 """Sample rate of the rendering, Hz. At 16000 Hz, the usual rate of sets, high tones of a soundfont would alias."""
 
-VELOCITY = 100
-"""MIDI velocity at which all notes are rendered."""
+VELOCITIES = (100, 40, 120)
+"""MIDI velocities at which notes are rendered; where one is wanted, the first."""
 
 _HELD = 0.75
 """Fraction of the length of a note during which its key is held; the rest is its release."""
@@ -57,8 +57,8 @@ def is_soundfont(path: Path) -> bool:
         return riff.form(file) == b"sfbk"
 
 
-def open_soundfont(path: Path, seconds: float, pitches: range) -> Source:
-    """Open every program of bank 0 of a soundfont, at every pitch, at velocity 100.
+def open_soundfont(path: Path, seconds: float, pitches: range, one_velocity: bool) -> Source:
+    """Open every program of bank 0 of a soundfont, at every pitch, at `VELOCITIES`.
 
     A soundfont with all 128 programs is taken to be a General MIDI one: its instruments get the names of the standard,
     and programs without a definite pitch are left out. In any other one, instruments have the names of the presets.
@@ -67,6 +67,7 @@ def open_soundfont(path: Path, seconds: float, pitches: range) -> Source:
         path: the soundfont.
         seconds: length of a note; the key is held for three quarters of it.
         pitches: MIDI pitches to render.
+        one_velocity: render notes at the first of `VELOCITIES` alone.
 
     Raises:
         InputError: the file is damaged or has no program in bank 0, or FluidSynth isn't installed.
@@ -100,13 +101,14 @@ def open_soundfont(path: Path, seconds: float, pitches: range) -> Source:
         names = {p: name for p, name in enumerate(general_midi.NAMES) if p not in general_midi.UNPITCHED}
     else:
         names = _own_names(main)
-    jobs = [_job(fluidsynth, path, program, name, seconds, pitches) for program, name in names.items()]
+    notes = [(pitch, velocity) for velocity in VELOCITIES[: 1 if one_velocity else None] for pitch in pitches]
+    jobs = [_job(fluidsynth, path, program, name, seconds, notes) for program, name in names.items()]
     rights = (about.get(b"ICOP", ""), about.get(b"ICMT", ""))
     return Source(
         title=about.get(b"INAM") or path.stem,
         license=". ".join(text.rstrip(".") for text in rights if text),
         jobs=jobs,
-        total=len(jobs) * len(pitches),
+        total=len(jobs) * len(notes),
         dropped=dropped,
     )
 
@@ -155,28 +157,33 @@ def _own_names(presets: list[Preset]) -> dict[int, str]:
     }
 
 
-def _job(fluidsynth: str, soundfont: Path, program: int, name: str, seconds: float, pitches: range) -> Job:
+def _job(
+    fluidsynth: str, soundfont: Path, program: int, name: str, seconds: float, notes: Sequence[tuple[int, int]]
+) -> Job:
     def offers() -> Iterator[Offered]:
         with tempfile.TemporaryDirectory(prefix="samplepack-") as folder:
-            sound = _render(fluidsynth, soundfont, program, seconds, pitches, Path(folder))
-            for number, pitch in enumerate(pitches):
+            sound = _render(fluidsynth, soundfont, program, seconds, notes, Path(folder))
+            for number, (pitch, velocity) in enumerate(notes):
 
                 def load(number: int = number) -> Audio:
                     return _note(sound, number, seconds)
 
-                yield Offered(name, pitch, f"program {program}: {name}, pitch {pitch}", load)
+                source = f"program {program}: {name}, pitch {pitch}, velocity {velocity}"
+                yield Offered(name, pitch, source, load, velocity)
 
     return offers
 
 
-def _render(fluidsynth: str, soundfont: Path, program: int, seconds: float, pitches: range, folder: Path) -> Path:
-    """Render the notes of a program, one after the other, into a sound file, and return its path.
+def _render(
+    fluidsynth: str, soundfont: Path, program: int, seconds: float, notes: Sequence[tuple[int, int]], folder: Path
+) -> Path:
+    """Render the notes of a program, pitches and velocities, one after the other, into a sound file; return its path.
 
     Raises:
         SamplepackError: FluidSynth failed.
     """
     score, settings, sound = folder / "notes.mid", folder / "settings", folder / "notes.wav"
-    score.write_bytes(_midi(program, seconds, pitches))
+    score.write_bytes(_midi(program, seconds, notes))
     settings.touch()  # an empty file, so that the user's own settings aren't read
     command: list[str | Path] = [
         fluidsynth, "-n", "-i", "-q", "-f", settings, "-R", "0", "-C", "0", "-g", "0.8", "-r", str(RENDERED_HZ),
@@ -204,17 +211,17 @@ def _slot_ms(seconds: float) -> int:
     return -(-(round(1000 * seconds) + _GAP_MS) // 4) * 4
 
 
-def _midi(program: int, seconds: float, pitches: range) -> bytes:
+def _midi(program: int, seconds: float, notes: Sequence[tuple[int, int]]) -> bytes:
     """Return a MIDI file of 1000 ticks a second, in which each note is held, released and cut off."""
     events = [(0, bytes([0xFF, 0x51, 3]) + (1_000_000).to_bytes(3, "big")), (0, bytes([0xC0, program]))]
     length_ms = round(1000 * seconds)
-    for start_ms, pitch in zip(itertools.count(0, _slot_ms(seconds)), pitches, strict=False):
+    for start_ms, (pitch, velocity) in zip(itertools.count(0, _slot_ms(seconds)), notes, strict=False):
         events += [
-            (start_ms, bytes([0x90, pitch, VELOCITY])),
+            (start_ms, bytes([0x90, pitch, velocity])),
             (start_ms + round(_HELD * length_ms), bytes([0x80, pitch, 0])),
             (start_ms + length_ms + _SOUND_OFF_MS, bytes([0xB0, 120, 0])),
         ]
-    events.append((len(pitches) * _slot_ms(seconds) + _GAP_MS, bytes([0xFF, 0x2F, 0])))
+    events.append((len(notes) * _slot_ms(seconds) + _GAP_MS, bytes([0xFF, 0x2F, 0])))
     track, last_ms = b"", 0
     for at_ms, event in events:
         track += _quantity(at_ms - last_ms) + event
