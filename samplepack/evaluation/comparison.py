@@ -57,8 +57,7 @@ class Comparison:
         model = load_model(checkpoint)
         import keras
 
-        from samplepack.models.gansynth import mel_to_sound
-        from samplepack.models.mel_if import SoundToMel
+        from samplepack.models.mel_if import MelToSound, SoundToMel
 
         config = model.config
         seconds, made_seconds = contents.samples / contents.rate_hz, config.samples / checkpoint.rate_hz
@@ -74,8 +73,8 @@ class Comparison:
         self.checkpoint, self.dataset = checkpoint, dataset
         self.rate_hz, self.data_rate_hz = checkpoint.rate_hz, contents.rate_hz
         self.task, self._model, self._config = task, model, config
-        self._to_mel = SoundToMel(config.frames, config.bins, self.rate_hz)
-        self._to_sound = keras.Sequential([mel_to_sound(config)])  # in a model the layer is compiled
+        self._to_mel = SoundToMel(config)
+        self._to_sound = keras.Sequential([MelToSound(config)])  # in a model the layer is compiled
         self.trained = np.zeros((0, checkpoint.latent_dim), np.float32)
         if checkpoint.config.instruments:
             self.trained = self._normalised(read_tensors(checkpoint)["instruments"])

@@ -150,7 +150,7 @@ class TargetSpectrograms:
 
     def __init__(self, config: GANSynthConfig, notes: Sequence[OneNote]) -> None:
         self.pitches = np.array([note.pitch for note in notes])
-        analysis = SoundToMel(config.frames, config.bins, config.sample_rate_hz)
+        analysis = SoundToMel(config)
         spectrogram = analysis(np.stack([note.wave for note in notes]))
         self.images: Images = np.asarray(spectrogram * config.normaliser.a + config.normaliser.b, np.float32)
 
@@ -203,7 +203,8 @@ class FrozenNetwork:
 
     def _images(self, latent: Any, labels: Any, templates: Any, folded: Folded) -> Any:
         latents = ops.broadcast_to(latent, (labels.shape[0], self.config.latent_dim))
-        return gansynth.spectrogram(self.config, folded, code_of(latents, labels), templates)
+        hardest = self.config.velocity_input(np.full(labels.shape[0], 127.0))
+        return gansynth.spectrogram(self.config, folded, code_of(latents, labels, hardest), templates)
 
     def _losses(self, made: Any, wanted: Any) -> Any:
         """The loss of each note: the distance, and the error of the frequencies of loud bins."""

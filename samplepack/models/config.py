@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
 
 from samplepack.base.errors import InputError, Problem
+from samplepack.documents.problems import wrong
 from samplepack.models.checkpoint import Checkpoint, Config, Tensors, config_problems
 
 Phase = Literal["direct", "peak-locked"]
@@ -35,6 +36,26 @@ class Normaliser(BaseModel):
     def b(self) -> NDArray[np.float32]:
         """The offsets of magnitude and frequency, float32, shape (2,)."""
         return np.array([self.magnitude[1], self.frequency[1]], np.float32)
+
+
+class Analysis(BaseModel):
+    """The Fourier transform under a spectrogram, where it isn't that of Magenta's networks; see `SoundToMel`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fft_size: int = Field(gt=0, le=1 << 16, multiple_of=2)
+    """Length of a frame, samples."""
+
+    hop: int = Field(gt=0)
+    """Distance from one frame to the next, samples: a quarter of `fft_size`, or another whole part that is smaller."""
+
+    @model_validator(mode="after")
+    def _overlapping(self) -> Analysis:
+        if self.fft_size % self.hop or self.fft_size < 4 * self.hop:
+            raise wrong(
+                f"hop is {self.hop}; fft_size, {self.fft_size}, should be four or more times as large, a multiple"
+            )
+        return self
 
 
 class Decoder(BaseModel):
@@ -76,6 +97,12 @@ class GANSynthConfig(Config):
     samples: int = Field(64000, gt=0, le=1 << 24)
     """Length of a note, samples."""
 
+    analysis: Analysis | None = None
+    """The Fourier transform; None: that of Magenta's networks, 2·bins long, with a hop of bins/2."""
+
+    velocities: tuple[int, int] | None = None
+    """The lowest and the highest MIDI velocity that the network has learned, which is an input of it then."""
+
     start: tuple[PositiveInt, PositiveInt]
     """Frames and bins of block 1."""
 
@@ -88,6 +115,33 @@ class GANSynthConfig(Config):
     templates: Templates | None = None
     normaliser: Normaliser
     decoder: Decoder
+
+    @field_validator("velocities")
+    @classmethod
+    def _softer_to_harder(cls, velocities: tuple[int, int] | None) -> tuple[int, int] | None:
+        if velocities is not None and not 1 <= velocities[0] < velocities[1] <= 127:
+            raise wrong("should be the lowest and the highest MIDI velocity, from 1 to 127")
+        return velocities
+
+    @property
+    def fft_size(self) -> int:
+        """Length of a spectrogram's frame, samples."""
+        return self.analysis.fft_size if self.analysis else 2 * self.bins
+
+    @property
+    def hop(self) -> int:
+        """Distance from one frame of a spectrogram to the next, samples."""
+        return self.analysis.hop if self.analysis else self.bins // 2
+
+    @property
+    def span(self) -> int:
+        """The samples that a spectrogram's frames cover, `samples` and the silence in front of them."""
+        return (self.frames - 1) * self.hop + self.fft_size
+
+    @property
+    def code_dim(self) -> int:
+        """Length of the network's input: a latent, a one-hot pitch and, where it is learned, the velocity."""
+        return self.latent_dim + self.pitch_count + (self.velocities is not None)
 
     @property
     def pitch_count(self) -> int:
@@ -105,10 +159,24 @@ class GANSynthConfig(Config):
         """
         return np.asarray(np.eye(self.pitch_count, dtype=np.float32)[labels])
 
+    def velocity_input(self, velocities: NDArray[Any]) -> NDArray[np.float32]:
+        """MIDI velocities as the network takes them: -1.0 at the lowest that it has learned, 1.0 at the highest.
+
+        Args:
+            velocities: shape (n,); those outside the learned ones count as the nearest.
+
+        Returns:
+            float32, shape (n, 1); shape (n, 0) where the network hasn't learned velocity.
+        """
+        if self.velocities is None:
+            return np.zeros((len(velocities), 0), np.float32)
+        low, high = self.velocities
+        return np.asarray(2.0 * (np.clip(velocities, low, high) - low) / (high - low) - 1.0, np.float32)[:, np.newaxis]
+
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name → shape of every tensor in the `weights.safetensors` of a checkpoint with this config."""
         shapes: dict[str, tuple[int, ...]] = {}
-        below = self.latent_dim + self.pitch_count
+        below = self.code_dim
         for block, channels in enumerate(self.channels, start=1):
             extra = self.template_channels(block)
             kernel = self.start if block == 1 else (3, 3)
@@ -169,8 +237,8 @@ def shape_problems(config: GANSynthConfig, tensors: Tensors, name: str) -> list[
             f"{blocks} blocks grow {config.start[0]} x {config.start[1]} to {grown[0]} x {grown[1]}, "
             f"which doesn't divide {config.frames} x {config.bins}"
         )
-    if (config.frames + 3) * (config.bins // 2) < config.samples:
-        problems.append(f"{config.frames} frames of {2 * config.bins} points don't reach {config.samples} samples")
+    if config.span < config.samples:
+        problems.append(f"{config.frames} frames of {config.fft_size} points don't reach {config.samples} samples")
     for tensor_name, shape in config.tensor_shapes().items():
         if tensor_name not in tensors:
             problems.append(f"{tensor_name} is missing")

@@ -60,15 +60,22 @@ class GANSynth:
         for network in (self.generator, self._synthesiser):
             network.make_predict_function()  # here, since threads that call it first would each make one
 
-    def render(self, latents: NDArray[np.float32], pitches: NDArray[np.int32]) -> NDArray[np.float32]:
+    def render(
+        self,
+        latents: NDArray[np.float32],
+        pitches: NDArray[np.int32],
+        velocities: NDArray[Any] | None = None,
+    ) -> NDArray[np.float32]:
         """Render notes as sound.
 
-        A note's bits depend on its latent and pitch alone, not on n or on the other notes. Several threads may
-        call it at once; up to `batches_at_once` of them render faster together.
+        A note's bits depend on its latent, pitch and velocity alone, not on n or on the other notes. Several threads
+        may call it at once; up to `batches_at_once` of them render faster together.
 
         Args:
             latents: float32, shape (n, latent_dim).
             pitches: MIDI, shape (n,).
+            velocities: MIDI, shape (n,), where the network has learned velocity, else without effect; None: the highest
+                that it has learned.
 
         Returns:
             Waves, float32, shape (n, samples).
@@ -76,17 +83,26 @@ class GANSynth:
         Raises:
             ValueError: a pitch lies outside `config.pitches`.
         """
-        return self._in_batches(self._synthesiser, latents, pitches)
+        return self._in_batches(self._synthesiser, latents, pitches, velocities)
 
-    def spectrograms(self, latents: NDArray[np.float32], pitches: NDArray[np.int32]) -> NDArray[np.float32]:
+    def spectrograms(
+        self,
+        latents: NDArray[np.float32],
+        pitches: NDArray[np.int32],
+        velocities: NDArray[Any] | None = None,
+    ) -> NDArray[np.float32]:
         """The network's outputs before they are denormalised, float32, shape (n, frames, bins, 2), within ±1.
 
         Arguments and errors are those of `render`.
         """
-        return self._in_batches(self.generator, latents, pitches)
+        return self._in_batches(self.generator, latents, pitches, velocities)
 
     def _in_batches(
-        self, network: keras.Model, latents: NDArray[np.float32], pitches: NDArray[np.int32]
+        self,
+        network: keras.Model,
+        latents: NDArray[np.float32],
+        pitches: NDArray[np.int32],
+        velocities: NDArray[Any] | None,
     ) -> NDArray[np.float32]:
         size = self.notes_together
         padding = -len(pitches) % size
@@ -94,7 +110,9 @@ class GANSynth:
         if np.any((labels < 0) | (labels >= self.config.pitch_count)):
             # For a label below 0 NumPy would index from the end, and return another pitch instead of an error.
             raise ValueError(f"pitches from {self.config.pitches[0]} to {self.config.pitches[1]} alone can be rendered")
-        codes = numpy_codes(self.config, np.asarray(latents, "float32"), labels)
+        if velocities is None:
+            velocities = np.full(len(labels), 127.0)
+        codes = numpy_codes(self.config, np.asarray(latents, "float32"), labels, velocities)
         codes = np.pad(codes, [(0, padding), (0, 0)], mode="edge")
         labels = np.pad(labels, (0, padding), mode="edge")
         batches = [slice(i, i + size) for i in range(0, len(labels), size)]
@@ -111,7 +129,7 @@ class GANSynth:
 class Generator(keras.Model):
     """Latents and pitches to spectrograms.
 
-    Input: a dict of `code`, float32, shape (batch, latent_dim + pitch_count), normalised, and `label`, int32, shape
+    Input: a dict of `code`, float32, shape (batch, code_dim), normalised, and `label`, int32, shape
     (batch,), the pitch counted from the lowest. Output: float32, shape (batch, frames, bins, 2), within ±1.
     """
 
@@ -138,7 +156,7 @@ def spectrogram(config: GANSynthConfig, folded: Folded, code: Any, templates: An
     Args:
         config: sizes of the network.
         folded: weights, as `fold` gives them, of all blocks up to the last with a share in the output.
-        code: normalised latents and labels, shape (batch, latent_dim + pitch_count).
+        code: normalised latents, labels and velocities, shape (batch, code_dim).
         templates: the templates of each note's pitch, shape (batch, bins, channels); None where the network has none.
 
     Returns:
@@ -169,25 +187,12 @@ class Synthesiser(keras.Model):
         super().__init__(dtype="float32")
         self.generator = generator
         self.a, self.b = config.normaliser.a, config.normaliser.b
-        self.decoder = mel_to_sound(config)
+        self.decoder = MelToSound(config)
         self.built = True
 
     def call(self, inputs: dict[str, Any]) -> Any:
         """Codes and labels to waves."""
         return self.decoder((self.generator(inputs) - self.b) / self.a)
-
-
-def mel_to_sound(config: GANSynthConfig) -> MelToSound:
-    """The decoder of a network's denormalised spectrograms."""
-    return MelToSound(
-        config.frames,
-        config.bins,
-        config.samples,
-        config.sample_rate_hz,
-        config.decoder.phase,
-        config.decoder.floor_power,
-        dtype="float32",
-    )
 
 
 def _constant(layer: keras.layers.Layer, value: Any, precision: Precision) -> Any:

@@ -73,22 +73,26 @@ def fold(tensors: Mapping[str, Any], channels: tuple[int, ...], use_winograd: bo
     return folded
 
 
-def code_of(latents: Any, one_hot: Any) -> Any:
-    """The input of block 1, differentiable: latents on the shell and one-hot pitches, normalised together.
+def code_of(latents: Any, one_hot: Any, velocity: Any) -> Any:
+    """The input of block 1, differentiable: latents on the shell, one-hot pitches and velocity, normalised together.
 
     Args:
         latents: shape (batch, latent_dim); they are scaled to a root mean square of 1.
         one_hot: shape (batch, pitch_count).
+        velocity: as `GANSynthConfig.velocity_input` gives it, shape (batch, 1) or (batch, 0).
 
     Returns:
-        Shape (batch, latent_dim + pitch_count).
+        Shape (batch, code_dim).
     """
     latents = latents * ops.rsqrt(ops.mean(ops.square(latents), axis=-1, keepdims=True))
-    return pixel_norm(ops.concatenate([latents, one_hot], axis=-1))
+    return pixel_norm(ops.concatenate([latents, one_hot, velocity], axis=-1))
 
 
 def numpy_codes(
-    config: GANSynthConfig, latents: NDArray[np.float32], labels: NDArray[np.integer]
+    config: GANSynthConfig,
+    latents: NDArray[np.float32],
+    labels: NDArray[np.integer],
+    velocities: NDArray[Any],
 ) -> NDArray[np.float32]:
     """The input of block 1 in NumPy, which sums a row in the same order whatever the other rows are.
 
@@ -98,13 +102,14 @@ def numpy_codes(
         config: the network's config, whose `latent_normalisation` is applied.
         latents: float32, shape (n, latent_dim).
         labels: pitches counted from the lowest, shape (n,).
+        velocities: MIDI velocities, shape (n,), which count where the network has learned velocity.
 
     Returns:
-        float32, shape (n, latent_dim + pitch_count).
+        float32, shape (n, code_dim).
     """
     if config.latent_normalisation == "shell":
         latents = onto_shell(latents)
-    codes = np.concatenate([latents, config.one_hot(labels)], axis=-1)
+    codes = np.concatenate([latents, config.one_hot(labels), config.velocity_input(velocities)], axis=-1)
     norm = np.sqrt(np.mean(np.square(codes), axis=-1, keepdims=True) + np.float32(NORM_EPSILON))
     return np.asarray(codes / norm)
 
@@ -114,7 +119,7 @@ def first_block(folded: Folded, code: Any, start: tuple[int, int]) -> Any:
 
     Args:
         folded: weights, as `fold` gives them.
-        code: normalised, shape (batch, latent_dim + pitch_count).
+        code: normalised, shape (batch, code_dim).
         start: frames and bins of block 1.
 
     Returns:

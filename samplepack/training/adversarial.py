@@ -57,10 +57,11 @@ class AdversarialTrainer:
         settings: AdversarialSettings | FineTuneSettings,
         spectrograms: NDArray[Any] | Selected,
         labels: NDArray[np.int32],
+        velocities: NDArray[np.int64],
         seed: int,
     ) -> None:
         self.config, self.settings = config, settings
-        self.spectrograms, self.labels, self.seed = spectrograms, labels, seed
+        self.spectrograms, self.labels, self.velocities, self.seed = spectrograms, labels, velocities, seed
         self.images_per_step = settings.batch
         self.steps = -(-settings.images // settings.batch)
         self._program: tuple[tuple[int, bool], Callable[..., Any]] | None = None
@@ -163,12 +164,13 @@ class AdversarialTrainer:
         """A batch of notes for the generator: `code`, normalised latents and pitches, and `label`, as common as in the
         data."""
         config, settings, size = self.config, self.settings, self.images_per_step
-        label = self.labels[random.integers(len(self.labels), size=size)].astype(np.int32)
+        notes = random.integers(len(self.labels), size=size)
+        label = self.labels[notes].astype(np.int32)
         latents = random.standard_normal((size, config.latent_dim), np.float32)
         if isinstance(settings, FineTuneSettings) and config.instruments:
             own = ops.convert_to_numpy(state["fixed/instruments"])[random.integers(len(config.instruments), size=size)]
             latents = np.where(random.random((size, 1)) < settings.own_latents, own, latents)
-        return {"code": numpy_codes(config, latents, label), "label": label}
+        return {"code": numpy_codes(config, latents, label, self.velocities[notes]), "label": label}
 
     def _real(self, random: np.random.Generator) -> dict[str, NDArray[Any]]:
         """A batch of real images with labels, and the places between real and generated ones where slopes are taken."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from samplepack.datasets.dataset import Dataset
 from samplepack.evaluation.measures import log_spectral_distance_db, loud_bins_db, spectra
 from samplepack.models.config import GANSynthConfig, Normaliser
-from samplepack.models.gansynth import mel_to_sound
+from samplepack.models.mel_if import MelToSound
 
 _GAINS_DB = range(7)
 """The gains that are tried."""
@@ -38,8 +38,8 @@ def calibrated(
     Returns:
         The normaliser for the best of a few gains; only the magnitude's b differs.
     """
-    real = [spectra(dataset.wave(int(note)), config.sample_rate_hz) for note in notes]
-    decode = keras.Sequential([mel_to_sound(config)])  # as a model it is compiled
+    real = [spectra(dataset.played(int(note)), config.sample_rate_hz) for note in notes]
+    decode = keras.Sequential([MelToSound(config)])  # as a model it is compiled
     a, b = config.normaliser.magnitude
     costs = {}
     for gain_db in _GAINS_DB:

@@ -14,6 +14,7 @@ from samplepack.datasets.dataset import Dataset, read_dataset
 from samplepack.documents.document import Document, Kind, read_document
 from samplepack.documents.problems import problems_in, wrong
 from samplepack.models.checkpoint import Checkpoint, PitchRange
+from samplepack.models.config import Analysis
 from samplepack.models.latent import LARGEST_SEED
 from samplepack.training.settings import AdversarialSettings, FineTuneSettings, ReconstructionSettings
 
@@ -37,6 +38,10 @@ class Network(_Settings):
 
     start: tuple[PositiveInt, PositiveInt] = (2, 16)
     """Frames and bins of block 1."""
+
+    analysis: Analysis | None = None
+    """Length and distance of the spectrogram's frames. Without it they are those of Magenta's networks, 2·bins and
+    bins/2; at 48 kHz, 3072 and 768 are good."""
 
     pitches: PitchRange = (24, 84)
     """The lowest and the highest pitch that it can play, MIDI."""

@@ -21,7 +21,7 @@ from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.models.latent import onto_shell
 from samplepack.training.optimiser import Adam, Muon, clipped
 from samplepack.training.settings import ReconstructionSettings
-from samplepack.training.spectrograms import Spectrograms
+from samplepack.training.spectrograms import Spectrograms, from_pixels
 from samplepack.training.templates import harmonic_templates
 from samplepack.training.trainer import State
 
@@ -57,7 +57,7 @@ def initial_weights(config: GANSynthConfig, rng: np.random.Generator) -> dict[st
         if name.startswith("block_"):
             is_kernel = name.endswith("/kernel")
             weights[name] = rng.standard_normal(shape).astype("float32") if is_kernel else np.zeros(shape, "float32")
-    weights["block_1/conv0/kernel"][:, :, config.latent_dim :] *= 4.0
+    weights["block_1/conv0/kernel"][:, :, config.latent_dim : config.latent_dim + config.pitch_count] *= 4.0
     for number, channels in enumerate(config.channels, start=1):
         if config.template_channels(number):
             kernel = weights[f"block_{number}/to_rgb/kernel"]
@@ -77,6 +77,7 @@ class ReconstructionTrainer:
         chosen: indices of the notes to learn from.
         instruments: the number of each note's instrument, int, shape (notes,).
         labels: each note's pitch, counted from the lowest, int, shape (notes,).
+        velocities: each note's MIDI velocity, int, shape (notes,).
         seed: seed of all random numbers.
     """
 
@@ -97,10 +98,11 @@ class ReconstructionTrainer:
         chosen: NDArray[np.int64],
         instruments: NDArray[np.int64],
         labels: NDArray[np.int64],
+        velocities: NDArray[np.int64],
         seed: int,
     ) -> None:
         self.config, self.settings, self.spectrograms, self.seed = config, settings, spectrograms, seed
-        self.chosen, self.instruments, self.labels = chosen, instruments, labels
+        self.chosen, self.instruments, self.labels, self.velocities = chosen, instruments, labels, velocities
         self.images_per_step = settings.batch
         self.steps = -(-settings.images // settings.batch)
         self._has_variety = settings.variety_weight > 0 and len(np.unique(instruments)) == len(config.instruments)
@@ -110,7 +112,8 @@ class ReconstructionTrainer:
         self._cells = (size[0], size[1])
         self._crop = (max(size[0] // 2, 1), max(size[1] // 4, 1))
         self._window = tuple(min(c + 2 * _MARGIN, n) for c, n in zip(self._crop, size, strict=True))
-        templates = harmonic_templates(config).transpose(0, 2, 1) if config.templates else None
+        self._stored_templates = harmonic_templates(config) if config.templates else None
+        templates = None if self._stored_templates is None else self._stored_templates.transpose(0, 2, 1)
         self._templates = (
             {}
             if templates is None
@@ -152,8 +155,8 @@ class ReconstructionTrainer:
         del averaged["log_sigma"]
         mean = averaged.pop("mean")
         averaged["instruments"] = onto_shell(mean)
-        if self.config.templates:
-            averaged["templates"] = harmonic_templates(self.config)
+        if self._stored_templates is not None:
+            averaged["templates"] = self._stored_templates
         return averaged
 
     def config_after(self, steps: int) -> GANSynthConfig:
@@ -183,7 +186,7 @@ class ReconstructionTrainer:
             "keep": np.float32(min(0.9988, (step + 1) / (step + 800))),
             "step": np.float32(step + 1),
         }
-        arrays |= self._pitch_arrays(labels)
+        arrays |= self._pitch_arrays(labels) | {"velocity": self.config.velocity_input(self.velocities[notes])}
         if self._has_variety and step % _STEPS_PER_VARIETY == 0:
             arrays |= self._variety_arrays(rng)
         if step >= settings.coarse_share * self.steps:
@@ -194,13 +197,17 @@ class ReconstructionTrainer:
         """Random latents, and notes of random instruments to compare them with. A part of the batch has one pitch."""
         notes = []
         for _ in range(self.settings.batch // self._shard):
-            label = self.labels[rng.choice(self.chosen)]
-            same = self.chosen[self.labels[self.chosen] == label]
+            note = rng.choice(self.chosen)
+            same = self.chosen[
+                (self.labels[self.chosen] == self.labels[note])
+                & (self.velocities[self.chosen] == self.velocities[note])
+            ]
             notes.append(rng.choice(same, _RANDOM_LATENTS, replace=len(same) < _RANDOM_LATENTS))
         others = np.concatenate(notes)
         pitch_arrays = {f"random_{name}": array for name, array in self._pitch_arrays(self.labels[others]).items()}
         return pitch_arrays | {
             "random": rng.standard_normal((len(others), self.config.latent_dim)).astype("float32"),
+            "random_velocity": self.config.velocity_input(self.velocities[others]),
             "others": self.spectrograms.coarse[others][..., 0].astype("float32"),
         }
 
@@ -227,7 +234,7 @@ class ReconstructionTrainer:
         cells = cells + of_shard[:, None, None] * (self._cells[0] * self._cells[1])
         images = np.stack(
             [
-                self.spectrograms.images[
+                self.spectrograms.pixels[
                     note, t * times : (t + len(frames)) * times, f * times : (f + len(bins)) * times
                 ]
                 for note, t, f in zip(notes, t0, f0, strict=True)
@@ -243,7 +250,7 @@ class ReconstructionTrainer:
                     along[i, -_MARGIN * times :] = 0.0
         arrays: dict[str, NDArray[Any]] = {
             "cells": cells.astype("int32"),
-            "images": images.astype("float32"),
+            "images": from_pixels(images),
             "counts": counts,
         }
         for block, templates in self._templates.items():
@@ -288,7 +295,7 @@ class ReconstructionTrainer:
         log_sigma = ops.take(weights["log_sigma"], batch["instrument"], axis=0)
         sigma = ops.exp(log_sigma)
         divergence = ops.mean(ops.sum(0.5 * (mean**2 + sigma**2 - 1.0) - log_sigma, axis=-1))
-        code = code_of(mean + sigma * batch["noise"], batch["one_hot"])
+        code = code_of(mean + sigma * batch["noise"], batch["one_hot"], batch["velocity"])
         folded = {name: self._cast(weight) for name, weight in fold(weights, self.config.channels).items()}
         coarse, x = self._coarse(folded, code, batch)
         terms = dict(
@@ -328,7 +335,7 @@ class ReconstructionTrainer:
         statistics", 2013.
         """
         inputs = {name.removeprefix("random_"): t for name, t in batch.items() if name.startswith("random_")}
-        images, _ = self._coarse(folded, code_of(batch["random"], inputs["one_hot"]), inputs)
+        images, _ = self._coarse(folded, code_of(batch["random"], inputs["one_hot"], inputs["velocity"]), inputs)
         levels = ops.cast(images[..., 0], "float32")
 
         def distances(a: Any, b: Any) -> Any:

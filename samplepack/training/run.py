@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from samplepack.base.errors import InputError, SamplepackError
 from samplepack.base.files import locked, write_aside
 from samplepack.base.progress import Progress
 from samplepack.base.version import __version__
+from samplepack.datasets.dataset import Dataset
 from samplepack.datasets.one_note import OneNote
 from samplepack.fitting.descent import fit
 from samplepack.models.backend import backend
@@ -36,7 +38,7 @@ from samplepack.training.config import LoadedTraining, Network
 from samplepack.training.log import TrainingLog
 from samplepack.training.pictures import draw_notes
 from samplepack.training.reconstruction import ReconstructionTrainer, coarse_block
-from samplepack.training.spectrograms import FLOOR_POWER, Selected, Spectrograms, analyse, analysed
+from samplepack.training.spectrograms import FILES, FLOOR_POWER, Selected, analyse, analysed
 from samplepack.training.trainer import State, Trainer
 
 CHECKPOINT = "checkpoint"
@@ -49,6 +51,10 @@ _LOGGED_STEPS = 100
 
 _SHOWN = 4
 """How many notes are shown in pictures and sounds."""
+
+_NORMALISER, _MAGENTA_FFT_SIZE = ((0.0661371661726, 0.113718730221), (0.8, 0.0)), 2048
+"""Magenta's factors and offsets of magnitude and frequency, for frames of so many points: in longer ones, powers are
+larger."""
 
 
 @dataclass(frozen=True)
@@ -101,35 +107,39 @@ def network_config(loaded: LoadedTraining) -> GANSynthConfig:
         new_names = [name for name in names if name not in config.instruments]
         config = config.model_copy(update={"instruments": [*config.instruments, *new_names]})
     else:
-        config = _new_config(loaded.training.network, contents.rate_hz, contents.samples, names)
+        config = _new_config(loaded.training.network, loaded.dataset, names)
     problems = []
     if config.sample_rate_hz != contents.rate_hz:
         problems.append(f"its notes have {contents.rate_hz} Hz, the checkpoint {config.sample_rate_hz} Hz")
-    longest = (config.frames + 3) * config.bins // 2
-    if not config.frames * config.bins // 4 < contents.samples <= longest or config.samples != contents.samples:
-        spans = f"the network spans {config.samples if loaded.begin_with else longest} samples"
+    shortest = config.frames * config.hop // 2
+    if not shortest < contents.samples <= config.span or config.samples != contents.samples:
+        spans = f"the network spans {config.samples if loaded.begin_with else config.span} samples"
         problems.append(f"its notes have {contents.samples} samples, but {spans}")
     if problems:
         raise InputError(*(loaded.document.problem(("data",), f"{loaded.dataset.folder}: {text}") for text in problems))
     return config
 
 
-def _new_config(network: Network, rate_hz: int, samples: int, instruments: list[str]) -> GANSynthConfig:
+def _new_config(network: Network, dataset: Dataset, instruments: list[str]) -> GANSynthConfig:
     blocks = len(network.channels)
+    louder = math.log((network.analysis.fft_size if network.analysis else _MAGENTA_FFT_SIZE) / _MAGENTA_FFT_SIZE)
+    (a, b), (p, q) = _NORMALISER
     frames, bins = (size * 2 ** (blocks - 1) for size in network.start)
     return GANSynthConfig(
         family=FAMILY,
         latent_dim=network.latent_dim,
         latent_normalisation="shell",
         pitches=network.pitches,
-        sample_rate_hz=rate_hz,
+        sample_rate_hz=dataset.contents.rate_hz,
         frames=frames,
         bins=bins,
-        samples=samples,
+        samples=dataset.contents.samples,
+        analysis=network.analysis,
+        velocities=dataset.velocities,
         start=network.start,
         channels=network.channels,
         templates=Templates(from_block=max(blocks - 2, 2), channels=templates.CHANNELS) if network.templates else None,
-        normaliser=Normaliser(magnitude=(0.0661371661726, 0.113718730221), frequency=(0.8, 0.0)),
+        normaliser=Normaliser(magnitude=(a, b - 2.0 * a * louder), frequency=(p, q)),
         decoder=Decoder(phase="peak-locked", floor_power=4 * FLOOR_POWER),
         instruments=instruments,
     )
@@ -181,7 +191,11 @@ class _Run:
         low, high = config.pitches
         playable = np.array([low <= note.pitch <= high for note in notes])
         self.held_out = loaded.dataset.held_out(loaded.training.held_out)
-        self.chosen = np.flatnonzero(playable & ~self.held_out)
+        learned = playable & ~self.held_out
+        if config.velocities is None:
+            learned &= loaded.dataset.hardest == np.arange(len(notes))
+        self.chosen = np.flatnonzero(learned)
+        self.velocities = np.array([note.velocity for note in notes])
         if not len(self.chosen):
             raise InputError(
                 loaded.document.problem(
@@ -227,19 +241,12 @@ class _Run:
 
     def _analyse(self) -> None:
         """Compute the spectrograms of all notes, unless the run's folder has them; it keeps them until the run ends."""
-        path, images = self.folder / "spectrograms.npz", self.folder / "spectrograms.npy"
-        if not path.is_file():
-            times = 2 ** (len(self.config.channels) - coarse_block(self.config))
+        times = 2 ** (len(self.config.channels) - coarse_block(self.config))
 
-            def report(notes: int) -> None:
-                self.progress("analysing notes", notes, len(self.labels))
+        def report(notes: int) -> None:
+            self.progress("analysing notes", notes, len(self.labels))
 
-            analysis = analyse(self.loaded.dataset, self.config, times, images, report)
-            with path.with_suffix(".part").open("wb") as file:
-                np.savez(file, coarse=analysis.coarse, loudest=analysis.loudest)
-            path.with_suffix(".part").rename(path)
-        with np.load(path) as stored:
-            self.spectrograms = Spectrograms(np.load(images, mmap_mode="r"), stored["coarse"], stored["loudest"])
+        self.spectrograms = analyse(self.loaded.dataset, self.config, times, self.folder, report)
 
     def _trainer(self, number: int) -> Trainer:
         training = self.loaded.training
@@ -251,12 +258,15 @@ class _Run:
                 self.chosen,
                 self.instruments,
                 self.labels,
+                self.velocities,
                 training.seed,
             )
         is_fine_tuning = number > 0 or self.loaded.begin_with is not None
-        images = Selected(self.spectrograms.images, self.chosen)
+        images = Selected(self.spectrograms.pixels, self.chosen)
         settings = training.finish if is_fine_tuning else training.adversarial
-        return AdversarialTrainer(self.config, settings, images, self.labels[self.chosen], training.seed)
+        return AdversarialTrainer(
+            self.config, settings, images, self.labels[self.chosen], self.velocities[self.chosen], training.seed
+        )
 
     def _train(self, trainer: Trainer, number: int, step: int, state: State) -> State:
         """Train by one method from a step to its end; returns the last state."""
@@ -323,8 +333,8 @@ class _Run:
         else:
             latents = np.stack([latent_from_seed(seed, config.latent_dim) for seed in range(_SHOWN)])
         pitches = self.labels[chosen] + config.pitches[0]
-        waves = network.render(latents, pitches)
-        real = np.stack([self.loaded.dataset.wave(note) for note in chosen])
+        waves = network.render(latents, pitches, self.velocities[chosen])
+        real = np.stack([self.loaded.dataset.played(note) for note in chosen])
         notes = self.loaded.dataset.contents.notes
         titles = [f"{notes[note].instrument} {notes[note].pitch}" for note in chosen]
         images = step * trainer.images_per_step
@@ -367,14 +377,15 @@ class _Run:
         write_checkpoint(unmeasured, config, stored, notices)
         write_card(unmeasured, training.name, loaded.dataset)
         unmeasured.rename(self.folder / CHECKPOINT)
-        for name in (STATE, "spectrograms.npy", "spectrograms.npz"):
+        for name in (STATE, *FILES):
             (self.folder / name).unlink(missing_ok=True)
 
     def _calibrated(self, config: GANSynthConfig, tensors: Mapping[str, NDArray[np.float32]]) -> Normaliser:
         """The normaliser with which some of the notes sound most like the real ones; see `calibrated`."""
         notes = self.chosen[np.linspace(0, len(self.chosen) - 1, min(48, len(self.chosen))).astype(int)]
         latents = tensors["instruments"][self.instruments[notes]]
-        images = GANSynth(config, tensors).spectrograms(latents, self.labels[notes] + config.pitches[0])
+        pitches = self.labels[notes] + config.pitches[0]
+        images = GANSynth(config, tensors).spectrograms(latents, pitches, self.velocities[notes])
         return calibrated(config, self.loaded.dataset, notes, images)
 
 

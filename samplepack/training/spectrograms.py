@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +11,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from samplepack.base.files import write_aside
+from samplepack.base.parallel import threads
 from samplepack.datasets.dataset import Dataset
 from samplepack.models.config import GANSynthConfig
 from samplepack.models.mel_if import SoundToMel
 
 Images = NDArray[np.float32]
 
+Pixels = NDArray[np.int8]
+"""Images on disk, in steps of 1/127, half a dB, at half the size of float16: those of 20,000 notes are 8 GB."""
+
 FLOOR_POWER = 1e-3
 """Mel power is clamped to this: lower power counts as silence, which a network needn't learn."""
 
-_TOGETHER = 16
+FILES = ("spectrograms.npy", "coarse.npy", "loudest.npy")
+"""The files of a run's folder that hold the spectrograms, the last one written last."""
+
+_TOGETHER = 4
 """How many notes are analysed at a time."""
 
 
@@ -26,11 +36,11 @@ _TOGETHER = 16
 class Spectrograms:
     """The spectrograms of a data set's notes, in its order."""
 
-    images: NDArray[np.float16]
-    """Magnitude and frequency, within ±1, shape (notes, frames, bins, 2). The array lies on disk."""
+    pixels: Pixels
+    """Magnitude and frequency, shape (notes, frames, bins, 2). The array lies on disk; see `from_pixels`."""
 
     coarse: NDArray[np.float16]
-    """The same images at the size of a lower block; see `shrunk`."""
+    """The same images at the size of a lower block; see `shrunk`. The array lies on disk, too."""
 
     loudest: NDArray[np.float32]
     """The largest magnitude of each note, shape (notes,)."""
@@ -40,14 +50,19 @@ class Spectrograms:
 class Selected:
     """Some of many spectrograms, which may lie on disk: `selected[rows]` reads those rows alone."""
 
-    images: NDArray[np.float16]
+    pixels: Pixels
     """All spectrograms, shape (notes, frames, bins, 2)."""
 
     chosen: NDArray[np.int64]
     """Indices of the selected ones."""
 
-    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
-        return self.images[self.chosen[rows]]
+    def __getitem__(self, rows: NDArray[np.int64]) -> Images:
+        return from_pixels(self.pixels[self.chosen[rows]])
+
+
+def from_pixels(pixels: Pixels) -> Images:
+    """Images as the network gives them, float32, within ±1, from those on disk."""
+    return np.asarray(pixels.astype(np.float32) / np.float32(127.0))
 
 
 def analysed(config: GANSynthConfig, waves: NDArray[np.float32]) -> Images:
@@ -60,7 +75,7 @@ def analysed(config: GANSynthConfig, waves: NDArray[np.float32]) -> Images:
     Returns:
         float32, shape (n, frames, bins, 2), within ±1.
     """
-    spectrogram = SoundToMel(config.frames, config.bins, config.sample_rate_hz)(waves)
+    spectrogram = SoundToMel(config)(waves)
     spectrogram[..., 0] = np.maximum(spectrogram[..., 0], np.log(FLOOR_POWER))
     spectrogram[:, 0, :, 1] = (spectrogram[:, 0, :, 1] + 1.0) % 2.0 - 1.0
     return np.asarray(np.clip(spectrogram * config.normaliser.a + config.normaliser.b, -1.0, 1.0))
@@ -92,29 +107,38 @@ def shrunk(config: GANSynthConfig, images: Images, times: int) -> Images:
 
 
 def analyse(
-    dataset: Dataset, config: GANSynthConfig, times: int, path: Path, on_notes: Callable[[int], None]
+    dataset: Dataset, config: GANSynthConfig, times: int, folder: Path, on_notes: Callable[[int], None]
 ) -> Spectrograms:
-    """Compute the spectrograms of all notes of a data set.
+    """Compute the spectrograms of all notes of a data set, or read those that the folder has already.
 
     Args:
         dataset: the data set, with the config's sample rate and length of notes.
         config: sizes and normaliser.
         times: factor by which frames and bins of the coarse images are reduced.
-        path: the `.npy` file for the images at full size, 4·frames·bins bytes a note.
+        folder: where `FILES` lie, 2·frames·bins bytes a note and some more. They are complete if the last one is there.
         on_notes: called with the number of notes done.
     """
-    notes = len(dataset.contents.notes)
-    size = (config.frames, config.bins, 2)
-    images = np.lib.format.open_memmap(path, "w+", np.float16, (notes, *size))
-    coarse = np.zeros((notes, config.frames // times, config.bins // times, 2), np.float16)
-    loudest = np.zeros(notes, np.float32)
-    for batch in _batches(notes):
-        analysed_images = analysed(config, np.stack([dataset.wave(i) for i in range(batch.start, batch.stop)]))
-        images[batch], coarse[batch] = analysed_images, shrunk(config, analysed_images, times)
-        loudest[batch] = analysed_images[..., 0].max(axis=(1, 2))
-        on_notes(batch.stop)
-    images.flush()
-    return Spectrograms(np.load(path, mmap_mode="r"), coarse, loudest)
+    pixels_path, coarse_path, loudest_path = (folder / name for name in FILES)
+    if not loudest_path.is_file():
+        notes = len(dataset.contents.notes)
+        pixels = np.lib.format.open_memmap(pixels_path, "w+", np.int8, (notes, config.frames, config.bins, 2))
+        coarse_size = (notes, config.frames // times, config.bins // times, 2)
+        coarse = np.lib.format.open_memmap(coarse_path, "w+", np.float16, coarse_size)
+        loudest = np.zeros(notes, np.float32)
+
+        def of_batch(batch: slice) -> tuple[slice, Images]:
+            return batch, analysed(config, np.stack([dataset.played(i) for i in range(batch.start, batch.stop)]))
+
+        for batch, images in threads(os.cpu_count() or 1)(of_batch, _batches(notes)):
+            pixels[batch], coarse[batch] = np.rint(127.0 * images), shrunk(config, images, times)
+            loudest[batch] = images[..., 0].max(axis=(1, 2))
+            on_notes(batch.stop)
+        pixels.flush()
+        coarse.flush()
+        content = io.BytesIO()
+        np.save(content, loudest)
+        write_aside(loudest_path, content.getvalue())
+    return Spectrograms(np.load(pixels_path, mmap_mode="r"), np.load(coarse_path, mmap_mode="r"), np.load(loudest_path))
 
 
 def _batches(notes: int) -> Iterator[slice]:

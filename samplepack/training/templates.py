@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.models.config import GANSynthConfig
-from samplepack.models.mel_if import SoundToMel, linear_to_mel_matrix
+from samplepack.models.mel_if import SoundToMel, hz_to_mel, linear_to_mel_matrix, mel_to_hz
 from samplepack.sound.pitch import pitch_hz
 from samplepack.training.spectrograms import FLOOR_POWER
 
@@ -19,16 +19,17 @@ def harmonic_templates(config: GANSynthConfig) -> NDArray[np.float32]:
 
     The channels are: the log mel magnitude, normalised like the network's output, plus 0.5 less its maximum; atanh(0.8
     · the instantaneous frequency); the cosine and the sine of 2πf/f0, which encode where a bin lies between two
-    harmonics; and the cosine and the sine of πf/f0, which differ between odd and even harmonics.
+    harmonics; and the cosine and the sine of πf/f0, which differ between odd and even harmonics. The last four vanish
+    where harmonics lie closer than a mel bin is wide.
 
     Returns:
         float32, shape (pitches, CHANNELS, bins).
     """
-    rate_hz, bins = config.sample_rate_hz, config.bins
-    linear_to_mel = linear_to_mel_matrix(bins, rate_hz)
-    weight = np.maximum(linear_to_mel.sum(axis=0), 1e-9)
-    centre_hz = ((np.arange(bins)[:, None] * linear_to_mel).sum(axis=0) / weight + 1.0) * rate_hz / 2 / bins
-    analysis = SoundToMel(config.frames, bins, rate_hz)
+    rate_hz = config.sample_rate_hz
+    centre_hz, half_width_hz = _bands_hz(config)
+    if config.analysis:  # a quarter of the frames is enough, and tones at 48 kHz have many harmonics
+        config = config.model_copy(update={"frames": config.frames // 4, "samples": config.samples // 4})
+    analysis = SoundToMel(config)
     time_s = np.arange(config.samples) / rate_hz
     steady = slice(config.frames * 5 // 32, config.frames * 15 // 16)
     templates = []
@@ -41,14 +42,31 @@ def harmonic_templates(config: GANSynthConfig) -> NDArray[np.float32]:
         magnitude = config.normaliser.magnitude[0] * np.log(np.exp(spectrogram[..., 0]) + FLOOR_POWER).mean(axis=0)
         frequency = np.angle(np.exp(1j * np.pi * spectrogram[..., 1]).mean(axis=0)) / np.pi
         angle = np.pi * centre_hz / f0_hz
+        seen, seen_odd = (np.square(np.sinc(half_width_hz / (times * f0_hz))) for times in (1.0, 2.0))
         templates.append(
             [
                 magnitude - magnitude.max() + 0.5,
                 np.arctanh(np.clip(0.8 * frequency, -0.95, 0.95)),
-                np.cos(2.0 * angle),
-                np.sin(2.0 * angle),
-                np.cos(angle),
-                np.sin(angle),
+                seen * np.cos(2.0 * angle),
+                seen * np.sin(2.0 * angle),
+                seen_odd * np.cos(angle),
+                seen_odd * np.sin(angle),
             ]
         )
     return np.asarray(templates, "float32")
+
+
+def _bands_hz(config: GANSynthConfig) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The centre and the half width of each mel bin, both of shape (bins,).
+
+    A sine over frequency, seen through a triangle of half width w, is weaker by the square of the normalised sinc of w
+    over its period. In a spectrogram of Magenta's kind, bins count as infinitely narrow.
+    """
+    rate_hz, bins = config.sample_rate_hz, config.bins
+    if config.analysis:
+        edges_hz = mel_to_hz(np.linspace(0.0, hz_to_mel(rate_hz / 2), bins + 2))
+        return edges_hz[1:-1], (edges_hz[2:] - edges_hz[:-2]) / 2
+    linear_to_mel = linear_to_mel_matrix(bins, rate_hz)
+    weight = np.maximum(linear_to_mel.sum(axis=0), 1e-9)
+    centre_hz = ((np.arange(bins)[:, None] * linear_to_mel).sum(axis=0) / weight + 1.0) * rate_hz / 2 / bins
+    return centre_hz, np.zeros(bins)

@@ -24,7 +24,7 @@ def trainer_of(settings, config=None, tensors=None, seed=3):
     config = config or small()
     size = (6, config.frames, config.bins, 2)
     spectrograms = np.random.RandomState(12).uniform(-1, 1, size).astype("float16")
-    return AdversarialTrainer(config, settings, spectrograms, np.arange(6, dtype="int32") % 3, seed)
+    return AdversarialTrainer(config, settings, spectrograms, np.arange(6, dtype="int32") % 3, np.full(6, 127), seed)
 
 
 def trained(trainer, state, first, last):
@@ -102,7 +102,7 @@ def sines_trainer():
         images=1280, stable_images=320, transition_images=320, average=0.95,
         learning_rate=5e-3, discriminator_learning_rate=5e-3,
     )  # fmt: skip
-    return AdversarialTrainer(SINES, settings, *sines(), seed=1)
+    return AdversarialTrainer(SINES, settings, *sines(), np.full(64, 127), seed=1)
 
 
 RESUMED = 45

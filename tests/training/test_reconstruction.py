@@ -22,11 +22,14 @@ def trainer(make_training, tmp_path):
     loaded = load_training(make_training())
     config, notes = network_config(loaded), loaded.dataset.contents.notes
     times = 2 ** (len(config.channels) - coarse_block(config))
-    spectrograms = analyse(loaded.dataset, config, times, tmp_path / "spectrograms.npy", lambda done: None)
+    spectrograms = analyse(loaded.dataset, config, times, tmp_path, lambda done: None)
     instruments = np.array([config.instruments.index(note.instrument) for note in notes])
     labels = np.array([note.pitch - 60 for note in notes])
+    velocities = np.full(len(notes), 127)
     settings = ReconstructionSettings(images=64, batch=4, coarse_share=0.0)
-    made = ReconstructionTrainer(config, settings, spectrograms, np.arange(len(notes)), instruments, labels, seed=3)
+    made = ReconstructionTrainer(
+        config, settings, spectrograms, np.arange(len(notes)), instruments, labels, velocities, 3
+    )
     return made, made.start(None)
 
 
@@ -53,9 +56,9 @@ def test_what_is_learned_on_a_crop_is_what_the_whole_network_makes_there(trainer
         counts = batch["counts"][note] > 0
         judged += counts.sum()
         np.testing.assert_allclose(crop[note][counts], there[counts], atol=2e-5)
-        real = trainer.spectrograms.images[np.flatnonzero(labels[note] == trainer.labels)]
+        real = trainer.spectrograms.pixels[np.flatnonzero(labels[note] == trainer.labels)]
         assert any(
-            np.array_equal(batch["images"][note], r[frame : frame + crop.shape[1], bin_ : bin_ + crop.shape[2]])
+            np.array_equal(127.0 * batch["images"][note], r[frame : frame + crop.shape[1], bin_ : bin_ + crop.shape[2]])
             for r in real
         )
     assert judged > 0
@@ -65,7 +68,7 @@ def trainer_code(weights, batch):
     """The code of a batch, in plain NumPy."""
     z = weights["mean"][batch["instrument"]] + np.exp(weights["log_sigma"][batch["instrument"]]) * batch["noise"]
     z = z / np.sqrt(np.mean(z**2, axis=-1, keepdims=True))
-    code = np.concatenate([z, batch["one_hot"]], axis=-1)
+    code = np.concatenate([z, batch["one_hot"], batch["velocity"]], axis=-1)
     return code / np.sqrt(np.mean(code**2, axis=-1, keepdims=True) + 1e-8)
 
 
@@ -148,7 +151,7 @@ batch = dict(np.load(folder / "batch.npz"))
 config = GANSynthConfig.model_validate_json((folder / "config.json").read_text())
 none = np.zeros(1, int)
 spectrograms = Spectrograms(none, none, none)
-trainer = ReconstructionTrainer(config, ReconstructionSettings(images=64, batch=4), spectrograms, none, none, none, 3)
+trainer = ReconstructionTrainer(config, ReconstructionSettings(images=64, batch=4), spectrograms, none, none, none, none, 3)
 state, terms = trainer._step(state, batch)
 np.savez(folder / "jax.npz", **{name.replace("/", "|"): np.asarray(tensor) for name, tensor in state.items()})
 """

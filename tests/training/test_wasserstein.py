@@ -274,7 +274,9 @@ def test_training_and_rendering_make_the_same_images(progress):
     tensors = {name: np.asarray(tensor) for name, tensor in drawn(config.tensor_shapes()).items()}
     model = GANSynth(config, tensors)
     settings = AdversarialSettings(batch=4)
-    trainer = AdversarialTrainer(config, settings, np.zeros((3, 8, 16, 2)), np.arange(3, dtype="int32"), 1)
+    trainer = AdversarialTrainer(
+        config, settings, np.zeros((3, 8, 16, 2)), np.arange(3, dtype="int32"), np.full(3, 127), 1
+    )
     notes = trainer._notes(np.random.default_rng(1), trainer.start(tensors))
     block = max(config.shares())
     share = config.shares()[block]
