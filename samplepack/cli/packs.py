@@ -200,6 +200,8 @@ def plan(recipe: Path, allow_plugins: bool, allow_reads: bool, as_json: bool) ->
         held = f"{counted(instrument.notes, 'note')}, {instrument.cached} of them in the cache"
         turns = f", {instrument.takes} takes of each key" if instrument.takes > 1 else ""
         print_line(f"  {instrument.name}: {held}{turns} ({instrument.origin})")
+    if planned.velocity:
+        print_line(f"  {planned.velocity}")
     for clip in planned.clips:
         held = f"{counted(clip.notes, 'note')}, {clip.cached} of them in the cache"
         print_line(f"  {clip.name}: {held}{left_out(clip.dropped)}")

@@ -70,7 +70,7 @@ def key_notes(z: Latent, pitch: int, sound: Sound, digest: str, engine: Engine) 
         engine: what the notes are rendered on.
     """
     latents = sides(z) if sound.channels == "stereo" else [z]
-    return tuple(Note(pitch, side, note_key(str(engine), digest, side, pitch)) for side in latents)
+    return tuple(Note(pitch, side, None, note_key(str(engine), digest, side, pitch)) for side in latents)
 
 
 def plan_clips(

@@ -15,7 +15,6 @@ from samplepack.formats._xml import document
 from samplepack.formats.instrument import (
     LOOPED_RELEASE_S,
     RELEASE_S,
-    VELOCITY_TRACKING_PERCENT,
     Instrument,
     Range,
     Zone,
@@ -36,7 +35,7 @@ def write(instrument: Instrument, pack: Path) -> bytes:
     root = Element("DecentSampler", minVersion="1.0.0")
     groups = SubElement(root, "groups", attack="0", release=f"{RELEASE_S:g}")
     for wheel, zones in zip(wheels, layers.values(), strict=True):
-        group = SubElement(groups, "group", ampVelTrack=f"{VELOCITY_TRACKING_PERCENT / 100:g}")
+        group = SubElement(groups, "group", ampVelTrack=f"{instrument.velocity_tracking_percent / 100:g}")
         if wheel:
             # Decent Sampler reads the wheel once it moves; until then the group has the volume for position 0.
             group.set("volume", f"{_gain(wheel, 0):g}")

@@ -81,6 +81,9 @@ class Instrument:
     behaviour: Literal["sustain", "decay"] = "sustain"
     """Whether its sounds hold as long as the key, or die away by themselves."""
 
+    velocity_tracking_percent: int = VELOCITY_TRACKING_PERCENT
+    """How strongly velocity controls the volume: SFZ's `amp_veltrack`."""
+
 
 def without_fades(velocities: Range) -> Range:
     """The velocities of a sound in a player that can't crossfade: it switches in the middle of each fade.
@@ -118,6 +121,21 @@ def velocity_ranges(layers: int) -> list[Range]:
         Range(low, high, VELOCITY_FADE if i > 0 else 0, VELOCITY_FADE if i < layers - 1 else 0)
         for i, (low, high) in enumerate(zip(lows, highs, strict=True))
     ]
+
+
+def velocity_tracking_percent(quieter_db: float, soft: int, hard: int) -> int:
+    """The `amp_veltrack` by which velocity `soft` is quieter than `hard` by some dB, 50 to 98 %.
+
+    SFZ's gain is 1 - t (1 - (v / 127)²) for velocity v and a tracking of t.
+
+    Args:
+        quieter_db: by how much softer it is to be.
+        soft, hard: MIDI velocities.
+    """
+    gain = float(10.0 ** (-quieter_db / 20.0))
+    soft_power, hard_power = (soft / 127.0) ** 2, (hard / 127.0) ** 2
+    most = (1.0 - soft_power) - gain * (1.0 - hard_power)
+    return round(100.0 * min(max((1.0 - gain) / most, 0.5), 0.98))
 
 
 def wheel_ranges(alike: Sequence[float]) -> list[Range]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from samplepack.formats.instrument import (
     LOOPED_RELEASE_S,
     RELEASE_S,
-    VELOCITY_TRACKING_PERCENT,
     Instrument,
     Range,
     Zone,
@@ -23,7 +22,7 @@ def write(instrument: Instrument, pack: Path) -> bytes:
     lines = [f"// {instrument.name}"]
     if any(zone.wheel for zone in instrument.zones):
         lines += ["<control>", "label_cc1=Morph", "set_cc1=0"]
-    lines += ["<global>", f"amp_veltrack={VELOCITY_TRACKING_PERCENT}"]
+    lines += ["<global>", f"amp_veltrack={instrument.velocity_tracking_percent}"]
     for zone in instrument.zones:
         lines += ["", "<region>", *_region(zone), f"sample=../{zone.file}"]
     return ("\n".join(lines) + "\n").encode("utf-8")

@@ -36,6 +36,12 @@ def _low_to_high(pitches: tuple[int, int]) -> tuple[int, int]:
     return pitches
 
 
+def _softer_to_harder(velocities: tuple[int, int]) -> tuple[int, int]:
+    if not 1 <= velocities[0] < velocities[1] <= 127:
+        raise wrong("should be the lowest and the highest MIDI velocity, from 1 to 127")
+    return velocities
+
+
 PitchRange = Annotated[tuple[int, int], AfterValidator(_low_to_high)]
 """The lowest and the highest pitch, MIDI."""
 
@@ -56,6 +62,9 @@ class Config(BaseModel):
 
     sample_rate_hz: int = Field(ge=1000, le=192_000)
     """Sample rate of its sound. Effects crash at rates of a million and more."""
+
+    velocities: Annotated[tuple[int, int], AfterValidator(_softer_to_harder)] | None = None
+    """The lowest and the highest MIDI velocity that the network has learned, which is an input of it then."""
 
     license: str = ""
     """The terms under which the weights may be passed on."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from samplepack.base.errors import InputError, Problem
 from samplepack.documents.problems import wrong
@@ -100,9 +100,6 @@ class GANSynthConfig(Config):
     analysis: Analysis | None = None
     """The Fourier transform; None: that of Magenta's networks, 2·bins long, with a hop of bins/2."""
 
-    velocities: tuple[int, int] | None = None
-    """The lowest and the highest MIDI velocity that the network has learned, which is an input of it then."""
-
     start: tuple[PositiveInt, PositiveInt]
     """Frames and bins of block 1."""
 
@@ -115,13 +112,6 @@ class GANSynthConfig(Config):
     templates: Templates | None = None
     normaliser: Normaliser
     decoder: Decoder
-
-    @field_validator("velocities")
-    @classmethod
-    def _softer_to_harder(cls, velocities: tuple[int, int] | None) -> tuple[int, int] | None:
-        if velocities is not None and not 1 <= velocities[0] < velocities[1] <= 127:
-            raise wrong("should be the lowest and the highest MIDI velocity, from 1 to 127")
-        return velocities
 
     @property
     def fft_size(self) -> int:

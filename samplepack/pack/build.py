@@ -50,6 +50,7 @@ from samplepack.rendering.plan import Note, PlannedInstrument
 from samplepack.rendering.render import render
 from samplepack.sound.audio import Audio
 from samplepack.sound.fingerprint import fingerprint
+from samplepack.sound.loudness import attack_loudness_lufs, loudness_lufs
 
 
 @dataclass(frozen=True)
@@ -280,9 +281,18 @@ def _finish_instrument(
             file = spool / f"{planned.name}-{number}-{note.layer}"
             file.write_bytes(note.looped.audio.samples.astype("<f4").tobytes())
             layers.append(SpooledNote(note.without_samples(), file))
-        return _KeyResult(SpooledKey(tuple(layers), fingerprints[number]), spectrogram(finished[-1].looped.audio))
+        quieter_db = _quieter_db(sounds[0], sounds[-settings.channels], behaviour) if planned.velocities else None
+        spooled = SpooledKey(tuple(layers), fingerprints[number], quieter_db)
+        return _KeyResult(spooled, spectrogram(finished[-1].looped.audio))
 
     return _FinishedInstrument(behaviour, list(map_(finish, range(len(raws)))))
+
+
+def _quieter_db(softest: Audio, hardest: Audio, behaviour: Behaviour) -> float | None:
+    """By how much one note is quieter than another; None where one is silent."""
+    loudness = loudness_lufs if behaviour == "sustain" else attack_loudness_lufs
+    soft, hard = loudness(softest), loudness(hardest)
+    return None if soft is None or hard is None else hard - soft
 
 
 def _built_before(folder: Path, plan: PackPlan, map_: Map) -> Manifest | None:

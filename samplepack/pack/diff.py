@@ -116,7 +116,7 @@ def _read(path: Path, allow_plugins: bool, allow_reads: bool) -> Lock:
         return read_lock(path)
     loaded = load_recipe(path, allow_plugins, allow_reads)
     checkpoint = loaded.native_checkpoint()
-    instruments = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, str(DEFAULT_ENGINE))
+    instruments = make_plan(loaded.recipe, checkpoint, str(DEFAULT_ENGINE))
     return lock_before_build(loaded, checkpoint, instruments, DEFAULT_ENGINE)
 
 
@@ -146,16 +146,21 @@ def _engine(lock: Lock) -> str:
     return lock.made_by.get("engine", "")
 
 
-def _sounds(lock: Lock) -> set[tuple[bytes, int, str]]:
+def _sounds(lock: Lock) -> set[tuple[bytes, int, int, str]]:
     """Every note of the network; left and right are two."""
     return {
-        (take(z, number).tobytes(), pitch, side)
+        (take(z, number).tobytes(), velocity, pitch, side)
         for number in range(lock.round_robin)
         for instrument in lock.instruments.values()
-        for z in instrument.values()
+        for z, velocity in zip(instrument.values(), _velocities(instrument), strict=True)
         for pitch in lock.pitches
         for side in (("left", "right") if lock.sound.channels == "stereo" else ("",))
     }
+
+
+def _velocities(instrument: LockedInstrument) -> list[int]:
+    """The velocity of each layer; the hardest is the same note as one that isn't asked for with a velocity."""
+    return [*instrument.velocities[:-1], 127] if instrument.velocities else [127] * len(instrument.latents)
 
 
 def _instruments(one: Lock, two: Lock) -> list[str]:

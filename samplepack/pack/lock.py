@@ -88,6 +88,9 @@ class LockedInstrument(_Model):
     latents: Annotated[tuple[Annotated[str, AfterValidator(_latent)], ...], Field(min_length=1)]
     """One for each layer, float32, little-endian, in base 64."""
 
+    velocities: tuple[int, ...] = ()
+    """The velocity at which the network renders each layer; empty where it isn't asked for any."""
+
     rendered: dict[str, Fingerprints] = {}
     """Pitch → fingerprints of its notes, before all processing; empty of what was never built."""
 
@@ -214,7 +217,10 @@ def lock_before_build(
         formats=list(recipe.formats),
         instruments={
             planned.name: LockedInstrument(
-                origin=planned.origin, axis=planned.axis, latents=tuple(map(_encoded, planned.layers))
+                origin=planned.origin,
+                axis=planned.axis,
+                latents=tuple(map(_encoded, planned.layers)),
+                velocities=planned.velocities,
             )
             for planned in instruments
         },
@@ -265,6 +271,7 @@ def _lock_of_manifest(folder: Path, manifest: Manifest) -> Lock:
                 origin=packed.origin,
                 axis=packed.axis,
                 latents=tuple(_encoded(np.array(z, np.float32)) for z in packed.latents),
+                velocities=packed.velocities,
                 rendered=packed.rendered,
             )
             for packed in manifest.instruments

@@ -16,6 +16,7 @@ from samplepack.base.files import read_regular, write_aside
 from samplepack.documents.json_files import read_json
 from samplepack.finishing.behaviour import Behaviour
 from samplepack.finishing.tune import State
+from samplepack.formats.instrument import VELOCITY_TRACKING_PERCENT
 from samplepack.models.engine import Precision
 from samplepack.recipe.model import Sound, Velocity
 from samplepack.rendering.plan import Axis
@@ -152,6 +153,12 @@ class PackedInstrument(_Model):
 
     latents: Annotated[tuple[tuple[_Number, ...], ...], Field(min_length=1)]
     """One for each layer."""
+
+    velocities: tuple[Annotated[int, Field(ge=1, le=127)], ...] = ()
+    """The velocity at which the network rendered each layer; empty where it wasn't asked for any."""
+
+    velocity_tracking_percent: Annotated[int, Field(ge=0, le=100)] = VELOCITY_TRACKING_PERCENT
+    """How strongly velocity controls the volume in its maps."""
 
     rendered: dict[Annotated[str, Field(pattern=r"^\d{1,3}$")], Fingerprints]
     """Pitch → fingerprints of its notes, take by take, as the network made them."""

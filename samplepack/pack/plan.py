@@ -11,7 +11,7 @@ from samplepack.pack.identity import inputs_digest
 from samplepack.pack.recipes import CheckedRecipe
 from samplepack.recipe import LoadedRecipe
 from samplepack.rendering.cache import Cache
-from samplepack.rendering.plan import Note, PlannedInstrument, make_plan
+from samplepack.rendering.plan import Note, PlannedInstrument, layers_in_words, make_plan, rendered_velocities
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ def plan_pack(checked: CheckedRecipe, engine: Engine) -> PackPlan:
     loaded = checked.loaded
     checkpoint = loaded.native_checkpoint()
     inputs = inputs_digest(loaded, checkpoint, engine)
-    instruments = make_plan(loaded.recipe, checkpoint.latent_dim, checkpoint.digest, str(engine))
+    instruments = make_plan(loaded.recipe, checkpoint, str(engine))
     clips = plan_clips(loaded.recipe, checkpoint, checked.scores, engine)
     return PackPlan(loaded, checkpoint, engine, instruments, clips, inputs)
 
@@ -97,6 +97,9 @@ class PlanSummary:
 
     instruments: list[InstrumentSummary]
     clips: list[ClipSummary]
+    velocity: str
+    """How many velocity layers the instruments have and how they are made; empty without layers."""
+
     to_render: int
     """How many different notes the cache doesn't hold yet."""
 
@@ -125,5 +128,13 @@ def summarise(plan: PackPlan, cache: Cache) -> PlanSummary:
         )
         for clip in plan.clips
     ]
-    digest = plan.checkpoint.digest
-    return PlanSummary(plan.loaded.recipe.name, plan.checkpoint.name, digest, instruments, clips, len(notes - cached))
+    recipe, checkpoint = plan.loaded.recipe, plan.checkpoint
+    return PlanSummary(
+        name=recipe.name,
+        checkpoint=checkpoint.name,
+        digest=checkpoint.digest,
+        instruments=instruments,
+        clips=clips,
+        velocity=layers_in_words(recipe, rendered_velocities(recipe, checkpoint.config.velocities)),
+        to_render=len(notes - cached),
+    )

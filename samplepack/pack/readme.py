@@ -11,6 +11,7 @@ from samplepack.clips.score import left_out
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.pack.manifest import MANIFEST, PackedClip, PackedInstrument, PackedNote, middle_loudness
 from samplepack.recipe import Recipe
+from samplepack.rendering.plan import layers_in_words
 
 IN_TUNE_CENTS = 3.0
 """A key within this of its pitch is in tune."""
@@ -69,6 +70,8 @@ def readme(recipe: Recipe, instruments: Sequence[PackedInstrument], clips: Seque
         "|---|---|",
     ]
     lines += [f"| {instrument.name} | {summary(instrument.notes, _in_the_plural)} |" for instrument in instruments]
+    if layers := layers_in_words(recipe, next((i.velocities for i in instruments if i.velocities), ())):
+        lines += ["", f"The instruments have {layers}."]
     if recipe.round_robin > 1:
         lines += [
             "",

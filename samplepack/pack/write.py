@@ -20,7 +20,16 @@ from samplepack.finishing.behaviour import Behaviour
 from samplepack.finishing.finish import FinishedNote
 from samplepack.finishing.levels import even_gains_db, matched_gains_db
 from samplepack.formats import WRITERS
-from samplepack.formats.instrument import Instrument, Range, Zone, key_ranges, velocity_ranges, wheel_ranges
+from samplepack.formats.instrument import (
+    VELOCITY_TRACKING_PERCENT,
+    Instrument,
+    Range,
+    Zone,
+    key_ranges,
+    velocity_ranges,
+    velocity_tracking_percent,
+    wheel_ranges,
+)
 from samplepack.pack.identity import plain_clips, plain_effects, versions
 from samplepack.pack.manifest import (
     VERSION,
@@ -61,6 +70,10 @@ class SpooledKey:
     layers: tuple[SpooledNote, ...]
     fingerprints: str
     """The fingerprints of the notes as the network made them, before all processing."""
+
+    quieter_db: float | None = None
+    """By how much the network renders the softest layer quieter than the hardest; None where it wasn't asked for
+    velocities, or a layer is silent."""
 
 
 def pack_gains_db(instruments: Sequence[Sequence[SpooledKey]], sound: Sound, takes: int = 1) -> list[list[float]]:
@@ -127,12 +140,18 @@ def write_instrument(
     write = partial(_write_note, folder, planned.name, recipe.sound, layers, planned.takes)
     spooled = ((i % planned.takes, note) for i, key in enumerate(keys) for note in key.layers)
     notes = tuple(map_(write, ((take, note, db) for (take, note), db in zip(spooled, gains_db, strict=True))))
+    quieter_db = [key.quieter_db for key in keys if key.quieter_db is not None]
+    tracking = VELOCITY_TRACKING_PERCENT
+    if quieter_db:
+        tracking = velocity_tracking_percent(median(quieter_db), planned.velocities[0], planned.velocities[-1])
     packed = PackedInstrument(
         name=planned.name,
         origin=planned.origin,
         axis=planned.axis,
         behaviour=behaviour,
         latents=tuple(tuple(float(str(value)) for value in z) for z in planned.layers),
+        velocities=planned.velocities,
+        velocity_tracking_percent=tracking,
         rendered={
             str(keys[i].layers[0].finished.pitch): " ".join(key.fingerprints for key in keys[i : i + planned.takes])
             for i in range(0, len(keys), planned.takes)
@@ -155,7 +174,7 @@ def _write_maps(folder: Path, packed: PackedInstrument, recipe: Recipe) -> None:
         1 + max(numbers) for numbers in zip(*((note.layer, note.take) for note in packed.notes), strict=True)
     )
     zones = _zones(packed.notes, packed.axis, layers, takes)
-    instrument = Instrument(packed.name, zones, packed.behaviour)
+    instrument = Instrument(packed.name, zones, packed.behaviour, packed.velocity_tracking_percent)
     for name in recipe.formats:
         suffix, write_map = WRITERS[name]
         (folder / "Instruments" / f"{packed.name}{suffix}").write_bytes(write_map(instrument, folder))

@@ -43,8 +43,9 @@ class Velocity(Model):
     """Number of layers; the loudest is the instrument's own timbre."""
 
     toward: TimbreName | None = None
-    """Timbre of the softest layer; the layers between lie on the arc to the instrument's own timbre. Without it, softer
-    layers are darker and quieter versions of the same sound."""
+    """Timbre of the softest layer; the layers between lie on the arc to the instrument's own timbre. Without it, the
+    network renders the layers at velocities from the softest that it has learned to the hardest; where it has learned
+    none, softer layers are darker and quieter versions of the same sound, made by a low-pass filter."""
 
 
 VelocityField = Annotated[Velocity, ShortFor("layers", {"type": "integer", "minimum": 2, "maximum": 8})]

@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.latent import Latent, latent_from_seed, path_points, slerp
 from samplepack.recipe import Recipe, point_names
 
@@ -38,6 +41,9 @@ class Note:
     z: Latent
     """The latent, float32, shape (latent_dim,)."""
 
+    velocity: int | None
+    """MIDI velocity at which the network renders it; None: the hardest, or the network hasn't learned velocity."""
+
     key: str
     """The hash from `note_key`: notes with the same key sound the same, bit for bit."""
 
@@ -56,6 +62,9 @@ class PlannedInstrument:
     layers: tuple[Latent, ...]
     """The latent of each layer, float32, shape (latent_dim,), from the softest layer or the mod wheel's lower end."""
 
+    velocities: tuple[int, ...]
+    """The MIDI velocity at which the network renders each layer; empty where it isn't asked for any."""
+
     takes: int
     """How many renders of each pitch take turns (round robin)."""
 
@@ -72,30 +81,35 @@ class PlannedInstrument:
         return self.sounds == self.name
 
 
-def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tuple[PlannedInstrument, ...]:
+def make_plan(recipe: Recipe, checkpoint: Checkpoint, engine: str) -> tuple[PlannedInstrument, ...]:
     """The instruments of a recipe: those of timbres in their order, then those of the bank and of paths, then morphs.
 
     Args:
         recipe: the recipe, as `load_recipe` gives it.
-        latent_dim: the length of the checkpoint's latents.
-        digest: the checkpoint's digest.
+        checkpoint: the checkpoint that renders.
         engine: the engine that renders, as `str(engine)`; it is part of the notes' keys.
     """
+    learned = checkpoint.config.velocities
     named: dict[tuple[Axis, tuple[str, ...]], str] = {}
 
-    def instrument(name: str, origin: str, axis: Axis, layers: Sequence[Latent]) -> PlannedInstrument:
-        takes = [[take(layer, number) for layer in layers] for number in range(recipe.round_robin)]
+    def note(pitch: int, z: Latent, velocity: int) -> Note:
+        given = None if learned is None or velocity >= learned[1] else velocity
+        return Note(pitch, z, given, note_key(engine, checkpoint.digest, z, pitch, given))
+
+    def instrument(
+        name: str, origin: str, axis: Axis, layers: Sequence[Latent], velocities: Sequence[int] = ()
+    ) -> PlannedInstrument:
+        struck = list(zip(layers, velocities or [127] * len(layers), strict=True))
+        takes = [[(take(z, number), velocity) for z, velocity in struck] for number in range(recipe.round_robin)]
         if recipe.sound.channels == "stereo":
-            takes = [[side for z in latents for side in sides(z)] for latents in takes]
+            takes = [[(side, velocity) for z, velocity in one for side in sides(z)] for one in takes]
         keys = tuple(
-            tuple(Note(pitch, z, note_key(engine, digest, z, pitch)) for z in latents)
-            for pitch in recipe.pitches
-            for latents in takes
+            tuple(note(pitch, z, velocity) for z, velocity in one) for pitch in recipe.pitches for one in takes
         )
         sounds = named.setdefault((axis, tuple(note.key for key in keys for note in key)), name)
-        return PlannedInstrument(name, origin, axis, tuple(layers), recipe.round_robin, keys, sounds)
+        return PlannedInstrument(name, origin, axis, tuple(layers), tuple(velocities), recipe.round_robin, keys, sounds)
 
-    timbres = timbre_latents(recipe, latent_dim)
+    timbres = timbre_latents(recipe, checkpoint.latent_dim)
     soft = timbres[recipe.velocity.toward] if recipe.velocity and recipe.velocity.toward else None
     points = {name: (origin, timbres[name]) for name, origin in origins(recipe).items()}
     morphs = []
@@ -108,12 +122,49 @@ def make_plan(recipe: Recipe, latent_dim: int, digest: str, engine: str) -> tupl
         else:
             points.update((name, (origin, z)) for name, z in zip(point_names(name, path.steps), stations, strict=True))
     single = []
+    velocities = rendered_velocities(recipe, learned)
     for name, (origin, z) in points.items():
-        if recipe.velocity and soft is not None:
+        if velocities:
+            single.append(instrument(name, origin, "velocity", [z] * len(velocities), velocities))
+        elif recipe.velocity and soft is not None:
             single.append(instrument(name, origin, "velocity", path_points([soft, z], recipe.velocity.layers)))
         else:
             single.append(instrument(name, origin, "velocity" if recipe.velocity else "none", [z]))
     return (*single, *morphs)
+
+
+def rendered_velocities(recipe: Recipe, learned: tuple[int, int] | None) -> list[int]:
+    """The MIDI velocities at which the network renders a recipe's velocity layers, the softest first.
+
+    They lie at even distances from the lowest velocity that it has learned to the highest. Empty where layers are made
+    in another way, or there are none.
+
+    Args:
+        recipe: the recipe.
+        learned: the lowest and the highest MIDI velocity that the network has learned; None: it hasn't.
+    """
+    if not recipe.velocity or recipe.velocity.toward or learned is None:
+        return []
+    return [round(velocity) for velocity in np.linspace(*learned, recipe.velocity.layers)]
+
+
+def layers_in_words(recipe: Recipe, velocities: Sequence[int]) -> str:
+    """How many velocity layers the instruments of a recipe have, and how they are made; empty without layers.
+
+    Args:
+        recipe: the recipe.
+        velocities: those at which the network renders the layers, as `rendered_velocities` gives them.
+    """
+    if not recipe.velocity:
+        return ""
+    if recipe.velocity.toward:
+        how = f"the softer ones on the way to {recipe.velocity.toward}"
+    elif velocities:
+        how = f"rendered by the network at velocities {', '.join(map(str, velocities[:-1]))} and {velocities[-1]}"
+    else:
+        how = "the softer ones by a low-pass filter, since the checkpoint hasn't learned velocity"
+    morphs = "; morphs have one" if any(path.as_ == "morph" for path in recipe.paths.values()) else ""
+    return f"{recipe.velocity.layers} velocity layers, {how}{morphs}"
 
 
 def origins(recipe: Recipe) -> dict[str, str]:
@@ -169,8 +220,9 @@ def _placed(recipe: Recipe, name: str, origin: Latent, latents: Mapping[str, Lat
     return slerp(origin, latents[timbre.toward], timbre.at)
 
 
-def note_key(engine: str, digest: str, z: Latent, pitch: int) -> str:
-    """A hash of everything that a note's rendered sound depends on: engine, checkpoint, latent and pitch."""
-    sound = hashlib.sha256(f"{engine}\n{digest}\n{pitch}\n".encode())
+def note_key(engine: str, digest: str, z: Latent, pitch: int, velocity: int | None = None) -> str:
+    """A hash of everything that a note's rendered sound depends on: engine, checkpoint, latent, pitch and velocity."""
+    struck = "" if velocity is None else f" {velocity}"
+    sound = hashlib.sha256(f"{engine}\n{digest}\n{pitch}{struck}\n".encode())
     sound.update(z.astype("<f4").tobytes())
     return sound.hexdigest()

@@ -83,7 +83,9 @@ def render(
 
 def _render_batch(batch: list[Note], model: GANSynth, cache: Cache) -> dict[str, Samples]:
     latents = np.stack([note.z for note in batch])
-    waves = model.render(latents, np.array([note.pitch for note in batch], dtype=np.int32))
+    pitches = np.array([note.pitch for note in batch], np.int32)
+    velocities = np.array([127 if note.velocity is None else note.velocity for note in batch], np.float32)
+    waves = model.render(latents, pitches, velocities)
     for note, wave in zip(batch, waves, strict=True):
         if not np.isfinite(wave).all():
             raise SamplepackError(f"the network made NaN or infinity at pitch {note.pitch}")
