@@ -79,7 +79,7 @@ def _bars_of_likeness(name: str, of: Likeness) -> list[Bar]:
             shown.append(Bar(f"{what}, {name}", "", score, beside, 1.0, 5.0))
     shown += [
         Bar(f"attack, {name}", "ms", of.attack_ms, of.real_attack_ms, 0.0, 100.0),
-        Bar(f"spectral flux of the onset, {name}", "", of.flux, of.real_flux, 0.0, 2.0),
+        Bar(f"spectral flux of the onset, {name}", "", of.flux, of.real_flux, 0.0, 4.0),
     ]
     if of.vibrato:
         shown.append(Bar(f"vibrato, {name}", "cents", of.vibrato.depth, of.vibrato.real_depth, 0.0, 40.0))

@@ -38,6 +38,8 @@ class Comparison:
         dataset: the set of real notes.
         rate_hz: sample rate of the checkpoint, at which notes are measured.
         data_rate_hz: sample rate of the set, at which notes are heard.
+        notes: notes of the set by their indices: of each instrument and pitch the hardest one, since latents are played
+            at the highest velocity.
         task: receives the number of notes rendered and measured.
         trained: latents of the instruments that the checkpoint names, shape (instruments, latent_dim).
 
@@ -72,6 +74,7 @@ class Comparison:
             )
         self.checkpoint, self.dataset = checkpoint, dataset
         self.rate_hz, self.data_rate_hz = checkpoint.rate_hz, contents.rate_hz
+        self.notes = {int(i): contents.notes[i] for i in np.unique(dataset.hardest)}
         self.task, self._model, self._config = task, model, config
         self._to_mel = SoundToMel(config)
         self._to_sound = keras.Sequential([MelToSound(config)])  # in a model the layer is compiled
@@ -96,13 +99,9 @@ class Comparison:
         """Draw latents from the distribution that seeds give."""
         return self._normalised(rng.standard_normal((n, self.checkpoint.latent_dim)).astype(np.float32))
 
-    def at(self, pitch: int) -> list[int]:
-        """Return the indices of all notes of the set at a MIDI pitch."""
-        return [i for i, note in enumerate(self.dataset.contents.notes) if note.pitch == pitch]
-
-    def first_at(self, pitch: int) -> dict[str, int]:
-        """Return the index of the first note of each instrument of the set at a MIDI pitch."""
-        return {self.dataset.contents.notes[i].instrument: i for i in reversed(self.at(pitch))}
+    def at(self, pitch: int) -> dict[str, int]:
+        """Return the index of the note of each instrument of the set at a MIDI pitch."""
+        return {note.instrument: i for i, note in self.notes.items() if note.pitch == pitch}
 
     def trained_of(self, instruments: Iterable[str]) -> Latents:
         """Return the latents of some instruments; the checkpoint must name all of them."""

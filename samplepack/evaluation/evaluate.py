@@ -99,7 +99,7 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
         sum(map(len, kinds.values())) * len(pitches)
         + len(held_out)
         + len(trained)
-        + sum(len(comparison.at(pitch)) for pitch in {comparison.dataset.contents.notes[i].pitch for i in held_out})
+        + sum(len(comparison.at(pitch)) for pitch in {comparison.notes[i].pitch for i in held_out})
         + len(heard)
         + len(round_trips)
         + sum(len(keys.names_at(comparison, pitch)) for pitch in keys.PITCHES)
@@ -151,11 +151,11 @@ def _drawn(rng: np.random.Generator, which: Sequence[int] | Indices, most: int) 
     return np.sort(rng.choice(np.asarray(which, np.intp), min(most, len(which)), replace=False))
 
 
-def _drawn_evenly(rng: np.random.Generator, comparison: Comparison, which: Indices) -> list[int]:
+def _drawn_evenly(rng: np.random.Generator, comparison: Comparison, which: Sequence[int]) -> list[int]:
     """Draw at most `_JUDGED` of some notes, so that the first ones are of as many instruments as there are."""
-    notes, drawn = comparison.dataset.contents.notes, Counter[str]()
+    notes, drawn = comparison.notes, Counter[str]()
     turns: list[tuple[int, int, int]] = []
-    for index in rng.permutation(which).tolist():
+    for index in rng.permutation(np.asarray(which, np.intp)).tolist():
         turns.append((drawn[notes[index].instrument], len(turns), index))
         drawn[notes[index].instrument] += 1
     return [index for *_, index in sorted(turns)[:_JUDGED]]
@@ -165,13 +165,12 @@ def _same(pitch: int, latents: Latents) -> NDArray[np.int32]:
     return np.full(len(latents), pitch, np.int32)
 
 
-def _comparable(comparison: Comparison, share: float) -> tuple[Indices, Indices]:
+def _comparable(comparison: Comparison, share: float) -> tuple[list[int], list[int]]:
     """Return the notes of the set that the checkpoint can render: those held out from training, and the others."""
     names, pitches = set(comparison.checkpoint.config.instruments), comparison.checkpoint.pitches
-    notes = comparison.dataset.contents.notes
-    comparable = np.array([note.instrument in names and note.pitch in pitches for note in notes], dtype=bool)
-    held_out = comparison.dataset.held_out(share)
-    return np.flatnonzero(comparable & held_out), np.flatnonzero(comparable & ~held_out)
+    comparable = [i for i, note in comparison.notes.items() if note.instrument in names and note.pitch in pitches]
+    is_held_out = comparison.dataset.held_out(share)
+    return [i for i in comparable if is_held_out[i]], [i for i in comparable if not is_held_out[i]]
 
 
 def _latents_of_kinds(comparison: Comparison, rng: np.random.Generator) -> dict[str, Latents]:
@@ -190,8 +189,8 @@ def _latents_of_kinds(comparison: Comparison, rng: np.random.Generator) -> dict[
 def _pitch(
     comparison: Comparison, kinds: dict[str, Latents], pitches: Sequence[int], rng: np.random.Generator
 ) -> dict[str, Pitch]:
-    notes = comparison.dataset.contents.notes
-    real = _drawn(rng, [i for i, note in enumerate(notes) if note.pitch in pitches], _REAL_NOTES_HEARD)
+    notes = comparison.notes
+    real = _drawn(rng, [i for i, note in notes.items() if note.pitch in pitches], _REAL_NOTES_HEARD)
     errors = {"real": [_pitch_error(comparison, comparison.real(i), notes[i].pitch) for i in real]}
     for kind, latents in kinds.items():
         all_pitches = np.tile(np.array(pitches, np.int32), len(latents))
@@ -220,8 +219,8 @@ def _timbres(comparison: Comparison, pitch: int, rng: np.random.Generator) -> tu
 
     The notes are of instruments that the checkpoint names, or of any instruments if there is none of those.
     """
-    notes, names = comparison.dataset.contents.notes, comparison.checkpoint.config.instruments
-    first_of = comparison.first_at(pitch)
+    notes, names = comparison.notes, comparison.checkpoint.config.instruments
+    first_of = comparison.at(pitch)
     both = [i for instrument, i in first_of.items() if instrument in names]
     real = _drawn(rng, both or list(first_of.values()), _DIVERSE)
     if not len(comparison.trained):

@@ -40,13 +40,13 @@ def across_keys(comparison: Comparison, middle: int) -> list[AcrossKeys]:
     Returns:
         The results for each key of `PITCHES` at which notes of several instruments can be compared.
     """
-    of_middle = _real_levels(comparison, comparison.first_at(middle), middle)
+    of_middle = _real_levels(comparison, comparison.at(middle), middle)
     judged = []
     for pitch in PITCHES:
         names = names_at(comparison, pitch)
         if not names:
             continue
-        real = _real_levels(comparison, comparison.first_at(pitch), pitch)
+        real = _real_levels(comparison, comparison.at(pitch), pitch)
         waves = comparison.play(comparison.trained_of(names), np.full(len(names), pitch, np.int32))
         made = {name: partial_levels(wave, pitch, comparison.rate_hz) for name, wave in zip(names, waves, strict=True)}
         if (found := _found(made, real)) is None:
@@ -68,7 +68,7 @@ def names_at(comparison: Comparison, pitch: int) -> list[str]:
     """Return the instruments of the checkpoint that it can play and the set has at a MIDI pitch."""
     if pitch not in comparison.checkpoint.pitches:
         return []
-    there = comparison.first_at(pitch)
+    there = comparison.at(pitch)
     return [name for name in comparison.checkpoint.config.instruments if name in there]
 
 
@@ -98,9 +98,9 @@ def _real_levels(comparison: Comparison, indices: dict[str, int], pitch: int) ->
 
 def _beside(comparison: Comparison, names: list[str], pitch: int) -> dict[str, PartialLevels]:
     """Return the levels of the real notes of each instrument that are nearest to a MIDI pitch, but not at it."""
-    notes, levels = comparison.dataset.contents.notes, {}
+    notes, levels = comparison.notes, {}
     for name in names:
-        others = [i for i, note in enumerate(notes) if note.instrument == name and note.pitch != pitch]
+        others = [i for i, note in notes.items() if note.instrument == name and note.pitch != pitch]
         if others:
             nearest = min(others, key=lambda i: abs(notes[i].pitch - pitch))
             levels[name] = partial_levels(comparison.real(nearest), notes[nearest].pitch, comparison.rate_hz)

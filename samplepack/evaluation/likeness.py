@@ -86,11 +86,11 @@ def judge(
         ranked: whether to rank the instruments by their distance to each generated note.
     """
     judgement, ranking = Judgement(), _Ranking(comparison) if ranked else None
-    by_pitch = sorted(indices, key=lambda index: comparison.dataset.contents.notes[index].pitch)
+    by_pitch = sorted(indices, key=lambda index: comparison.notes[index].pitch)
     shown = set(np.linspace(0, len(by_pitch) - 1, min(_EXAMPLES, len(by_pitch))).astype(int))
     for first in range(0, len(by_pitch), TOGETHER):
         some = by_pitch[first : first + TOGETHER]
-        notes = [comparison.dataset.contents.notes[i] for i in some]
+        notes = [comparison.notes[i] for i in some]
         waves = np.stack([comparison.real(i) for i in some])
         latents = comparison.trained_of(note.instrument for note in notes)
         played = comparison.play(latents, np.array([note.pitch for note in notes], np.int32))
@@ -117,7 +117,7 @@ def judge(
 
 def _heard(comparison: Comparison, index: int, wave: Wave) -> Heard:
     """Give a score to a note that stands for a real one, at the rate of the set."""
-    note, rate_hz = comparison.dataset.contents.notes[index], comparison.data_rate_hz
+    note, rate_hz = comparison.notes[index], comparison.data_rate_hz
     real, made = hearing.at_equal_level(comparison.dataset.wave(index), comparison.heard(wave))
     comparison.task.advance(1)
     return Heard(note.instrument, note.pitch, hearing.score(real, made, rate_hz), real, made)
@@ -159,27 +159,21 @@ class _Ranking:
     def __init__(self, comparison: Comparison) -> None:
         self._comparison = comparison
         self._pitch = -1
-        self._real: list[tuple[str, LogMel]] = []
+        self._real: dict[str, LogMel] = {}
 
     def rank(self, note: Note, made: Wave) -> int | None:
         """Return the number of instruments whose real notes at a note's pitch are nearer to the generated note than
-        those of its own instrument; None if there is no other instrument."""
+        that of its own instrument; None if there is no other instrument."""
         comparison = self._comparison
         if note.pitch != self._pitch:
-            self._pitch, self._real = note.pitch, []
-            for i in comparison.at(note.pitch):
-                instrument = comparison.dataset.contents.notes[i].instrument
-                self._real.append((instrument, measures.log_mel(comparison.real(i), comparison.rate_hz)))
+            self._pitch, self._real = note.pitch, {}
+            for instrument, index in comparison.at(note.pitch).items():
+                self._real[instrument] = measures.log_mel(comparison.real(index), comparison.rate_hz)
                 comparison.task.advance(1)
-        return _rank(note.instrument, measures.log_mel(made, comparison.rate_hz), self._real)
-
-
-def _rank(own: str, generated: LogMel, real: list[tuple[str, LogMel]]) -> int | None:
-    nearest: dict[str, float] = {}
-    for instrument, note in real:
-        distance = measures.log_mel_distance_db(generated, note)
-        nearest[instrument] = min(distance, nearest.get(instrument, distance))
-    return sum(distance < nearest[own] for distance in nearest.values()) if len(nearest) > 1 else None
+        generated = measures.log_mel(made, comparison.rate_hz)
+        distances = {name: measures.log_mel_distance_db(generated, real) for name, real in self._real.items()}
+        own = distances[note.instrument]
+        return sum(distance < own for distance in distances.values()) if len(distances) > 1 else None
 
 
 def summed_up(notes: list[Judged]) -> Likeness | None:

@@ -271,6 +271,18 @@ def test_a_network_that_gives_the_real_notes_back_is_perfect(tiny, tones, perfec
     assert figures.smoothness.uniform_largest > 4.0  # one jump in each walk
 
 
+def test_notes_are_judged_at_their_hardest_velocity(tmp_path, tiny, tones, perfect):
+    about = {"title": "Three tones", "source": "a formula", "license": "", "rate_hz": RATE_HZ, "samples": SAMPLES}
+    with writing(tmp_path / "set", **about) as writer:
+        for i, note in enumerate(tones.contents.notes):
+            for velocity, wave in ((40, tone(note.pitch, 6.0)), (110, tones.wave(i)), (80, tone(note.pitch, 4.0))):
+                writer.add(wave, instrument=note.instrument, pitch=note.pitch, source="", cents=0.0, velocity=velocity)
+    figures = evaluate(tiny, read_dataset(tmp_path / "set")).figures
+    assert len(figures.held_out.notes) + len(figures.trained.notes) == len(tones.contents.notes)
+    assert figures.held_out.distance_db == figures.trained.distance_db == 0.0
+    assert figures.retrieval.top_1 == 1.0 and all(key.found.top_1 == 1.0 for key in figures.keys)
+
+
 def test_timbres_are_found_all_over_the_keys_if_they_are_steady(tiny, tones, perfect, monkeypatch):
     steady = evaluate(tiny, tones).figures.keys
     assert [key.pitch for key in steady] == [36, 60, 84]
@@ -368,7 +380,7 @@ def test_without_zimtohrli_the_score_is_left_out_and_it_is_said_how_to_get_it(ti
 
 def test_the_first_notes_drawn_are_of_all_instruments(tiny, tones):
     comparison = Comparison(tiny, tones, Task("", silent))
-    drawn = evaluating._drawn_evenly(np.random.default_rng(0), comparison, np.arange(30))
+    drawn = evaluating._drawn_evenly(np.random.default_rng(0), comparison, range(30))
     assert sorted(drawn) == list(range(30))
     instruments = [tones.contents.notes[i].instrument for i in drawn]
     assert all(len(set(instruments[first : first + 3])) == 3 for first in range(0, 12, 3))
