@@ -27,8 +27,9 @@ _FIRST_TAKE_SEED = 101
 _BETWEEN_TAKES = 0.12
 """Distance of each further take of a round robin from the timbre, as a fraction of the arc to a fixed latent.
 
-Measured on 12 timbres of the starter at 3 pitches: takes lie 1.1 dB (log-mel) from their timbre in the median, less
-than half as far as the nearest instrument that the starter knows."""
+Measured on 12 timbres of the first starter at 3 pitches: takes lie 1.1 dB (log-mel) from their timbre in the median,
+the nearest instrument that the starter knows 2.9 dB; at 0.05 takes would lie 0.5 dB away, at 0.3 as far as an
+instrument."""
 
 
 @dataclass(frozen=True, eq=False)
