@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Rewrite lock files that were written with other versions or on another kind of machine.",
 )
+@click.option("--strict", is_flag=True, help="Exit with code 1 if a pack falls short of what verify requires.")
 @allowances
 @QUIET
 @click.option("--json", "as_json", is_flag=True, help="Print the packs that were built as JSON.")
@@ -55,6 +56,7 @@ def build(
     precision: Literal["float32", "bfloat16"],
     locked: bool,
     update_lock: bool,
+    strict: bool,
     allow_plugins: bool,
     allow_reads: bool,
     quiet: bool,
@@ -64,6 +66,8 @@ def build(
 
     Every recipe is checked before the first one is built. An existing pack from the same recipe and versions is left
     unchanged, and notes that were rendered before are read from a cache.
+
+    What a pack falls short of by its own figures is reported in lines on standard error, as verify would report it.
 
     A lock file is written beside each recipe; it records the digests of the inputs and of the built files. Commit it:
     with --locked, a build elsewhere refuses other inputs and reports whether every byte agrees. A lock file of the same
@@ -89,6 +93,8 @@ def build(
             _print_built(built)
         for remark in built.lock.remarks if built.lock else ():
             print_problems(f"samplepack: {remark}")
+        for shortfall in () if strict else built.shortfalls:
+            print_problems(f"samplepack: {built.folder} falls short: {shortfall}")
 
     # Lines would be lost between bars that are drawn anew, so that they wait where there are bars.
     waiting: list[Built] = []
@@ -121,6 +127,8 @@ def build(
         if built.comparison and not built.comparison.good
         for line in built.comparison.lines()
     ]
+    if strict:
+        disagreeing += [f"{built.folder} falls short: {line}" for built in results for line in built.shortfalls]
     if disagreeing:
         raise SamplepackError("\n".join(disagreeing))
 
@@ -148,6 +156,7 @@ def _as_plain_data(built: Built) -> dict[str, Any]:
         "instruments": len(built.manifest.instruments),
         "notes": sum(len(instrument.notes) for instrument in built.manifest.instruments),
         "unchanged": built.unchanged,
+        "shortfalls": built.shortfalls,
         **({"agrees": judged.good, "differing": judged.differing} if judged else {}),
     }
 
@@ -196,6 +205,7 @@ def plan(recipe: Path, allow_plugins: bool, allow_reads: bool, as_json: bool) ->
         print_json(asdict(planned))
         return
     print_line(f"{planned.name}: {counted(len(planned.instruments), 'instrument')} from {planned.checkpoint}")
+    print_line(f"loop: {planned.loop}")
     for instrument in planned.instruments:
         held = f"{counted(instrument.notes, 'note')}, {instrument.cached} of them in the cache"
         turns = f", {instrument.takes} takes of each key" if instrument.takes > 1 else ""
@@ -271,8 +281,8 @@ def init(folder: Path) -> None:
 def verify(pack: Path, player: bool, as_json: bool) -> None:
     """Measure a built pack from its files alone, and report what falls short.
 
-    The command measures tuning, loops, levels, true peaks and root keys, and checks that every file is there as it was
-    built. The exit code is 1 if anything falls short.
+    The command measures tuning, loops, decays, levels, true peaks, stereo and root keys, and checks that every file is
+    there as it was built. The exit code is 1 if anything falls short.
 
     \b
     Examples:

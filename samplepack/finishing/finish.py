@@ -9,8 +9,9 @@ import numpy as np
 
 from samplepack.finishing import process
 from samplepack.finishing.align import align
-from samplepack.finishing.behaviour import Behaviour
+from samplepack.finishing.behaviour import Behaviour, course
 from samplepack.finishing.effects import Effect
+from samplepack.finishing.levels import LIMITED_S
 from samplepack.finishing.loop import FIRST_S, LAST_S, Looped, find_loops
 from samplepack.finishing.stereo import Width, measure_width, narrowed
 from samplepack.finishing.tune import STEADY_CENTS, Tuning, lowered, measure_cents, tune
@@ -68,6 +69,12 @@ class FinishedNote:
     """Of an instrument that decays: that of the first 0.4 s."""
 
     true_peak_db: float
+    held_peak_db: float
+    """The true peak of what isn't limited: from shortly before the loop on; of a note without a loop, all of it."""
+
+    decay_s: float | None
+    """Of an instrument that decays: the time to 20 dB below the note's attack."""
+
     offset_db: float
     """The constant offset (DC), relative to the note's level."""
 
@@ -124,12 +131,22 @@ def finish_key(raws: Sequence[Audio], pitch: int, settings: Finishing, behaviour
             layer.cents,
             (loudness_lufs if behaviour == "sustain" else attack_loudness_lufs)(layer.looped.audio),
             true_peak_db(layer.looped.audio),
+            true_peak_db(_held(layer.looped)),
+            course(layer.looped.audio).decay_s if behaviour == "decay" else None,
             process.offset_db(layer.looped.audio),
             measure_width(layer.looped.audio),
             _alike(layer.looped, layers[number + 1].looped) if number + 1 < len(layers) else None,
         )
         for number, layer in enumerate(layers)
     ]
+
+
+def _held(looped: Looped) -> Audio:
+    """A note from shortly before its loop on; all of it, without a loop."""
+    if not looped.loop:
+        return looped.audio
+    first = looped.loop.start - 2 * round(LIMITED_S * looped.audio.rate_hz)
+    return Audio(looped.audio.samples[:, first:], looped.audio.rate_hz)
 
 
 def _unsteady(layer: _Layer) -> _Layer:

@@ -1,11 +1,13 @@
-"""Levels: the gains that even out the keys of an instrument and match the instruments of a pack."""
+"""Levels: the gains that even out the keys of an instrument and bring it to a loudness; and limited attacks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median
 
 import numpy as np
+
+from samplepack.sound.audio import Audio, db_to_gain
+from samplepack.sound.loudness import true_peak_db
 
 NEIGHBOURS_DB = 3.0
 """The largest difference in loudness between neighbouring keys of an instrument."""
@@ -18,9 +20,13 @@ _LEFT_DB = 0.75
 
 _SMOOTHING_KEYS = 3.0
 _MOST_GAIN_DB = 48.0
+_LIMITED_TIMES = 5
 
-_OUTLIER_DB = 14.0
-"""The most by which instruments are made quieter to match one whose peaks allow little loudness."""
+LOUDNESS_DB = 2.0
+"""How far the loudness of an instrument may lie from what the recipe asks for."""
+
+LIMITED_S = 0.005
+"""The time in which a limited peak is approached and left."""
 
 
 def even_gains_db(loudness: Sequence[float | None]) -> list[float]:
@@ -50,20 +56,50 @@ def even_gains_db(loudness: Sequence[float | None]) -> list[float]:
     return gains
 
 
-def matched_gains_db(loudness: Sequence[float | None], true_peaks_db: Sequence[float], peak_db: float) -> list[float]:
-    """Gains that make all instruments equally loud, and as loud as true peaks of `peak_db` allow.
+def matched_gains_db(
+    loudness: Sequence[float | None], true_peaks_db: Sequence[float], wanted_lufs: float, peak_db: float
+) -> list[float]:
+    """Gains that bring each instrument to a loudness, or as near to it as its own true peaks allow.
 
     Args:
         loudness: the loudness of each instrument (the median of its keys), LUFS; None for a silent one.
         true_peaks_db: the highest true peak of each instrument.
+        wanted_lufs: the loudness to bring them to.
         peak_db: the highest true peak allowed after the gain.
 
     Returns:
         The gain of each instrument, dB; 0.0 for a silent one.
     """
-    room = [peak_db - peak for peak in true_peaks_db]
-    reach = [value + r for value, r in zip(loudness, room, strict=True) if value is not None]
-    if not reach:
-        return [0.0] * len(room)
-    common = max(min(reach), median(reach) - _OUTLIER_DB)
-    return [0.0 if value is None else min(common - value, r) for value, r in zip(loudness, room, strict=True)]
+    return [
+        0.0 if value is None else min(wanted_lufs - value, peak_db - peak)
+        for value, peak in zip(loudness, true_peaks_db, strict=True)
+    ]
+
+
+def limited(audio: Audio, before: int, peak_db: float) -> Audio:
+    """Limit the peaks of the beginning of a sound, so that a hard attack doesn't turn a whole instrument down.
+
+    The gain sinks and rises within 5 ms around each peak, so that no peak may lie closer than 10 ms before the end of
+    the beginning.
+
+    Args:
+        audio: the sound.
+        before: the frame at which its beginning ends.
+        peak_db: the highest true peak of the result.
+    """
+    from scipy.ndimage import minimum_filter1d, uniform_filter1d
+
+    reach = 2 * round(LIMITED_S * audio.rate_hz) + 1
+    level = np.max(np.abs(audio.samples[:, :before]), axis=0)
+    ceiling_db, result = peak_db, audio
+    for _ in range(_LIMITED_TIMES):  # a true peak may be higher than its samples
+        needed = np.minimum(1.0, db_to_gain(ceiling_db) / np.maximum(level, 1e-9))
+        gain = uniform_filter1d(minimum_filter1d(needed, reach), reach)
+        samples = audio.samples.copy()
+        samples[:, :before] *= gain.astype(np.float32)
+        result = Audio(samples, audio.rate_hz)
+        excess_db = true_peak_db(result) - peak_db
+        if excess_db <= 0.0:
+            break
+        ceiling_db -= excess_db + 0.05
+    return result

@@ -13,13 +13,14 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from samplepack.base.errors import InputError
+from samplepack.base.errors import InputError, SamplepackError
 from samplepack.base.files import aside_of, locked, settle, sha256_of_file, user_folder
 from samplepack.base.parallel import Map, threads
 from samplepack.base.progress import Progress, Task, silent
 from samplepack.clips.clip import play
 from samplepack.finishing.behaviour import Behaviour, Course, behaviour_of, course, even_slopes, sloped
 from samplepack.finishing.finish import finish_key
+from samplepack.finishing.tune import lowered
 from samplepack.models.backend import device_of
 from samplepack.models.engine import Engine, Precision
 from samplepack.pack.lock import (
@@ -36,6 +37,7 @@ from samplepack.pack.manifest import Manifest, PackedInstrument, listed_files, r
 from samplepack.pack.pictures import Column, Drawing, keyboard_image, spectrogram
 from samplepack.pack.plan import PackPlan, plan_pack
 from samplepack.pack.recipes import check_recipes, paths_of
+from samplepack.pack.shortfalls import pack_shortfalls
 from samplepack.pack.write import (
     SpooledKey,
     SpooledNote,
@@ -51,6 +53,9 @@ from samplepack.rendering.render import render
 from samplepack.sound.audio import Audio
 from samplepack.sound.fingerprint import fingerprint
 from samplepack.sound.loudness import attack_loudness_lufs, loudness_lufs
+
+_FARTHEST = 12
+"""The largest distance, in semitones, of the key whose render is resampled for one that can't be looped."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,9 @@ class Built:
     lock: KeptLock | None
     """What became of the lock file beside the recipe; None where the build was held to one, or is a draft."""
 
+    shortfalls: list[str]
+    """What the pack falls short of by its own figures, as `verify` would say; nothing, as a rule."""
+
     cache_trouble: str | None
     """Why notes couldn't be kept in the cache, if they couldn't."""
 
@@ -83,6 +91,7 @@ def build(
     *,
     locked: bool = False,
     update_lock: bool = False,
+    strict: bool = False,
     allow_plugins: bool = False,
     allow_reads: bool = False,
     precision: Precision = "float32",
@@ -102,6 +111,7 @@ def build(
         locked: build nothing but what the lock files beside the recipes say, and compare every byte with them.
         update_lock: write lock files of the same inputs anew, too, that were written with other versions or on another
             kind of machine.
+        strict: raise an error, once all packs are there, if one falls short of what `verify` requires.
         allow_plugins: whether effects may be programs from elsewhere.
         allow_reads: whether `reads` may name folders outside of the repository.
         precision: number format of the network; a build in bfloat16 is a draft and leaves lock files alone.
@@ -116,7 +126,7 @@ def build(
     Raises:
         InputError: every problem of every recipe and of its lock file, before anything renders; or a checkpoint is
             damaged.
-        SamplepackError: a note couldn't be rendered.
+        SamplepackError: a note couldn't be rendered, or with `strict` a pack falls short.
         OSError: a pack can't be written.
     """
     _check_arguments(locked, update_lock, precision, device, workers)
@@ -140,10 +150,13 @@ def build(
             unchanged=unchanged,
             comparison=compare_to_lock(made, wanted) if wanted else None,
             lock=keep_lock(lock_file(plan.loaded.path), made, update_lock) if keeps else None,
+            shortfalls=pack_shortfalls(manifest),
             cache_trouble=cache.trouble,
         )
         results.append(built)
         on_built(built)
+    if strict and (short := [f"{built.folder}: {line}" for built in results for line in built.shortfalls]):
+        raise SamplepackError("\n".join(short))
     return results
 
 
@@ -237,6 +250,11 @@ class _KeyResult:
     column: Column
     """The spectrogram of the last layer, for the pack's pictures."""
 
+    @property
+    def is_looped(self) -> bool:
+        """Whether all of its layers have loops."""
+        return all(note.finished.looped.loop for note in self.spooled.layers)
+
 
 @dataclass(frozen=True)
 class _FinishedInstrument:
@@ -271,21 +289,33 @@ def _finish_instrument(
     behaviour = behaviour_of(courses, recipe.sound.loop)
     slopes = even_slopes(courses, pitches) if behaviour == "decay" else [[0.0] * len(key) for key in planned.keys]
 
-    def finish(number: int) -> _KeyResult:
-        samples = np.fromfile(raws[number], "<f4").reshape(len(slopes[number]), 1, -1)
+    def finish(number: int, render_of: int | None = None) -> _KeyResult:
+        of = number if render_of is None else render_of
+        samples = np.fromfile(raws[of], "<f4").reshape(len(slopes[of]), 1, -1)
         sounds = [Audio(wave, plan.checkpoint.rate_hz) for wave in samples]
-        sounds = [sloped(raw, slope) for raw, slope in zip(sounds, slopes[number], strict=True)]
+        sounds = [sloped(raw, slope) for raw, slope in zip(sounds, slopes[of], strict=True)]
+        if of != number:
+            sounds = [lowered(sound, 100.0 * (pitches[of] - pitches[number])) for sound in sounds]
         layers = []
         finished = finish_key(sounds, pitches[number], settings, behaviour)
         for note in finished:
             file = spool / f"{planned.name}-{number}-{note.layer}"
             file.write_bytes(note.looped.audio.samples.astype("<f4").tobytes())
-            layers.append(SpooledNote(note.without_samples(), file))
+            layers.append(SpooledNote(note.without_samples(), file, None if of == number else pitches[of]))
         quieter_db = _quieter_db(sounds[0], sounds[-settings.channels], behaviour) if planned.velocities else None
         spooled = SpooledKey(tuple(layers), fingerprints[number], quieter_db)
         return _KeyResult(spooled, spectrogram(finished[-1].looped.audio))
 
-    return _FinishedInstrument(behaviour, list(map_(finish, range(len(raws)))))
+    results = list(map_(finish, range(len(raws))))
+    if behaviour == "sustain" and settings.loop:
+        looped = [number for number, result in enumerate(results) if result.is_looped]
+        for number in set(range(len(raws))) - set(looped):
+            # A key that can't be looped plays the render of the nearest one that can, resampled; the lower of two.
+            for near in sorted(looped, key=lambda other: (abs(pitches[other] - pitches[number]), other)):
+                if abs(pitches[near] - pitches[number]) <= _FARTHEST and (borrowed := finish(number, near)).is_looped:
+                    results[number] = borrowed
+                    break
+    return _FinishedInstrument(behaviour, results)
 
 
 def _quieter_db(softest: Audio, hardest: Audio, behaviour: Behaviour) -> float | None:

@@ -117,6 +117,9 @@ class PackedNote(_Model):
 
     loop: PackedLoop | None
     why_no_loop: str | None
+    render_of: Annotated[int, Field(ge=0, le=127)] | None
+    """MIDI pitch of the near key whose render it is, resampled, since its own couldn't be looped; None for its own."""
+
     gain_db: _Number
     """The gain that matches it with other notes and instruments."""
 
@@ -130,6 +133,9 @@ class PackedNote(_Model):
     """Correlation with the next layer, by which the two crossfade; None for the last layer."""
 
     true_peak_db: _Number
+    decay_s: _Number | None
+    """Of an instrument that decays: the time to 20 dB below the note's attack."""
+
     offset_db: _Number
     """The constant offset (DC), relative to the note's level."""
 

@@ -95,6 +95,9 @@ class PlanSummary:
     digest: str
     """Digest of the checkpoint."""
 
+    loop: str
+    """The recipe's `sound: {loop: …}`; with `auto` the notes decide whether an instrument sustains or decays."""
+
     instruments: list[InstrumentSummary]
     clips: list[ClipSummary]
     velocity: str
@@ -133,6 +136,7 @@ def summarise(plan: PackPlan, cache: Cache) -> PlanSummary:
         name=recipe.name,
         checkpoint=checkpoint.name,
         digest=checkpoint.digest,
+        loop=recipe.sound.loop,
         instruments=instruments,
         clips=clips,
         velocity=layers_in_words(recipe, rendered_velocities(recipe, checkpoint.config.velocities)),

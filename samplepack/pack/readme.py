@@ -35,8 +35,13 @@ def summary(notes: Sequence[PackedNote], count: Callable[[int, str], str] = coun
     if off:
         parts.append(f"{sum(c <= IN_TUNE_CENTS for c in off)} of {len(off)} in tune (worst {max(off):.1f} cents)")
     if loops:
-        parts.append(f"{count(len(loops), 'loop')} (worst flux {max(loop.flux for loop in loops):.2f})")
+        parts.append(f"sustains: {count(len(loops), 'loop')} (worst flux {max(loop.flux for loop in loops):.2f})")
     parts += [f"{reasons.count(reason)} unlooped ({reason})" for reason in sorted(set(reasons))]
+    if decays_s := [note.decay_s for note in notes if note.decay_s is not None]:
+        parts.append(f"decays by 20 dB in {min(decays_s):.1f} to {max(decays_s):.1f} s")
+    if widths := [note.width for note in notes if note.width]:
+        correlation, mono_db = min(width.correlation for width in widths), min(width.mono_db for width in widths)
+        parts.append(f"left and right correlate by {correlation:.2f} or more (sum to mono {mono_db:.1f} dB)")
     if (loudness := middle_loudness(notes)) is not None:
         parts.append(f"{loudness:.1f} LUFS")
     return ", ".join([*parts, f"peak {max((note.true_peak_db for note in notes), default=-200.0):.1f} dBTP"])

@@ -8,38 +8,31 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
 from samplepack.base.errors import SamplepackError
 from samplepack.base.files import sha256_of_file
 from samplepack.base.parallel import threads
-from samplepack.finishing.levels import NEIGHBOURS_DB
-from samplepack.finishing.loop import FLUX_GATE, STEP_GATE, SWING_GATE_DB, Seam, measure_played_seam, measure_seam
-from samplepack.finishing.tune import STEADY_CENTS, measure_cents
+from samplepack.finishing.behaviour import Behaviour, course
+from samplepack.finishing.loop import measure_played_seam, measure_seam
+from samplepack.finishing.process import offset_db
+from samplepack.finishing.stereo import measure_width
+from samplepack.finishing.tune import measure_cents
 from samplepack.pack.manifest import (
     PackedInstrument,
     PackedLoop,
     PackedNote,
+    PackedWidth,
     last_layer,
-    middle_loudness,
     read_manifest,
 )
-from samplepack.pack.readme import IN_TUNE_CENTS
-from samplepack.recipe import Sound
+from samplepack.pack.shortfalls import described, shortfalls
 from samplepack.sound.audio import Audio, Samples, read
-from samplepack.sound.loudness import loudness_lufs, true_peak_db
+from samplepack.sound.loudness import attack_loudness_lufs, loudness_lufs, true_peak_db
 from samplepack.sound.partials import measure_partials
 from samplepack.sound.riff import SamplerNote, read_sampler_note
-
-IN_TUNE_SHARE = 0.98
-"""The least share of keys with a steady pitch that lie within `IN_TUNE_CENTS`."""
-
-MATCHED_DB = 1.5
-"""No instrument's loudness lies further from the middle of its pack."""
 
 TAKES_DB = 0.5
 """The largest difference in loudness between takes of a key."""
@@ -48,7 +41,6 @@ _SAME_SOUND = 0.9999
 """Two takes whose correlation reaches this are one sound, but for dither."""
 
 _COMPARED_S = 0.5
-_PEAK_TOLERANCE_DB = 0.1
 _PLAYED_TOLERANCE_CENTS = 1.0
 _HELD_S = 20.0
 _SHORTEST_LOOP_S = 0.1
@@ -87,15 +79,14 @@ def verify(pack: str | Path, with_player: bool = False, workers: int | None = No
     map_ = threads(workers or os.cpu_count() or 1)
     reports = []
     for instrument in manifest.instruments:
-        measured = list(map_(partial(_measure_note, folder, manifest.sound), instrument.notes))
+        measured = list(map_(partial(_measure_note, folder, instrument.behaviour), instrument.notes))
         notes = [note for note, _ in measured if note]
         problems = [problem for _, of_note in measured for problem in of_note]
-        problems += _shortfalls(notes, manifest.sound) + _map_problems(folder, instrument)
+        problems += shortfalls(notes, instrument.behaviour, manifest.sound) + _map_problems(folder, instrument)
         problems += _take_problems(folder, notes)
         if with_player:
             problems += _played_problems(folder, instrument.name, notes)
         reports.append(Report(instrument.name, notes, problems))
-    _compare(reports)
     others = manifest.files.keys() - {note.file for instrument in manifest.instruments for note in instrument.notes}
     changed = [file for file in sorted(others) if _changed(folder, file, manifest.files[file])]
     if changed:
@@ -103,8 +94,8 @@ def verify(pack: str | Path, with_player: bool = False, workers: int | None = No
     return reports
 
 
-def _measure_note(folder: Path, sound: Sound, stated: PackedNote) -> tuple[PackedNote | None, list[str]]:
-    """A note as its file has it, and what falls short of the promises or of what `pack.json` states."""
+def _measure_note(folder: Path, behaviour: Behaviour, stated: PackedNote) -> tuple[PackedNote | None, list[str]]:
+    """A note as its file has it, and where the file isn't what `pack.json` states."""
     key, file = f"key {stated.pitch}", folder / stated.file
     problems = []
     try:
@@ -118,13 +109,7 @@ def _measure_note(folder: Path, sound: Sound, stated: PackedNote) -> tuple[Packe
     found = measure_cents(measure_partials(audio, stated.pitch))
     # A note that the build found to have no steady pitch is not held to one.
     has_pitch = found.state == "corrected" and (stated.tuning is None or stated.tuning.state == "corrected")
-    peak_db, loudness, loop = true_peak_db(audio), loudness_lufs(audio), stated.loop
-    if sound.tune and has_pitch and found.cents is not None and abs(found.cents) > STEADY_CENTS:
-        problems.append(f"{key}: {found.cents:+.1f} cents off, more than {STEADY_CENTS:.0f}")
-    if peak_db > sound.peak_db + _PEAK_TOLERANCE_DB:
-        problems.append(f"{key}: true peak {peak_db:.2f} dB, above {sound.peak_db:.2f}")
-    if loudness is None:
-        problems.append(f"{key}: silent")
+    loop, width = stated.loop, measure_width(audio)
     if loop and loop.frames[1] >= audio.samples.shape[1]:
         problems.append(f"{key}: its loop lies beyond its end")
     elif loop and loop.frames[1] - loop.frames[0] < _SHORTEST_LOOP_S * audio.rate_hz:
@@ -133,8 +118,6 @@ def _measure_note(folder: Path, sound: Sound, stated: PackedNote) -> tuple[Packe
         start, end = loop.frames
         seam = measure_seam(audio.samples[:, start : end + 1], audio.rate_hz)
         loop = PackedLoop(frames=loop.frames, step=seam.step, flux=seam.flux, swing_db=seam.swing_db)
-        if not seam.is_good:
-            problems.append(f"{key}: its loop is heard: {_described(seam)}")
     if file.suffix == ".wav":
         wanted = SamplerNote(stated.pitch, loop.loop if loop else None)
         with file.open("rb") as wav:
@@ -143,36 +126,14 @@ def _measure_note(folder: Path, sound: Sound, stated: PackedNote) -> tuple[Packe
             problems.append(f"{key}: the file itself states {stated_in_file or 'no root key'}; should be {wanted}")
     measured = {
         "cents": found.cents if has_pitch else None,
-        "true_peak_db": peak_db,
-        "loudness_lufs": loudness,
+        "true_peak_db": true_peak_db(audio),
+        "loudness_lufs": (loudness_lufs if behaviour == "sustain" else attack_loudness_lufs)(audio),
+        "decay_s": course(audio).decay_s if behaviour == "decay" else None,
+        "offset_db": offset_db(audio),
+        "width": PackedWidth(correlation=width.correlation, mono_db=width.mono_db) if width else None,
         "loop": loop,
     }
     return stated.model_copy(update=measured), problems
-
-
-def _described(seam: Seam) -> str:
-    return (
-        f"step {seam.step:.1f} (below {STEP_GATE:.0f}), flux {seam.flux:.2f} (below {FLUX_GATE}), "
-        f"level swing {seam.swing_db:.2f} dB (below {SWING_GATE_DB:.0f})"
-    )
-
-
-def _shortfalls(notes: Sequence[PackedNote], sound: Sound) -> list[str]:
-    """What an instrument falls short of as a whole."""
-    problems = []
-    off = [abs(note.cents) for note in notes if note.cents is not None]
-    share = float(np.mean(np.array(off) <= IN_TUNE_CENTS)) if off else 1.0
-    if sound.tune and share < IN_TUNE_SHARE:
-        problems.append(f"only {share:.0%} of its keys are within {IN_TUNE_CENTS:.0f} cents")
-    if sound.level == "even":
-        firsts = (note for note in last_layer(notes) if note.take == 0)
-        loudness = [(note.pitch, note.loudness_lufs) for note in firsts if note.loudness_lufs is not None]
-        for (lower, lower_lufs), (pitch, lufs) in pairwise(loudness):
-            if abs(lufs - lower_lufs) > NEIGHBOURS_DB:
-                problems.append(
-                    f"key {pitch}: {lufs - lower_lufs:+.1f} dB from key {lower}, more than {NEIGHBOURS_DB:.0f}"
-                )
-    return problems
 
 
 def _take_problems(folder: Path, notes: Sequence[PackedNote]) -> list[str]:
@@ -205,15 +166,6 @@ def _correlation(one: Samples, two: Samples) -> float:
     length = min(len(one), len(two))
     a, b = one[:length].astype(np.float64), two[:length].astype(np.float64)
     return float(a @ b) / max(float(np.sqrt((a @ a) * (b @ b))), 1e-12)
-
-
-def _compare(reports: Sequence[Report]) -> None:
-    """Add to each report how far its instrument lies from the others in loudness."""
-    loudness = [middle_loudness(report.notes) for report in reports]
-    audible = [value for value in loudness if value is not None]
-    for report, value in zip(reports, loudness, strict=True):
-        if value is not None and abs(value - median(audible)) > MATCHED_DB:
-            report.problems.append(f"{value - median(audible):+.1f} dB from the middle of the pack in loudness")
 
 
 def _map_problems(folder: Path, instrument: PackedInstrument) -> list[str]:
@@ -277,7 +229,7 @@ def _played_problems(folder: Path, name: str, notes: Sequence[PackedNote]) -> li
                 start, end = note.loop.frames
                 seam = measure_played_seam(played.samples[:, end + 1 :], rate_hz, end + 1 - start)
                 if not seam.is_good:
-                    problems.append(f"key {note.pitch}: its loop is heard in sfizz: {_described(seam)}")
+                    problems.append(f"key {note.pitch}: its loop is heard in sfizz: {described(seam)}")
     finally:
         os.unlink(twin)
     return problems

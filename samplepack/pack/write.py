@@ -18,7 +18,7 @@ from samplepack.clips import pictures
 from samplepack.clips.clip import PlannedClip
 from samplepack.finishing.behaviour import Behaviour
 from samplepack.finishing.finish import FinishedNote
-from samplepack.finishing.levels import even_gains_db, matched_gains_db
+from samplepack.finishing.levels import even_gains_db, limited, matched_gains_db
 from samplepack.formats import WRITERS
 from samplepack.formats.instrument import (
     VELOCITY_TRACKING_PERCENT,
@@ -48,6 +48,7 @@ from samplepack.pack.readme import license_text, readme
 from samplepack.recipe import LoadedRecipe, Recipe, Sound
 from samplepack.rendering.plan import Axis, PlannedInstrument
 from samplepack.sound.audio import Audio, db_to_gain, encode
+from samplepack.sound.loudness import loudness_lufs, true_peak_db
 from samplepack.sound.riff import SamplerNote
 
 
@@ -61,6 +62,9 @@ class SpooledNote:
     file: Path
     """Its samples, float32, channel by channel, without a header: NumPy's own files are read by Python's parser, which
     in Python 3.11 isn't safe in threads."""
+
+    render_of: int | None
+    """MIDI pitch of the key whose render it is, resampled; None for the note's own."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,8 @@ class SpooledKey:
 
 def pack_gains_db(instruments: Sequence[Sequence[SpooledKey]], sound: Sound, takes: int = 1) -> list[list[float]]:
     """The gain of each note of each instrument, key by key and layer by layer: keys are evened out if the recipe asks
-    for it, and instruments brought to one loudness. All layers of a key, which are matched already, have one gain, and
-    all takes of a key are brought to the loudness of the first.
+    for it, and instruments brought to the recipe's loudness. All layers of a key, which are matched already, have one
+    gain, and all takes of a key are brought to the loudness of the first.
 
     Args:
         instruments: the keys of each, from the lowest, take by take.
@@ -103,12 +107,12 @@ def pack_gains_db(instruments: Sequence[Sequence[SpooledKey]], sound: Sound, tak
         middles.append(median(audible) if audible else None)
         peaks_db.append(
             max(
-                note.finished.true_peak_db + gain
+                note.finished.held_peak_db + gain
                 for key, gain in zip(keys, gains_db, strict=True)
                 for note in key.layers
             )
         )
-    matched = matched_gains_db(middles, peaks_db, sound.peak_db)
+    matched = matched_gains_db(middles, peaks_db, sound.loudness_lufs, sound.peak_db)
     return [
         [gain + matched_db for key, gain in zip(keys, gains_db, strict=True) for _ in key.layers]
         for keys, gains_db, matched_db in zip(instruments, even, matched, strict=True)
@@ -211,6 +215,11 @@ def _write_note(
     note, looped = spooled.finished, spooled.finished.looped
     samples = np.fromfile(spooled.file, "<f4").reshape(looped.audio.samples.shape[0], -1)
     audio = Audio(samples * np.float32(db_to_gain(gain_db)), looped.audio.rate_hz)
+    peak_db = note.true_peak_db + gain_db
+    loudness = None if note.loudness_lufs is None else note.loudness_lufs + gain_db
+    if looped.loop and peak_db > sound.peak_db:
+        audio = limited(audio, looped.loop.start, sound.peak_db)
+        peak_db, loudness = true_peak_db(audio), loudness_lufs(audio)
     layer = f"_{note.layer + 1}" if layers > 1 else ""
     turn = f"_rr{take + 1}" if takes > 1 else ""
     file = f"Samples/{instrument}/{instrument}_{note.pitch:03d}{layer}{turn}.{sound.file}"
@@ -240,14 +249,16 @@ def _write_note(
         cents=None if note.cents is None else _rounded(note.cents),
         loop=loop,
         why_no_loop=looped.why_not,
+        render_of=spooled.render_of,
         gain_db=_rounded(gain_db),
         layer=note.layer,
         take=take,
         alike=None if note.alike is None else _rounded(note.alike),
-        true_peak_db=_rounded(note.true_peak_db + gain_db),
+        true_peak_db=_rounded(peak_db),
+        decay_s=None if note.decay_s is None else _rounded(note.decay_s),
         offset_db=_rounded(note.offset_db),
         width=width,
-        loudness_lufs=None if note.loudness_lufs is None else _rounded(note.loudness_lufs + gain_db),
+        loudness_lufs=None if loudness is None else _rounded(loudness),
     )
 
 

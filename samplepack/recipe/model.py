@@ -150,8 +150,12 @@ class Sound(Model):
     the network rendered."""
 
     peak_db: Annotated[float, Field(strict=True, ge=-60.0, le=0.0, allow_inf_nan=False)] = -1.0
-    """Highest true peak of any sound, dBTP. All instruments are brought to the same loudness, as high as this
-    allows."""
+    """Highest true peak of any sound, dBTP."""
+
+    loudness_lufs: Annotated[float, Field(strict=True, ge=-60.0, le=0.0, allow_inf_nan=False)] = -18.0
+    """Loudness of each instrument, LUFS: that of a whole note where it sustains, that of the first 0.4 s where it
+    decays; median over its keys. An instrument whose peaks would exceed `peak_db` is quieter, but the attacks of
+    sustained notes are limited instead."""
 
     def rate_for(self, native_hz: int) -> int:
         """The rate of the sound files, Hz, for a checkpoint whose own rate is `native_hz`."""

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from samplepack.finishing.levels import even_gains_db, matched_gains_db
+from samplepack.finishing.levels import even_gains_db, limited, matched_gains_db
+from samplepack.sound.loudness import true_peak_db
+from tests.helpers.tones import tone
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -19,14 +21,16 @@ def test_an_even_instrument_is_left_as_it_is_and_silent_keys_alone():
     assert even_gains_db([None, None]) == [0.0, 0.0]
 
 
-def test_instruments_end_equally_loud_and_none_peaks_too_high():
-    loudness, peaks = [-20.0, -25.0, None, -14.0], [-3.0, 0.0, -200.0, -6.0]
-    gains = matched_gains_db(loudness, peaks, -1.0)
-    after = [value + gain for value, gain in zip(loudness, gains, strict=True) if value is not None]
-    assert after == pytest.approx([after[0]] * 3)
-    assert max(peak + gain for peak, gain in zip(peaks, gains, strict=True)) == pytest.approx(-1.0)
+def test_instruments_end_at_the_loudness_asked_for_but_for_one_whose_own_peaks_forbid_it():
+    loudness, peaks = [-20.0, -25.0, None, -14.0, -40.0], [-3.0, -9.0, -200.0, -6.0, -3.0]
+    assert matched_gains_db(loudness, peaks, -18.0, -1.0) == [2.0, 7.0, 0.0, -4.0, 2.0]
 
 
-def test_one_instrument_that_cannot_be_loud_does_not_hold_back_all_others():
-    gains = matched_gains_db([-20.0, -20.0, -70.0], [-3.0, -3.0, 0.0], -1.0)
-    assert gains[0] > -13.0 and gains[2] == -1.0
+def test_a_hard_attack_is_limited_and_what_follows_stays():
+    audio = tone(60, seconds=1.0)
+    audio.samples[:, 1000:1010] *= 12.0
+    result = limited(audio, 24000, -4.0)
+    assert -5.0 < true_peak_db(result) <= -4.0 < true_peak_db(audio)
+    assert np.array_equal(result.samples[:, 2000:], audio.samples[:, 2000:])
+    assert np.array_equal(result.samples[:, :400], audio.samples[:, :400])
+    assert np.abs(np.diff(result.samples / np.where(audio.samples, audio.samples, 1.0))).max() < 0.1

@@ -77,12 +77,24 @@ def test_pack_json_says_what_is_there_and_nothing_of_when_or_where(recipe, tmp_p
     )
     assert [note["pitch"] for note in glass["notes"]] == [36, 60, 84]
     peaks = [note["true_peak_db"] for one in manifest["instruments"] for note in one["notes"]]
-    assert max(peaks) == -1.0
+    assert max(peaks) <= -1.0
     for note in glass["notes"]:
         samples, rate_hz = soundfile.read(folder / note["file"])
         assert rate_hz == manifest["rate_hz"] == 48000
         assert len(samples) == note["frames"]
         assert note["true_peak_db"] - 1.0 < 20 * np.log10(np.abs(samples).max()) < note["true_peak_db"] + 0.01
+
+
+def test_a_build_that_falls_short_says_so_and_fails_if_strict(write_recipe, run, tmp_path):
+    recipe = write_recipe("sound: {loudness_lufs: 0}\n", timbres="{Glass: 28}", pitches="60")
+    line = "Glass: -"
+    lenient = run("build", recipe, "--output", tmp_path)
+    strict = run("build", recipe, "--output", tmp_path, "--strict")
+    assert lenient.code == 0 and strict.code == 1
+    for ran in (lenient, strict, run("verify", tmp_path / "small")):
+        assert line in ran.err and "dB from 0.0" in ran.err
+    with pytest.raises(SamplepackError, match=r"dB from 0\.0"):
+        samplepack.build(recipe, tmp_path, strict=True)
 
 
 def test_builds_with_other_workers_and_caches_are_byte_identical(recipe, tmp_path):

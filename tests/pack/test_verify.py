@@ -66,7 +66,26 @@ def missing_region(pack):
     sfz.write_text(text.replace("Glass_060.wav", "Glass_600.wav"), encoding="utf-8")
 
 
+def without_loop(pack):
+    path = pack / "pack.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    stated = next(n for n in manifest["instruments"][0]["notes"] if n["pitch"] == 60)
+    stated.update(loop=None, why_no_loop="no seamless loop")
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def decaying(pack):
+    path = pack / "pack.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"sustain"', '"decay"', 1), encoding="utf-8")
+
+
 FAULTS = {
+    "a constant offset": (
+        lambda p: rewrite(p, lambda samples, *_: samples + np.float32(0.02)),
+        "Glass: key 60: a constant offset (DC) of -",
+    ),
+    "a key without a loop": (without_loop, "Glass: key 60: has no loop (no seamless loop), though the instrument sus"),
+    "loops where it decays": (decaying, "Glass: key 60: has a loop, though the instrument decays"),
     "a detuned file": (lambda p: rewrite(p, detuned), "Glass: key 60: +20"),
     "a clicking loop": (lambda p: rewrite(p, clicking), "Glass: key 60: its loop is heard"),
     "a pumping loop": (lambda p: rewrite(p, pumping), "Glass: key 60: its loop is heard"),
