@@ -26,6 +26,9 @@ _LITTLE_DB, _MOST_RESTORED_DB = 9.0, 24.0
 """A loop ends where the level is still within the first of these of that at `FIRST_S`, if it is seamless there; else
 where it is within the second. Over the loop the level is that at `FIRST_S`."""
 
+_LOWEST_HELD_DB = -12.0
+"""The least level of a loop, relative to the highest before it: a key that holds next to nothing seems not to hold."""
+
 STEP_GATE, FLUX_GATE, SWING_GATE_DB = 8.0, 1.3, 1.0
 """Limits for a good loop: see `Seam`."""
 
@@ -172,9 +175,14 @@ def _flux(spectra: NDArray[np.complexfloating[Any, Any]], lag: int) -> NDArray[n
 
 
 def _flattened(samples: Samples, envelope: NDArray[np.float32], first: int, end: int) -> Samples:
-    """Keep a note's level between two frames at that of the first; the tail is scaled to continue at that level."""
+    """Keep a note's level between two frames at that of the first, raised to 12 dB below the attack if it is lower; the
+    tail is scaled to continue at that level."""
     flat: Samples = samples.copy()
-    gain = envelope[first] / np.maximum(envelope[first:end], envelope[first] * 1e-2)
+    top = int(np.argmax(envelope[:first]))
+    lift = max(float(envelope[top] / envelope[first]) * db_to_gain(_LOWEST_HELD_DB), 1.0)
+    if lift > 1.0:
+        flat[:, top:first] *= np.geomspace(1.0, lift, first - top, dtype=np.float32)
+    gain = np.float32(lift) * envelope[first] / np.maximum(envelope[first:end], envelope[first] * 1e-2)
     flat[:, first:end] *= gain
     flat[:, end:] *= gain[-1]
     return flat

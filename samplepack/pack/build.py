@@ -311,8 +311,10 @@ def _finish_instrument(
         looped = [number for number, result in enumerate(results) if result.is_looped]
         for number in set(range(len(raws))) - set(looped):
             # A key that can't be looped plays the render of the nearest one that can, resampled; the lower of two.
-            for near in sorted(looped, key=lambda other: (abs(pitches[other] - pitches[number]), other)):
-                if abs(pitches[near] - pitches[number]) <= _FARTHEST and (borrowed := finish(number, near)).is_looped:
+            take = number % planned.takes
+            near = [n for n in looped if abs(pitches[n] - pitches[number]) <= _FARTHEST and n % planned.takes == take]
+            for other in sorted(near, key=lambda n: (abs(pitches[n] - pitches[number]), n)):
+                if (borrowed := finish(number, other)).is_looped:
                     results[number] = borrowed
                     break
     return _FinishedInstrument(behaviour, results)

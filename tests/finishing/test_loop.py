@@ -68,6 +68,15 @@ def test_a_note_that_dies_away_is_held_in_what_is_left_of_it():
     assert looped.audio.samples[0, looped.loop.start : looped.loop.end].std() == pytest.approx(at_first, rel=0.05)
 
 
+def test_a_note_that_holds_next_to_nothing_after_its_attack_is_raised():
+    audio = shaped(tone(60, seconds=4.0), lambda t: np.maximum(10 ** (-100.0 * t / 20), 10 ** (-24 / 20)))
+    looped = find_loop(audio)
+    attack, held = (
+        looped.audio.samples[0, part].std() for part in (slice(0, 1000), slice(*vars(looped.loop).values()))
+    )
+    assert 20 * np.log10(held / attack) == pytest.approx(-12.0, abs=2.0) and looped.seam.is_good
+
+
 def test_a_note_that_dies_before_a_loop_could_begin_ends_unlooped():
     assert find_loop(shaped(tone(60, seconds=4.0), lambda t: t < 1.0)).why_not == "dies"
 
