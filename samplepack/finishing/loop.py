@@ -38,6 +38,8 @@ _FLUX_AIM, _SWING_AIM_DB = 1.25, 0.8
 _SHORTEST_S = 0.5
 _CROSSFADE_S = 0.25
 _RETREAT_S = 0.15
+_PARTS = 3
+"""Where no end has a seamless loop from the start that is most alike, the best start in each third is tried."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,11 @@ def find_loops(layers: Sequence[Audio]) -> list[Looped]:
     if far - first < least:
         return [Looped(layer, None, None, "dies") for layer in layers]
     near, retreat = max(near, first + least), int(_RETREAT_S * rate_hz)
-    for end in (*range(near, first + least - 1, -retreat), *range(far, near, -retreat)):
+    ends = (*range(near, first + least - 1, -retreat), *range(far, near, -retreat))
+    for end, part in (*((end, (0, 1)) for end in ends), *((end, (i, _PARTS)) for end in ends for i in range(_PARTS))):
         flat = [_flattened(layer.samples, e, first, end) for layer, e in zip(layers, envelopes, strict=True)]
         mixed = sum(wave[:, :end].mean(axis=0) / float(e[first]) for wave, e in zip(flat, envelopes, strict=True))
-        start, alike = _most_alike(np.asarray(mixed), first, end, rate_hz)
+        start, alike = _most_alike(np.asarray(mixed), first, end, part, rate_hz)
         baked = [_bake(wave, start, end, alike, rate_hz) for wave in flat]
         seams = [measure_seam(samples[:, start:end], rate_hz) for samples in baked]
         if all(s.is_good and s.flux < _FLUX_AIM and s.swing_db < _SWING_AIM_DB for s in seams):
@@ -210,11 +213,20 @@ def _bake(flat: Samples, start: int, end: int, alike: float, rate_hz: int) -> Sa
     return baked
 
 
-def _most_alike(wave: NDArray[np.float32], first: int, end: int, rate_hz: int) -> tuple[int, float]:
+def _most_alike(
+    wave: NDArray[np.float32], first: int, end: int, part: tuple[int, int], rate_hz: int
+) -> tuple[int, float]:
     """The start of the loop: the frame before which the sound correlates best with the sound before the loop's end.
 
     The correlation is taken over the length of the crossfade, at every frame, so that its peak also finds the start for
     which the loop's length is nearest to a whole number of cycles.
+
+    Args:
+        wave: the sound.
+        first: the frame before which there is no loop.
+        end: the frame at which the loop ends.
+        part: which part of the possible starts is searched, and of how many.
+        rate_hz: the sound's rate.
 
     Returns:
         The start, and the correlation there, 0…1.
@@ -223,7 +235,10 @@ def _most_alike(wave: NDArray[np.float32], first: int, end: int, rate_hz: int) -
 
     fade, shortest = int(_CROSSFADE_S * rate_hz), int(_SHORTEST_S * rate_hz)
     pattern = wave[end - fade : end]
-    searched = wave[first : end - shortest]
+    number, parts = part
+    span = (end - shortest - fade - first) // parts
+    first += number * span
+    searched = wave[first : first + fade + span]
     size = fast_size(len(searched) + fade)
     products = scipy.fft.irfft(scipy.fft.rfft(searched, size) * np.conj(scipy.fft.rfft(pattern, size)), size)
     places = len(searched) - fade + 1
