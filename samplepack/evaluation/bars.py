@@ -57,6 +57,9 @@ def bars(figures: Figures) -> list[Bar]:
     for name, likeness in (("held-out", figures.held_out), ("trained", figures.trained)):
         if likeness:
             shown += _bars_of_likeness(name, likeness)
+    if change := figures.velocity:
+        shown.append(Bar("louder from soft to hard", "dB", change.louder_db, change.real_louder_db, 0.0, 40.0))
+        shown.append(Bar("brighter from soft to hard", "", change.brighter, change.real_brighter, 0.0, 4.0))
     for key in figures.keys:
         for what, found, real in (
             (f"instrument found at key {key.pitch}", key.found, key.real_found),

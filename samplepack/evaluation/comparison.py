@@ -118,15 +118,27 @@ class Comparison:
             mixes.append(mix * (length / np.linalg.norm(mix)))
         return np.asarray(mixes, np.float32)
 
-    def play(self, latents: Latents, pitches: NDArray[np.int32]) -> Iterator[Wave]:
+    @property
+    def velocities(self) -> tuple[int, int] | None:
+        """The lowest and the highest velocity that the network has learned; None if it hasn't learned velocity."""
+        return self._config.velocities
+
+    def play(
+        self, latents: Latents, pitches: NDArray[np.int32], velocities: NDArray[np.int64] | None = None
+    ) -> Iterator[Wave]:
         """Render notes with the network, a few at a time, so that they needn't all lie in memory.
+
+        Args:
+            latents: float32, shape (n, latent_dim).
+            pitches: MIDI, shape (n,).
+            velocities: MIDI, shape (n,); None for the highest that the network has learned.
 
         Raises:
             SamplepackError: the network's output contains NaN or infinity.
         """
         for first in range(0, len(pitches), TOGETHER):
             some = slice(first, first + TOGETHER)
-            waves = self._model.render(latents[some], pitches[some])
+            waves = self._model.render(latents[some], pitches[some], None if velocities is None else velocities[some])
             if not np.isfinite(waves).all():
                 raise SamplepackError(f"checkpoint '{self.checkpoint.name}': the network made NaN or infinity")
             self.task.advance(len(waves))

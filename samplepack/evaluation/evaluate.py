@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from samplepack.base.errors import InputError
 from samplepack.base.progress import Progress, Task, silent
 from samplepack.datasets.dataset import Dataset
-from samplepack.evaluation import hearing, keys, measures
+from samplepack.evaluation import hearing, keys, measures, velocity
 from samplepack.evaluation.comparison import Comparison, Indices, Latents
 from samplepack.evaluation.figures import Diversity, Figures, Judged, Pitch, Silence, Smoothness
 from samplepack.evaluation.likeness import WORST, Example, Heard, judge, retrieval, summed_up
@@ -94,6 +94,7 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
     middle = min(checkpoint.pitches, key=lambda pitch: abs(pitch - MIDDLE_PITCH))
     real, timbres = _timbres(comparison, middle, for_timbres)
     ends = _ends(comparison, for_walks)
+    soft_and_hard = velocity.pairs(comparison, held_out[:_HEARD])
     random = comparison.random(for_silence, _RANDOM)
     task.begin(
         sum(map(len, kinds.values())) * len(pitches)
@@ -103,6 +104,7 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
         + len(heard)
         + len(round_trips)
         + sum(len(keys.names_at(comparison, pitch)) for pitch in keys.PITCHES)
+        + 2 * len(soft_and_hard)
         + sum(map(len, timbres.values()))
         + len(ends) * 2 * (_STEPS + 1)
         + len(random)
@@ -128,6 +130,7 @@ def evaluate(checkpoint: Checkpoint, dataset: Dataset, seed: int = 0, progress: 
         trained=summed_up(of_trained.notes),
         retrieval=retrieval([note.rank for note in of_held_out.notes]),
         keys=keys.across_keys(comparison, middle),
+        velocity=velocity.from_soft_to_hard(comparison, soft_and_hard),
         diversity=_diversity(comparison, middle, real, timbres, random_mels),
         smoothness=_smoothness(comparison, middle, ends),
         silence=_silence(middle, levels),

@@ -246,6 +246,31 @@ class AcrossKeys(_Figures):
     """The same of real notes of the key."""
 
 
+class Velocity(_Figures):
+    """What changes from the softest velocity to the hardest, in held-out notes: medians over pairs of notes."""
+
+    pairs: int
+    """Number of pairs of a soft and a hard note of one instrument and pitch."""
+
+    real_louder_db: float
+    """Level of the hard real notes relative to the soft ones, dB."""
+
+    louder_db: float
+    """The same of the generated notes."""
+
+    level_error_db: float
+    """Median magnitude of the difference between these levels of a pair's generated and real notes, dB."""
+
+    real_brighter: float
+    """Spectral centroid of the hard real notes relative to that of the soft ones."""
+
+    brighter: float
+    """The same of the generated notes."""
+
+    brightness_error: float
+    """Median magnitude of the relative difference between these ratios of a pair's generated and real notes."""
+
+
 class Diversity(_Figures):
     """Diversity of timbres at one pitch: log-mel distances of all pairs of notes, at equal loudness."""
 
@@ -338,6 +363,9 @@ class Figures(_Figures):
 
     keys: list[AcrossKeys]
     """Identification of instruments at keys 36, 60 and 84; those keys only that could be judged."""
+
+    velocity: Velocity | None
+    """What velocity does; None if the network hasn't learned it, or the set has one velocity."""
 
     diversity: Diversity
     smoothness: Smoothness

@@ -196,6 +196,18 @@ def noise_db(wave: Wave, pitch: int, rate_hz: int) -> float:
     return float(np.mean(10.0 * np.log10(share[audible])))
 
 
+def centroid_hz(wave: Wave, rate_hz: int) -> float:
+    """Return the spectral centroid: the mean frequency of the spectrum of the whole note, weighted by magnitude.
+
+    Of each frame only the bins within 60 dB of the note's maximum count, so that hiss below a tone does not.
+    """
+    magnitudes = spectra(wave, rate_hz).astype(np.float64)
+    magnitudes[magnitudes < magnitudes.max() * 10.0 ** (-_RANGE_DB / 20.0)] = 0.0
+    summed = magnitudes.sum(axis=0) + 1e-12
+    frequencies_hz = np.linspace(0.0, rate_hz / 2.0, len(summed))
+    return float(summed @ frequencies_hz / summed.sum())
+
+
 def level_db(wave: Wave) -> float:
     """Return the root mean square level in dBFS; silence is -200 dB."""
     return float(10.0 * np.log10(max(float(np.mean(np.square(wave, dtype=np.float64))), 1e-20)))

@@ -63,6 +63,19 @@ def rows(figures: Figures) -> list[Row]:
         table.append(Row("instrument among the first five", f"{_percent(retrieval.top_5)} {total}", ""))
     for key in figures.keys:
         table += _rows_of_key(key)
+    if change := figures.velocity:
+        table += [
+            Row(
+                "louder from soft to hard, held-out",
+                f"{change.louder_db:.1f} dB, off by {change.level_error_db:.1f}",
+                f"real {change.real_louder_db:.1f} dB",
+            ),
+            Row(
+                "brighter from soft to hard, held-out",
+                f"{change.brighter:.2f} times, off by {_percent(change.brightness_error)}",
+                f"real {change.real_brighter:.2f} times",
+            ),
+        ]
     means = figures.diversity.means_db
     for kind, mean in means.items():
         if kind != "real":

@@ -283,6 +283,30 @@ def test_notes_are_judged_at_their_hardest_velocity(tmp_path, tiny, tones, perfe
     assert figures.retrieval.top_1 == 1.0 and all(key.found.top_1 == 1.0 for key in figures.keys)
 
 
+def test_what_velocity_does_is_measured_beside_the_real_notes(tmp_path, monkeypatch):
+    about = {"title": "Tones", "source": "a formula", "license": "", "rate_hz": RATE_HZ, "samples": SAMPLES}
+    with writing(tmp_path / "set", **about) as writer:
+        for name in INSTRUMENTS:
+            for pitch in range(36, 85, 8):
+                for velocity, gain, steepness in ((40, 0.25, 2.0), (110, 1.0, 1.0)):
+                    wave = gain * tone(pitch, steepness)
+                    writer.add(wave, instrument=name, pitch=pitch, source="", cents=0.0, velocity=velocity)
+
+    def play(comparison, latents, pitches, velocities=None):
+        velocities = np.full(len(pitches), 110) if velocities is None else velocities
+        return np.stack([tone(int(p)) * (1.0 if v == 110 else 0.5) for p, v in zip(pitches, velocities, strict=True)])
+
+    monkeypatch.setattr(Comparison, "play", play)
+    figures = evaluate(write_tiny(tmp_path / "checkpoint", velocities=(40, 110)), read_dataset(tmp_path / "set")).figures
+    found = figures.velocity
+    assert found.pairs == min(len(figures.held_out.notes), evaluating._HEARD)
+    assert found.louder_db == pytest.approx(6.02, abs=0.01) and found.brighter == pytest.approx(1.0)
+    rms_db = [20 * np.log10(np.std(tone(60, 1.0)) / np.std(tone(60, 2.0)))]
+    assert found.real_louder_db == pytest.approx(12.04 + rms_db[0], abs=1.0) and found.real_brighter > 1.5
+    assert found.level_error_db == pytest.approx(found.real_louder_db - found.louder_db, abs=1.0)
+    assert found.brightness_error == pytest.approx(1.0 - 1.0 / found.real_brighter, abs=0.1)
+
+
 def test_timbres_are_found_all_over_the_keys_if_they_are_steady(tiny, tones, perfect, monkeypatch):
     steady = evaluate(tiny, tones).figures.keys
     assert [key.pitch for key in steady] == [36, 60, 84]
