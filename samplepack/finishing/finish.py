@@ -116,11 +116,13 @@ def finish_key(raws: Sequence[Audio], pitch: int, settings: Finishing, behaviour
     """
     if behaviour == "decay":
         settings = replace(settings, loop=False)
-    layers = _finish_layers(raws, pitch, settings, lower_cents=0.0)
+    layers = _finish_layers(raws, pitch, settings)
     if settings.tune and _worst_cents(layers) > _RETUNED_CENTS:
         # The finished note is a part of the rendered one, or a loop, and its pitch may differ from that of the whole.
-        again = _finish_layers(raws, pitch, settings, lower_cents=layers[-1].cents or 0.0)
-        layers = min(layers, again, key=_worst_cents)
+        off = layers if len(raws) > settings.channels else layers[-1:]
+        lower_cents = [layer.cents or 0.0 for layer in off for _ in range(settings.channels)]
+        again = _finish_layers(raws, pitch, settings, lower_cents)
+        layers = min(layers, again, key=lambda each: (not all(layer.looped.loop for layer in each), _worst_cents(each)))
     layers = [_unsteady(layer) if settings.tune and _worst_cents([layer]) > STEADY_CENTS else layer for layer in layers]
     return [
         FinishedNote(
@@ -158,7 +160,9 @@ def _worst_cents(layers: Sequence[_Layer]) -> float:
     return max((abs(layer.cents) for layer in layers if layer.cents is not None), default=0.0)
 
 
-def _finish_layers(raws: Sequence[Audio], pitch: int, settings: Finishing, lower_cents: float) -> list[_Layer]:
+def _finish_layers(
+    raws: Sequence[Audio], pitch: int, settings: Finishing, lower_cents: Sequence[float] = ()
+) -> list[_Layer]:
     audios, tunings = in_tune(raws, pitch, settings.tune, settings.channels, lower_cents)
     audios = [process.apply_chain(audio, settings.effects, settings.rate_hz, settings.tail_s) for audio in audios]
     if len(audios) == 1:
@@ -173,7 +177,7 @@ def _finish_layers(raws: Sequence[Audio], pitch: int, settings: Finishing, lower
 
 
 def in_tune(
-    raws: Sequence[Audio], pitch: int, tuned: bool, channels: int, lower_cents: float = 0.0
+    raws: Sequence[Audio], pitch: int, tuned: bool, channels: int, lower_cents: Sequence[float] = ()
 ) -> tuple[list[Audio], list[Tuning | None]]:
     """The sounds of one key from their common onset on, tuned, aligned, and grouped into channels.
 
@@ -182,7 +186,7 @@ def in_tune(
         pitch: the key, MIDI.
         tuned: whether to tune them.
         channels: how many neighbours in `raws` become the channels of one sound.
-        lower_cents: by how much to lower all of them after tuning.
+        lower_cents: by how much to lower each of them after tuning; empty: not at all.
 
     Returns:
         The sounds, `len(raws) / channels` of them, and the tuning of each of `raws` (None without tuning).
@@ -192,7 +196,7 @@ def in_tune(
         tuning = [tune(audio, pitch) for audio in audios]
         audios, tunings = [audio for audio, _ in tuning], [found for _, found in tuning]
     if lower_cents:
-        audios = [lowered(audio, lower_cents) for audio in audios]
+        audios = [lowered(audio, cents) for audio, cents in zip(audios, lower_cents, strict=True)]
     return _with_channels(_aligned(audios, pitch), channels), tunings
 
 

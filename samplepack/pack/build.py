@@ -317,6 +317,8 @@ def _finish_instrument(
                 if (borrowed := finish(number, other)).is_looped:
                     results[number] = borrowed
                     break
+            else:
+                results[number] = finish(number)  # its samples were replaced by the last attempt
     return _FinishedInstrument(behaviour, results)
 
 
