@@ -347,8 +347,8 @@ OTHERS: tuple[Attack, ...] = (
 )  # fmt: skip
 
 
-def attack(attacks: tuple[Attack, ...], rounds: int, seed: int, folder: Path) -> tuple[Counter[str], list[str]]:
-    """Run rounds of attacks in a folder that `prepare` and `build_pack` have filled.
+def attack(attacks: tuple[Attack, ...], rounds: range, seed: int, folder: Path) -> tuple[Counter[str], list[str]]:
+    """Run rounds of attacks, each with random numbers of its own, in a folder that `prepare` and `build_pack` filled.
 
     Returns:
         How many files were read and how many told to be wrong, and a report of each that ended otherwise: with another
@@ -356,7 +356,7 @@ def attack(attacks: tuple[Attack, ...], rounds: int, seed: int, folder: Path) ->
     """
     ends, faults = Counter[str](), list[str]()
     before = sorted(folder.parent.iterdir())
-    for number in range(rounds):
+    for number in rounds:
         function = attacks[number % len(attacks)]
         draw = random.Random(f"{seed} {number}")
         began_s = time.process_time()
@@ -370,7 +370,7 @@ def attack(attacks: tuple[Attack, ...], rounds: int, seed: int, folder: Path) ->
         except OSError as error:  # the command line tells it in a line
             ends["told by the system"] += 1
             assert error.strerror, traceback.format_exc()
-        except BaseException:
+        except Exception:
             faults.append(f"{function.__name__}, seed {seed}, round {number}:\n{traceback.format_exc()}")
         if (took_s := time.process_time() - began_s) > SLOWEST_S:
             faults.append(f"{function.__name__}, seed {seed}, round {number}: {took_s:.1f} s")
@@ -391,9 +391,14 @@ def main() -> None:
         prepare(folder)
         if given.what == "others":
             build_pack(folder)
-        ends, faults = attack((attack_recipe,) if given.what == "recipes" else OTHERS, given.rounds, given.seed, folder)
-    print("\n".join(faults))
-    print(f"{given.rounds} rounds: {dict(ends)}; {len(faults)} faults")
+        attacks = (attack_recipe,) if given.what == "recipes" else OTHERS
+        ends, found = Counter[str](), 0
+        for first in range(0, given.rounds, 100):
+            rounds = range(first, min(first + 100, given.rounds))
+            of_these, faults = attack(attacks, rounds, given.seed, folder)
+            ends += of_these
+            found += len(faults)
+            print("\n".join([*faults, f"{rounds.stop} rounds: {dict(ends)}; {found} faults"]), flush=True)
 
 
 if __name__ == "__main__":

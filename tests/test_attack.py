@@ -13,11 +13,11 @@ def folder(tmp_path_factory):
 
 
 def test_mutated_recipes_are_read_or_told(folder):
-    ends, faults = attack.attack((attack.attack_recipe,), 60, 5, folder)
+    ends, faults = attack.attack((attack.attack_recipe,), range(60), 5, folder)
     assert faults == [] and ends["told"] < ends["read"] + 60
 
 
 def test_mutated_files_of_other_kinds_are_read_or_told(folder):
     attack.build_pack(folder)
-    ends, faults = attack.attack(attack.OTHERS, 100, 5, folder)
+    ends, faults = attack.attack(attack.OTHERS, range(100), 5, folder)
     assert faults == [] and ends["read"] > 10 and ends["told"] > 30
