@@ -27,6 +27,7 @@ from samplepack.models.checkpoint import (
     Config,
     config_problems,
     listed_files,
+    notices_of,
     read_checkpoint,
     require_finite,
     write_checkpoint,
@@ -284,6 +285,8 @@ def import_checkpoint(source: Path, name: str, provenance: Mapping[str, str] | N
     with folder_aside(folder, listed_files) as aside:
         for file in (CONFIG, WEIGHTS):
             shutil.copyfile(found.folder / file, aside / file)
+        for notice, content in notices_of(found.folder).items():
+            (aside / notice).write_bytes(content)
     return read_checkpoint(folder, name)
 
 

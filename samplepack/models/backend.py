@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -94,6 +95,7 @@ def start_backend(threads_an_op: int = 1) -> None:
             from keras import ops
 
             ops.zeros(1)
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its remarks on tracing are about no fault of a user
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)

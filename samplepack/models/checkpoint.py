@@ -19,6 +19,8 @@ from samplepack.documents.problems import wrong
 
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
+CARD = "MODEL_CARD.md"
+"""Name of the model card, which describes one checkpoint alone."""
 
 FAMILY = "gansynth"
 
@@ -166,6 +168,17 @@ def config_problems(error: ValidationError, name: str, source: str = CONFIG) -> 
     return [
         Problem(f"checkpoint '{name}': {source}: {'.'.join(map(str, e['loc']))}: {e['msg']}") for e in error.errors()
     ]
+
+
+def notices_of(folder: Path) -> dict[str, bytes]:
+    """Name → content of the files in a checkpoint's folder that belong to its weights, such as licences.
+
+    Raises:
+        OSError: one of them can't be read, or is longer than 1 MiB.
+    """
+    others = (CONFIG, WEIGHTS, CARD)
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in others)
+    return {path.name: read_regular(path, 1 << 20) for path in files if not path.name.startswith(".")}
 
 
 def write_checkpoint(

@@ -95,10 +95,13 @@ def readme(recipe: Recipe, instruments: Sequence[PackedInstrument], clips: Seque
 
 
 def license_text(recipe: Recipe, checkpoint: Checkpoint) -> str:
-    """The licence of a pack: the recipe's own, and the terms of its checkpoint."""
+    """The licence of a pack: the recipe's own, what its sounds come from, and the terms of its checkpoint."""
+    config = checkpoint.config
+    origins = (("trained_on", "trained on"), ("from", "going on from"), ("imported_from", "imported from"))
+    origin = "".join(f", {words} {config.provenance[key]}" for key, words in origins if key in config.provenance)
     owner = f"by {recipe.author}" if recipe.author else "in this pack"
     lines = [f"The sounds {owner}: {recipe.license or 'no licence is stated; ask their author'}.", ""]
     lines += ["They were rendered by samplepack, which claims no rights in what its users make with it.", ""]
-    if checkpoint.config.license:
-        lines += [f"Checkpoint '{Path(checkpoint.name).name}': {checkpoint.config.license}", ""]
+    lines += [f"Checkpoint '{Path(checkpoint.name).name}'{origin}, with the digest {checkpoint.digest}.", ""]
+    lines += [config.license or "It states no terms; ask those who made it, and those of what it was trained on.", ""]
     return "\n".join(lines)

@@ -10,9 +10,7 @@ from samplepack.evaluation.bars import as_text, bars
 from samplepack.evaluation.evaluate import evaluate
 from samplepack.evaluation.figures import Figures
 from samplepack.evaluation.report import rows
-from samplepack.models.checkpoint import Checkpoint, read_checkpoint
-
-CARD = "MODEL_CARD.md"
+from samplepack.models.checkpoint import CARD, Checkpoint, read_checkpoint
 
 
 def write_card(folder: Path, name: str, dataset: Dataset) -> None:

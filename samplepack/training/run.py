@@ -23,7 +23,7 @@ from samplepack.datasets.dataset import Dataset
 from samplepack.datasets.one_note import OneNote
 from samplepack.fitting.descent import fit
 from samplepack.models.backend import backend
-from samplepack.models.checkpoint import FAMILY, read_tensors, write_checkpoint
+from samplepack.models.checkpoint import FAMILY, notices_of, read_tensors, write_checkpoint
 from samplepack.models.config import Decoder, GANSynthConfig, Normaliser, Templates, gansynth_config
 from samplepack.models.gansynth import GANSynth
 from samplepack.models.gradients import be_deterministic
@@ -236,7 +236,14 @@ class _Run:
                 OneNote(int(self.labels[note]) + self.config.pitches[0], self.loaded.dataset.wave(int(note)))
                 for note in indices
             ]
-            latents.append(fit(checkpoint, notes).latent if notes else np.ones(self.config.latent_dim, np.float32))
+            name, fitted, new = self.config.instruments[number], number - known, len(self.config.instruments) - known
+
+            def report(step: int, steps: int, fitted: int = fitted, new: int = new, name: str = name) -> None:
+                self.progress(f"fitting {name} ({fitted + 1} of {new} new instruments), steps", step, steps)
+
+            latents.append(
+                fit(checkpoint, notes, report).latent if notes else np.ones(self.config.latent_dim, np.float32)
+            )
         return tensors | {"instruments": np.asarray(latents, np.float32)}
 
     def _analyse(self) -> None:
@@ -365,14 +372,15 @@ class _Run:
         }
         if loaded.begin_with:
             provenance["from"] = loaded.begin_with.config.provenance.get("title", loaded.begin_with.digest)
-        config = config.model_copy(
-            update={"provenance": provenance, "license": training.license or contents.license, "digest": ""}
-        )
+        terms = [training.license or contents.license, loaded.begin_with.config.license if loaded.begin_with else ""]
+        license = " ".join(dict.fromkeys(text for text in terms if text))
+        config = config.model_copy(update={"provenance": provenance, "license": license, "digest": ""})
         stored = {
             name: tensor.astype(training.weights if name.startswith("block_") else "float32")
             for name, tensor in tensors.items()
         }
-        notices = {path.name: (loaded.path.parent / path).read_bytes() for path in training.notices}
+        notices = notices_of(loaded.begin_with.folder) if loaded.begin_with else {}
+        notices |= {path.name: (loaded.path.parent / path).read_bytes() for path in training.notices}
         unmeasured = self.folder / "unmeasured"
         write_checkpoint(unmeasured, config, stored, notices)
         write_card(unmeasured, training.name, loaded.dataset)

@@ -277,6 +277,7 @@ def test_names_with_spaces_accents_and_sharps_play(write_recipe, tmp_path):
 def test_the_packs_licence_names_the_author_and_the_checkpoints_notice(first_light):
     text = (first_light / "LICENSE.txt").read_text(encoding="utf-8")
     assert "The samplepack authors: CC0-1.0" in text and "FluidR3" in text
+    assert "Checkpoint 'starter', trained on Fluid R3 GM, with the digest " in text
     assert Path(first_light / "README.md").read_text(encoding="utf-8").startswith("# First Light\n")
 
 

@@ -72,10 +72,14 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(make_training, tmp_pat
 
 
 def test_a_training_goes_on_from_a_checkpoint_with_new_instruments_and_an_adversarial_finish(make_training, tmp_path):
-    first, _ = trained_in(tmp_path / "first", make_training())
+    (tmp_path / "LICENSE-first.txt").write_text("a notice")
+    first, _ = trained_in(
+        tmp_path / "first", make_training(TINY + "license: Terms of the first.\nnotices: [LICENSE-first.txt]\n")
+    )
     text = """train: 1
 name: more
 data: set
+license: Terms of more.
 from: ./first/checkpoint
 method: [reconstruction, adversarial]
 reconstruction: {images: 32, batch: 4, coarse_share: 0, learning_rate: 0.001}
@@ -86,7 +90,14 @@ finish: {images: 16, batch: 4, head_start: 4}
     assert more.config.instruments == ["Dark", "Bright", "Middle"]
     assert more.config.provenance["from"] == "tiny"
     assert more.config.provenance["method"] == "reconstruction and adversarial"
-    assert list(dict.fromkeys(task for task, *_ in reports)) == ["analysing notes", "reconstruction", "adversarial"]
+    assert list(dict.fromkeys(task for task, *_ in reports)) == [
+        "analysing notes",
+        "fitting Middle (1 of 1 new instruments), steps",
+        "reconstruction",
+        "adversarial",
+    ]
+    assert more.config.license == "Terms of more. Terms of the first."
+    assert (more.folder / "LICENSE-first.txt").read_text() == "a notice"
     before, after = read_tensors(first), read_tensors(more)
     np.testing.assert_allclose(after["instruments"][:2], before["instruments"], atol=1e-5)
     assert np.abs(after["block_4/conv1/kernel"] - before["block_4/conv1/kernel"]).max() > 0
