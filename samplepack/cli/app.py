@@ -65,7 +65,7 @@ def main() -> None:
     \b
     Examples:
       samplepack build recipes/first-light.yaml
-      samplepack check recipes/*.yaml
+      samplepack check recipes/first-light.yaml
       samplepack plan recipes/first-light.yaml
 
     \b

@@ -81,6 +81,7 @@ def build(
       samplepack build recipes/first-light.yaml --locked
       samplepack build recipes/first-light.yaml --precision bfloat16 --output drafts
     """
+    from samplepack.models.backend import device_of, lacks_bfloat16
     from samplepack.pack.build import build as build_packs
 
     if locked and precision != "float32":
@@ -117,6 +118,8 @@ def build(
     finally:
         for built in waiting:
             report(built)
+    if precision == "bfloat16" and device_of(device) == "cpu" and lacks_bfloat16():
+        print_problems("samplepack: this processor has no bfloat16; in float32 a build is faster here, and smoother")
     if trouble := [built.cache_trouble for built in results if built.cache_trouble]:
         print_problems(f"samplepack: built without keeping all notes in the cache: {trouble[0]}")
     if as_json:
@@ -171,7 +174,7 @@ def check(recipes: tuple[Path, ...], allow_plugins: bool, allow_reads: bool) -> 
 
     \b
     Example:
-      samplepack check recipes/*.yaml
+      samplepack check recipes/first-light.yaml
     """
     from samplepack.pack.recipes import check_recipes
 

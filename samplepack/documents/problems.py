@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -153,11 +153,15 @@ def _model_at(root: type[BaseModel], location: Sequence[Key]) -> type[BaseModel]
 
 
 def _model_in(annotation: Any) -> type[BaseModel]:
-    """The model in a type: the type itself, or a member of the union."""
-    if get_origin(annotation) is Annotated:
-        return _model_in(get_args(annotation)[0])
-    types = (annotation, *get_args(annotation))
-    return next(member for member in types if isinstance(member, type) and issubclass(member, BaseModel))
+    """The model in a type: the type itself, or a member of the union, annotated or not."""
+    return next(_models_in(annotation))
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 from samplepack.base.errors import InputError
@@ -99,6 +100,15 @@ def start_backend(threads_an_op: int = 1) -> None:
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)
+
+
+def lacks_bfloat16() -> bool:
+    """Whether this machine's processor is known to have no instructions for bfloat16, so that it is emulated."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
+    except OSError:  # only Linux tells
+        return False
+    return not {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}.intersection(flags)
 
 
 @contextmanager

@@ -53,16 +53,18 @@ def slerp(z0: Latent, z1: Latent, position: float) -> Latent:
     """A point on the arc from z0 to z1.
 
     Args:
-        z0, z1: latents, float32, shape (latent_dim,); neither may be zero.
+        z0, z1: latents, float32, shape (latent_dim,).
         position: 0.0 gives z0, 1.0 gives z1.
 
     Returns:
-        float32, shape (latent_dim,). For parallel latents, whose arc has no length, and for opposite ones, whose arc
-        has no direction, the point lies on the straight line.
+        float32, shape (latent_dim,). For parallel latents, whose arc has no length, and for opposite ones and latents
+        of zeros, whose arc has no direction, the point lies on the straight line.
 
     Source: Shoemake 1985; equal to Magenta's `generate_util.slerp` where that is finite.
     """
     a, b = z0.astype(np.float64), z1.astype(np.float64)
+    if not (a.any() and b.any()):
+        return lerp(z0, z1, position)
     cosine = np.dot(a / np.linalg.norm(a), b / np.linalg.norm(b))
     omega = np.arccos(np.clip(cosine, -1.0, 1.0))
     if np.sin(omega) < 1e-6:

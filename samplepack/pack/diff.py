@@ -234,7 +234,10 @@ def _settings(one: Lock, two: Lock) -> list[str]:
         lines.append(f"checkpoint: {a} → {b}")
     lines += _values(one.about, two.about)
     lines += [f"sound.{line}" for line in _values(one.sound.model_dump(), two.sound.model_dump())]
-    lines += [f"velocity.{line}" for line in _values(_plain(one.velocity), _plain(two.velocity))]
+    if one.velocity and two.velocity:
+        lines += [f"velocity.{line}" for line in _values(one.velocity.model_dump(), two.velocity.model_dump())]
+    elif one.velocity or two.velocity:
+        lines.append(f"velocity: {_layers(one.velocity)} → {_layers(two.velocity)}")
     if one.round_robin != two.round_robin:
         lines.append(f"round_robin: {one.round_robin} → {two.round_robin}")
     lines += [f"formats: {', '.join(one.formats)} → {', '.join(two.formats)}"] * (one.formats != two.formats)
@@ -243,8 +246,8 @@ def _settings(one: Lock, two: Lock) -> list[str]:
     return lines + _values({k: one.made_by[k] for k in shared}, {k: two.made_by[k] for k in shared})
 
 
-def _plain(velocity: Velocity | None) -> dict[str, Any]:
-    return velocity.model_dump() if velocity else {}
+def _layers(velocity: Velocity | None) -> str:
+    return f"{velocity.layers} layers" if velocity else "one layer"
 
 
 def _range(pitches: Sequence[int]) -> str:

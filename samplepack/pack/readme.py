@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from samplepack.base.errors import counted
@@ -17,25 +17,20 @@ IN_TUNE_CENTS = 3.0
 """A key within this of its pitch is in tune."""
 
 
-def summary(notes: Sequence[PackedNote], count: Callable[[int, str], str] = counted) -> str:
-    """What the notes of an instrument measure, in a line.
-
-    Args:
-        notes: of one instrument.
-        count: words a number and a noun.
-    """
+def summary(notes: Sequence[PackedNote]) -> str:
+    """What the notes of an instrument measure, in a line."""
     off = [abs(note.cents) for note in notes if note.cents is not None]
     loops = [note.loop for note in notes if note.loop]
     reasons = [note.why_no_loop for note in notes if note.why_no_loop]
     keys, layers = len({note.pitch for note in notes}), 1 + max((note.layer for note in notes), default=0)
     takes = 1 + max((note.take for note in notes), default=0)
-    parts = [count(keys, "key") + (f" in {layers} layers" if layers > 1 else "")]
+    parts = [counted(keys, "key") + (f" in {layers} layers" if layers > 1 else "")]
     if takes > 1:
         parts.append(f"{takes} takes of each")
     if off:
         parts.append(f"{sum(c <= IN_TUNE_CENTS for c in off)} of {len(off)} in tune (worst {max(off):.1f} cents)")
     if loops:
-        parts.append(f"sustains: {count(len(loops), 'loop')} (worst flux {max(loop.flux for loop in loops):.2f})")
+        parts.append(f"sustains: {counted(len(loops), 'loop')} (worst flux {max(loop.flux for loop in loops):.2f})")
     parts += [f"{reasons.count(reason)} unlooped ({reason})" for reason in sorted(set(reasons))]
     if decays_s := [note.decay_s for note in notes if note.decay_s is not None]:
         parts.append(f"decays by 20 dB in {min(decays_s):.1f} to {max(decays_s):.1f} s")
@@ -47,15 +42,17 @@ def summary(notes: Sequence[PackedNote], count: Callable[[int, str], str] = coun
     return ", ".join([*parts, f"peak {max((note.true_peak_db for note in notes), default=-200.0):.1f} dBTP"])
 
 
-def clip_summary(clip: PackedClip, count: Callable[[int, str], str] = counted) -> str:
-    """How long a clip is and what of its MIDI file was left out, in a line; `count` as for `summary`."""
-    return f"{count(clip.notes, 'note')}, {clip.length_s:.0f} s{left_out(clip.dropped)}"
+def clip_summary(clip: PackedClip) -> str:
+    """How long a clip is and what of its MIDI file was left out, in a line."""
+    return f"{counted(clip.notes, 'note')}, {clip.length_s:.0f} s{left_out(clip.dropped)}"
 
 
-def _in_the_plural(number: int, noun: str) -> str:
-    """A number and its noun as the README of a pack has them: always in the plural, since lock files hold the bytes of
-    packs of this manifest's version."""
-    return f"{number} {noun}s"
+_PLAYERS = {
+    "sfz": "an .sfz loads into sforzando, sfizz, Bitwig, Ardour, Reaper (with sfizz or sforzando) and others",
+    "multisample": "a .multisample loads into Bitwig and Studio One",
+    "decentsampler": "a .dspreset loads into DecentSampler",
+}
+"""Format → where its files can be played."""
 
 
 def readme(recipe: Recipe, instruments: Sequence[PackedInstrument], clips: Sequence[PackedClip]) -> str:
@@ -66,15 +63,14 @@ def readme(recipe: Recipe, instruments: Sequence[PackedInstrument], clips: Seque
     lines += [
         "![How the instruments sound over the keyboard](Pictures/overview.png)",
         "",
-        f"{_in_the_plural(len(instruments), 'sampler instrument')}, in `Instruments/`: an .sfz loads into sforzando, "
-        "sfizz, Bitwig,",
-        "Ardour, Reaper (with sfizz or sforzando) and others, a .multisample into Bitwig and Studio One, a .dspreset",
-        "into DecentSampler. Keep the folders together, since the maps look for their sounds in `Samples/`.",
+        f"{counted(len(instruments), 'sampler instrument')}, in `Instruments/`: "
+        f"{', '.join(_PLAYERS[name] for name in recipe.formats if name in _PLAYERS)}.",
+        "Keep the folders together, since the maps look for their sounds in `Samples/`.",
         "",
         "| instrument | what was measured |",
         "|---|---|",
     ]
-    lines += [f"| {instrument.name} | {summary(instrument.notes, _in_the_plural)} |" for instrument in instruments]
+    lines += [f"| {instrument.name} | {summary(instrument.notes)} |" for instrument in instruments]
     if layers := layers_in_words(recipe, next((i.velocities for i in instruments if i.velocities), ())):
         lines += ["", f"The instruments have {layers}."]
     if recipe.round_robin > 1:
@@ -85,7 +81,7 @@ def readme(recipe: Recipe, instruments: Sequence[PackedInstrument], clips: Seque
         ]
     if clips:
         lines += ["", "Played along a path of timbres, in `Clips/`:", ""]
-        lines += [f"- {clip.name}: {clip_summary(clip, _in_the_plural)}" for clip in clips]
+        lines += [f"- {clip.name}: {clip_summary(clip)}" for clip in clips]
     lines += [
         "",
         f"Made by samplepack {__version__} from `recipe.yaml`. What was measured stands in `{MANIFEST}`.",

@@ -24,6 +24,7 @@ from samplepack.checkpoints.instruments import find_instrument
 from samplepack.checkpoints.library import starter_with
 from samplepack.documents.problems import readable_path, wrong
 from samplepack.models.checkpoint import Checkpoint
+from samplepack.models.config import gansynth_config
 from samplepack.models.latent import LARGEST_SEED, Latent, latent_from_seed
 from samplepack.recipe.fields import SEED_SCHEMA, Model, Seed, Text, TimbreName, context_of, file_name
 from samplepack.recipe.fits import Fit, sound_files, sounds_digest
@@ -65,10 +66,12 @@ def _read_latent(path: Any, info: ValidationInfo) -> StoredLatent:
         raise wrong(f"'{path}': should hold one row of numbers")
     with np.errstate(all="ignore"):
         values = stored.astype(np.float32)
-    if not np.isfinite(values).all() or not values.any():
+    checkpoint = context_of(info).get("checkpoint")
+    # Networks that divide latents by their length can't play one of zeros; Magenta's can.
+    needs_direction = isinstance(checkpoint, Checkpoint) and gansynth_config(checkpoint).latent_normalisation == "shell"
+    if not np.isfinite(values).all() or (needs_direction and not values.any()):
         raise wrong(f"'{path}': holds NaN or infinity, or nothing but zeros")
     latent = StoredLatent(path, values)
-    checkpoint = context_of(info).get("checkpoint")
     if checkpoint and checkpoint.latent_dim and (problem := length_problem(latent, checkpoint.latent_dim)):
         raise wrong(problem)
     return latent

@@ -1,9 +1,11 @@
 """Which backend Keras runs on, and what its import leaves out."""
 
+from pathlib import Path
+
 import pytest
 
 from samplepack.base.errors import InputError
-from samplepack.models.backend import _as_if_not_installed, backend, start_backend
+from samplepack.models.backend import _as_if_not_installed, backend, lacks_bfloat16, start_backend
 from samplepack.models.engine import Engine
 
 
@@ -22,6 +24,12 @@ def test_a_backend_that_is_none_is_refused(monkeypatch, chosen):
     for ask in (lambda: str(Engine()), start_backend):
         with pytest.raises(InputError, match=f"KERAS_BACKEND is '{chosen}'; it should be tensorflow or jax"):
             ask()
+
+
+@pytest.mark.parametrize(("flags", "lacks"), [("fma avx2 f16c", True), ("avx512f avx512_bf16", False)])
+def test_a_processor_without_bfloat16_is_known(monkeypatch, flags, lacks):
+    monkeypatch.setattr(Path, "read_text", lambda path, **how: f"processor : 0\nflags : fpu {flags}\n")
+    assert lacks_bfloat16() == lacks
 
 
 def test_an_empty_backend_is_none_that_was_chosen(monkeypatch):

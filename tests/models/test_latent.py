@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from samplepack.models.latent import latent_from_seed, path_points, slerp
+from samplepack.models.latent import latent_from_seed, lerp, path_points, slerp
 
 A, B = latent_from_seed(7, 32), latent_from_seed(1312, 32)
 
@@ -44,6 +44,13 @@ def test_uniform_spacing_gives_each_segment_the_same_number_of_steps():
     points = path_points([A, A + 0.1 * B, B], 5, "uniform", "linear")
     assert np.allclose(points[2], A + 0.1 * B, atol=1e-6)
     assert np.allclose(points[1], A + 0.05 * B, atol=1e-6)
+
+
+def test_a_latent_of_zeros_has_straight_lines_in_place_of_arcs():
+    zero, other = np.zeros(4, np.float32), np.arange(4, dtype=np.float32)
+    for position in (0.0, 0.25, 1.0):
+        np.testing.assert_array_equal(slerp(zero, other, position), lerp(zero, other, position))
+        np.testing.assert_array_equal(slerp(other, zero, position), lerp(other, zero, position))
 
 
 def test_a_path_that_stays_in_place_is_no_division_by_zero():

@@ -278,7 +278,15 @@ def test_the_packs_licence_names_the_author_and_the_checkpoints_notice(first_lig
     text = (first_light / "LICENSE.txt").read_text(encoding="utf-8")
     assert "The samplepack authors: CC0-1.0" in text and "FluidR3" in text
     assert "Checkpoint 'starter', trained on Fluid R3 GM, with the digest " in text
-    assert Path(first_light / "README.md").read_text(encoding="utf-8").startswith("# First Light\n")
+    text = Path(first_light / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("# First Light\n")
+
+
+def test_a_packs_readme_names_the_formats_that_it_holds(write_recipe, tmp_path):
+    folder = build(write_recipe("formats: [decentsampler]\n", pitches="60"), tmp_path / "o", tmp_path / "c").folder
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert "1 sampler instrument, in `Instruments/`: a .dspreset loads into DecentSampler.\n" in text
+    assert ".sfz" not in text and ".multisample" not in text
 
 
 def test_a_picture_does_not_depend_on_what_was_drawn_before(recipe, tmp_path):

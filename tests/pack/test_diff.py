@@ -120,6 +120,7 @@ def test_layers_and_texts_count_too(run, repository):
     recipe = repository / "recipes" / "small.yaml"
     recipe.write_text(AFTER + "velocity: 2\nlicense: CC0-1.0\n")
     told = run("diff", "HEAD:recipes/small.yaml", "recipes/small.yaml").out
+    assert "velocity: one layer → 2 layers" in told and "None" not in told
     assert "Glass has velocity layers, not one layer" in told and "license:  → CC0-1.0" in told
     commit(repository, "commit", "--all", "--message=layers")
     recipe.write_text(recipe.read_text().replace("velocity: 2", "velocity: 4"))

@@ -109,6 +109,9 @@ def npy_header(text):
 BAD = {
     # what is changed in GOOD → every problem that is told, in full
     ("name: Glass Choir\n", ""): ["r.yaml:1:1: 'name' is missing"],
+    ("process:", "velocity: {layers: 3, towrad: Choir}\nprocess:"): [
+        "r.yaml:8:23: velocity: unknown key 'towrad'; did you mean 'toward'?"
+    ],
     ("recipe: 1\n", ""): ["r.yaml:1:1: 'recipe' is missing"],
     ("recipe: 1", "recipe: 2"): ["r.yaml:1:9: recipe: should be 1, not 2"],
     ("name:", "nmae:"): ["r.yaml:1:1: 'name' is missing", "r.yaml:2:1: unknown key 'nmae'; did you mean 'name'?"],
@@ -375,6 +378,19 @@ def test_an_instrument_is_the_latent_that_the_checkpoint_holds_by_that_name(tmp_
     assert loaded.checkpoint.config.instruments[-1] == "Shanai"
     latents = read_tensors(loaded.checkpoint)["instruments"]
     assert np.array_equal(timbre_latents(loaded.recipe, 32)["Glass"], latents[-1])
+
+
+def test_a_latent_of_zeros_is_good_where_the_network_can_play_it(tmp_path):
+    np.save(tmp_path / "zero.npy", np.zeros(32))
+    path = tmp_path / "r.yaml"
+    path.write_text(GOOD.replace("Glass: 7", "Glass: {latent: zero.npy, toward: Choir, at: 0.5}"))
+    assert "nothing but zeros" in problems_of(path)[0]
+    np.save(
+        tmp_path / "zero.npy",
+        np.zeros(json.loads((FIXTURES / "magenta-tiny" / "experiment.json").read_text())["latent_vector_size"]),
+    )
+    path.write_text(path.read_text().replace("starter", str(FIXTURES / "magenta-tiny")) + f"reads: [{FIXTURES}]\n")
+    assert not load_recipe(path, allow_reads=True).recipe.timbres["Glass"].stored.values.any()
 
 
 def test_a_checkpoint_without_instruments_says_so(tmp_path):
