@@ -241,7 +241,8 @@ def _opened(path: Path, name: str) -> Iterator[Path | zipfile.Path]:
         yield path
         return
     try:
-        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+        open_regular(path).close()  # zipfile would wait for the writer of a named pipe
+        with zipfile.ZipFile(path) as archive:
             if len(archive.infolist()) > _MOST_MEMBERS:
                 raise InputError(f"checkpoint '{name}': the zip holds more than {_MOST_MEMBERS} files")
             for member in archive.infolist():

@@ -217,6 +217,11 @@ def bad_zip(tmp_path, name):
             link = zipfile.ZipInfo("stage_00099")
             link.external_attr = (stat.S_IFLNK | 0o777) << 16
             archive.writestr(link, "/etc")
+    elif name == "without a state":
+        with zipfile.ZipFile(zipped(TINY, tmp_path / "whole.zip")) as whole, zipfile.ZipFile(path, "w") as archive:
+            for member in whole.infolist():
+                if not member.filename.endswith("/checkpoint"):
+                    archive.writestr(member, whole.read(member))
     elif name == "deep":
         with zipfile.ZipFile(zipped(TINY, path), "a") as archive:
             archive.writestr("a/" * 32_000 + "a", b"")
@@ -242,6 +247,7 @@ def bad_zip(tmp_path, name):
         ("empty", "no stage_NN folder in it"),
         ("bomb", "experiment.json is longer than 16 MiB"),
         ("link", "the zip holds a link: stage_00099"),
+        ("without a state", "has no file 'checkpoint' that says which step to read"),
         ("deep", "the zip holds a path that is too long or too deep"),
         ("ten thousand files", "the zip holds more than 10000 files"),
         ("../escaped", "the zip holds a path that leaves it: ../escaped"),
