@@ -204,8 +204,9 @@ def attack_recipe(draw: random.Random, folder: Path) -> None:
         path.write_text(
             yaml.dump(mutated_data(yaml.load(text, LOADER), draw), Dumper=DUMPER, allow_unicode=True), "utf-8"
         )
-    for problem in check([path]):
-        assert str(problem).isprintable() and len(str(problem)) < 7000
+    if problems := check([path]):
+        assert all(str(problem).isprintable() and len(str(problem)) < 7000 for problem in problems)
+        raise InputError(*problems)
 
 
 def attack_latent(draw: random.Random, folder: Path) -> None:

@@ -89,7 +89,8 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
 
 def _refuse_beyond(most_bytes: int | None, path: Path, file: BinaryIO) -> None:
     if most_bytes is not None and os.fstat(file.fileno()).st_size > most_bytes:
-        raise OSError(errno.EFBIG, f"longer than {most_bytes >> 20} MiB", str(path))
+        most = f"{most_bytes >> 20} MiB" if most_bytes >= 1 << 20 else f"{most_bytes >> 10} KiB"
+        raise OSError(errno.EFBIG, f"longer than {most}", str(path))
 
 
 @contextmanager

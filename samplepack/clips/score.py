@@ -26,7 +26,8 @@ MOST_S = 1200.0
 
 NO_READER = "clips need note_seq, which reads MIDI: pip install note-seq"
 
-_MOST_BYTES = 2 << 20
+_MOST_BYTES = 512 << 10
+"""The longest MIDI file; pretty_midi takes some seconds for one that is full of notes at one tick."""
 
 _MOST_TICKS = 1e7
 """The most ticks of a MIDI file: pretty_midi keeps a table of all ticks, which note_seq lets grow to 80 GB."""

@@ -1,4 +1,7 @@
+import itertools
 import os
+import random
+import signal
 import subprocess
 import sys
 import threading
@@ -138,6 +141,30 @@ def test_what_cannot_be_deleted_stops_no_later_run(tmp_path, monkeypatch):
         with folder_aside(tmp_path / "pack", ours) as aside:
             (aside / "note").write_text(content)
         assert (tmp_path / "pack" / "note").read_text() == content
+
+
+def test_a_process_that_is_killed_at_any_moment_leaves_the_folder_whole(tmp_path):
+    pack, draw = tmp_path / "pack", random.Random(3)
+    with folder_aside(pack, ours) as aside:
+        (aside / "note").write_text("0" * 100_000)
+    seen = set()
+    for _ in range(150):
+        pid = os.fork()
+        if pid == 0:
+            for number in itertools.count():
+                with folder_aside(pack, ours) as aside:
+                    (aside / "note").write_text(str(number % 10) * 100_000)
+        time.sleep(draw.uniform(0.0, 0.01))
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        assert names(pack) == ["note"], "the folder is there without a later run"
+        text = (pack / "note").read_text()
+        assert text == text[0] * 100_000
+        seen.add(tuple(name.split("-")[0] for name in names(tmp_path)))
+    with folder_aside(pack, ours) as aside:
+        (aside / "note").write_text("new")
+    assert names(tmp_path) == ["pack"]
+    assert (".pack.building", ".pack.lock", "pack") in seen, "some were killed at work"
 
 
 def test_a_lock_holds_for_processes_with_other_folders_for_temporary_files(tmp_path):

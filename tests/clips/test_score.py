@@ -27,6 +27,12 @@ def test_notes_of_a_file_are_those_that_magenta_reads(prefix, lowest):
         np.testing.assert_allclose(values, MAGENTA[f"{prefix}_{name}"], atol=1e-6)
 
 
+def test_a_file_that_would_take_long_to_read_is_refused(tmp_path):
+    (tmp_path / "long.mid").write_bytes(b"MThd" + bytes(512 << 10))
+    with pytest.raises(InputError, match="longer than 512 KiB"):
+        read_midi(tmp_path / "long.mid", range(36, 85))
+
+
 def test_drums_are_left_out_unless_asked_for_and_it_says_what_was_dropped():
     score = read_midi(FIXTURES / "clip.mid", range(36, 85))
     assert len(score.notes) == 7
