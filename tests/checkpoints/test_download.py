@@ -214,7 +214,7 @@ def test_a_server_that_sends_another_part_than_was_asked_for(server, tmp_path):
 
 def test_a_file_that_would_never_end_is_not_downloaded(server, tmp_path):
     server.misbehave = lambda handler, start: server.begin(handler, start, 5 << 30) or True
-    with pytest.raises(SamplepackError, match="larger than 4 GiB"):
+    with pytest.raises(SamplepackError, match="larger than 2 GiB"):
         fetch(server, tmp_path)
 
 
