@@ -22,7 +22,7 @@ def test_a_json_file_is_read_as_its_model(tmp_path):
     ("content", "problem"),
     [
         (None, "cannot read the list of books: No such file or directory"),
-        (b" " * 2000, "cannot read the list of books: longer than 0 MiB"),
+        (b" " * 2000, "cannot read the list of books: longer than 0 KiB"),
         (
             b"{",
             "no list of books, not even JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1); count anew",

@@ -297,7 +297,9 @@ def test_what_velocity_does_is_measured_beside_the_real_notes(tmp_path, monkeypa
         return np.stack([tone(int(p)) * (1.0 if v == 110 else 0.5) for p, v in zip(pitches, velocities, strict=True)])
 
     monkeypatch.setattr(Comparison, "play", play)
-    figures = evaluate(write_tiny(tmp_path / "checkpoint", velocities=(40, 110)), read_dataset(tmp_path / "set")).figures
+    figures = evaluate(
+        write_tiny(tmp_path / "checkpoint", velocities=(40, 110)), read_dataset(tmp_path / "set")
+    ).figures
     found = figures.velocity
     assert found.pairs == min(len(figures.held_out.notes), evaluating._HEARD)
     assert found.louder_db == pytest.approx(6.02, abs=0.01) and found.brighter == pytest.approx(1.0)
