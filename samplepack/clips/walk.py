@@ -16,7 +16,7 @@ from samplepack.clips import pictures
 from samplepack.clips.clip import process_and_level, tune_keys
 from samplepack.clips.output import write_sound
 from samplepack.clips.studio import MOST_NOTES, Studio, check_pitches, parse_seeds
-from samplepack.formats import WRITERS
+from samplepack.formats import WRITERS, sfz
 from samplepack.formats.instrument import Instrument, Range, Zone
 from samplepack.models.latent import Latent, latent_from_seed, path_points
 from samplepack.rendering.plan import timbre_latents
@@ -156,8 +156,8 @@ def write_walk_instrument(audio: Audio, pitch: int, sound: Path) -> Path:
     Raises:
         OSError: it can't be written.
     """
-    zone = Zone(f"{sound.resolve().parent.name}/{sound.name}", audio.samples.shape[1], pitch, Range(0, 127))
-    suffix, write_map = WRITERS["sfz"]
-    path = sound.with_suffix(suffix)
-    write_aside(path, write_map(Instrument(sound.stem, (zone,)), sound.parent))
+    zone = Zone(sound.name, audio.samples.shape[1], pitch, Range(0, 127))
+    path = sound.with_suffix(WRITERS["sfz"][0])
+    # Both lie in one folder, and stay together when that is moved.
+    write_aside(path, sfz.write(Instrument(sound.stem, (zone,), "decay"), sound.parent, root=""))
     return path

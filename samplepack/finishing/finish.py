@@ -10,6 +10,7 @@ import numpy as np
 from samplepack.finishing import process
 from samplepack.finishing.align import align
 from samplepack.finishing.behaviour import Behaviour, course
+from samplepack.finishing.brightness import soft_cutoff_hz
 from samplepack.finishing.effects import Effect
 from samplepack.finishing.levels import LIMITED_S
 from samplepack.finishing.loop import FIRST_S, LAST_S, Looped, find_loops
@@ -85,6 +86,9 @@ class FinishedNote:
     """Correlation of the sustained sound with that of the next layer, which decides how they crossfade; None for the
     last layer."""
 
+    soft_cutoff_hz: float
+    """Cutoff of the low-pass by which samplers darken the note when it is struck softly."""
+
     def without_samples(self) -> FinishedNote:
         """The same note with an empty sound, to keep its measures in little memory."""
         empty = Audio(self.looped.audio.samples[:, :0].copy(), self.looped.audio.rate_hz)
@@ -138,6 +142,7 @@ def finish_key(raws: Sequence[Audio], pitch: int, settings: Finishing, behaviour
             process.offset_db(layer.looped.audio),
             measure_width(layer.looped.audio),
             _alike(layer.looped, layers[number + 1].looped) if number + 1 < len(layers) else None,
+            soft_cutoff_hz(layer.looped.audio),
         )
         for number, layer in enumerate(layers)
     ]

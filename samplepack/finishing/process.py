@@ -67,10 +67,15 @@ def failure(effects: Sequence[Effect], rate_hz: int) -> str | None:
     return "it turns sound into silence" if played.peak < db_to_gain(_SILENCED_DB) else None
 
 
-def tail_s(effects: Sequence[Effect], rate_hz: int) -> float:
+def tail_s(effects: Sequence[Effect], rate_hz: int, down_to_db: float = SILENCE_DB) -> float:
     """The time for which a chain sounds after its input has ended, seconds, 12 s at most.
 
-    It is measured with a burst of noise, down to `SILENCE_DB`.
+    It is measured with a burst of noise.
+
+    Args:
+        effects: in order.
+        rate_hz: rate of the sound.
+        down_to_db: level relative to the loudest output at which the tail counts as over.
     """
     if not effects:
         return 0.0
@@ -78,7 +83,7 @@ def tail_s(effects: Sequence[Effect], rate_hz: int) -> float:
     samples = np.zeros((1, burst + int(_MOST_TAIL_S * rate_hz)), np.float32)
     samples[:, :burst] = np.random.RandomState(0).uniform(-0.5, 0.5, burst)
     rung = _without_offset(apply(effects, Audio(samples, rate_hz)))
-    return max(0, _end_of_sound(rung.samples) - burst) / rate_hz
+    return max(0, _end_of_sound(rung.samples, down_to_db) - burst) / rate_hz
 
 
 def apply_chain(audio: Audio, effects: Sequence[Effect], rate_hz: int, tail_s: float) -> Audio:
@@ -112,10 +117,10 @@ def darkened(audio: Audio, cutoff_hz: float) -> Audio:
     return Audio(np.asarray(samples, dtype=np.float32), audio.rate_hz)
 
 
-def _end_of_sound(samples: Samples) -> int:
-    """The frame after the last one above `SILENCE_DB`; the length of a sound that is silent throughout."""
+def _end_of_sound(samples: Samples, silence_db: float = SILENCE_DB) -> int:
+    """The frame after the last one above a level relative to the peak; the whole length of a sound that is silent."""
     loud = np.max(np.abs(samples), axis=0)
-    sounding = np.flatnonzero(loud > loud.max(initial=0.0) * db_to_gain(SILENCE_DB))
+    sounding = np.flatnonzero(loud > loud.max(initial=0.0) * db_to_gain(silence_db))
     return int(sounding[-1]) + 1 if len(sounding) else samples.shape[1]
 
 

@@ -15,11 +15,26 @@ LOWEST_KEY, HIGHEST_KEY = 0, 127
 VELOCITY_FADE = 20
 """The number of velocities over which two neighbouring layers crossfade."""
 
-RELEASE_S = 0.3
-"""Release time after key-up: long enough not to click, short enough not to blur a melody. Players' default is 0 s."""
+RELEASE_S = {"sustain": 0.8, "decay": 0.3}
+"""Release time after key-up, seconds: long enough not to click, short enough not to blur a melody; longer where the
+tail of a looped sound plays after key-up. Players' default is 0 s."""
 
-LOOPED_RELEASE_S = 0.8
-"""Release time of a looped sound, whose own tail plays after key-up."""
+OPEN_CUTOFF_HZ = 20_000
+"""The cutoff at which a player's low-pass changes nothing."""
+
+SOFT_VELOCITY = 20
+"""The velocity for which `Zone.soft_cutoff_hz` holds."""
+
+ATTACK_REACH_S, RELEASE_REACH_S = 2.0, 6.0
+"""What the controllers of attack (CC73) and release (CC72) add to these times at most, seconds."""
+
+BRIGHTNESS_REACH_CENTS = 7200
+"""How far the controller of brightness (CC74) moves the cutoff down or up from its middle."""
+
+RESONANCE_REACH_DB = 15
+"""The resonance that its controller (CC71) adds at most, dB."""
+
+VIBRATO_HZ = 5.5
 
 VELOCITY_TRACKING_PERCENT = 80
 """How strongly velocity controls the volume; at 100 %, SFZ's default, soft notes are inaudible."""
@@ -65,11 +80,68 @@ class Zone:
     """The number of the layer that the sound belongs to, from 0: the softest, or that of the wheel's lower end."""
 
     loop: Loop | None = None
+    soft_cutoff_hz: float | None = None
+    """Cutoff of the low-pass that darkens the sound at velocity 20, Hz; it opens up to velocity 127. None: velocity
+    doesn't darken the sound."""
+
     turn: int = 1
     """When the sound plays where several take turns (round robin): 1 is the first of `turns` strikes of a key."""
 
     turns: int = 1
     """How many sounds of the same keys, velocities and mod-wheel positions take turns; 1: it plays at each strike."""
+
+
+VelocityCurve = Literal["soft", "normal", "hard", "fixed"]
+VibratoSource = Literal["aftertouch", "wheel", "none"]
+
+
+@dataclass(frozen=True)
+class Playing:
+    """How an instrument answers to a player's hands."""
+
+    attack_s: float = 0.0
+    """Time until a note is at full level, seconds."""
+
+    release_s: float | None = None
+    """Release time after key-up, seconds; None: the longer one of `RELEASE_S` and `least_release_s`."""
+
+    least_release_s: float = 0.0
+    """The release time that outlasts the tail of the effects, seconds."""
+
+    velocity_curve: VelocityCurve = "normal"
+    """How level follows velocity: `soft` and `hard` are for people with a soft and a hard touch; `fixed`: not at
+    all."""
+
+    bend_range: int = 2
+    """How far the pitch wheel bends, up and down, semitones."""
+
+    vibrato: VibratoSource = "aftertouch"
+    """The controller that brings vibrato in."""
+
+    vibrato_cents: float = 30.0
+    """Depth of the vibrato at the controller's upper end: from the pitch to either side."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What an instrument says of itself in the fields that formats have for it; empty text is left out."""
+
+    author: str = ""
+    license: str = ""
+    description: str = ""
+    category: str = ""
+    tags: tuple[str, ...] = ()
+
+    def comments(self) -> list[str]:
+        """Its fields for formats that have comments alone, in lines `Author: …`."""
+        fields = {
+            "Author": self.author,
+            "License": self.license,
+            "Category": self.category,
+            "Tags": ", ".join(self.tags),
+            "Description": self.description,
+        }
+        return [f"{name}: {' '.join(text.split())}" for name, text in fields.items() if text]
 
 
 @dataclass(frozen=True)
@@ -84,6 +156,23 @@ class Instrument:
     velocity_tracking_percent: int = VELOCITY_TRACKING_PERCENT
     """How strongly velocity controls the volume: SFZ's `amp_veltrack`."""
 
+    playing: Playing = Playing()
+    about: About = About()
+    picture: str | None = None
+    """A picture for the player's window, relative to the pack's folder."""
+
+    @property
+    def release_s(self) -> float:
+        """Release time after key-up, seconds."""
+        if self.playing.release_s is not None:
+            return self.playing.release_s
+        return max(RELEASE_S[self.behaviour], self.playing.least_release_s)
+
+    @property
+    def is_morph(self) -> bool:
+        """Whether the mod wheel travels a path of timbres."""
+        return any(zone.wheel for zone in self.zones)
+
 
 def without_fades(velocities: Range) -> Range:
     """The velocities of a sound in a player that can't crossfade: it switches in the middle of each fade.
@@ -94,20 +183,21 @@ def without_fades(velocities: Range) -> Range:
     return Range(low, velocities.high - (velocities.high_fade + 1) // 2)
 
 
-def key_ranges(roots: Sequence[int]) -> dict[int, Range]:
-    """Distribute sounds over the whole keyboard.
+def key_ranges(roots: Sequence[int], stretch: int) -> dict[int, Range]:
+    """Distribute sounds over the keyboard.
 
     Args:
         roots: the MIDI pitches of the sounds; at least one.
+        stretch: how many keys beyond the lowest and the highest of them are played, too.
 
     Returns:
         Root → range of keys, in rising order. Each key plays the sound with the nearest root, the lower one of two at
-        equal distance; the outermost ranges reach to the ends of the keyboard.
+        equal distance.
     """
     roots = sorted(roots)
     borders = [(lower + upper) // 2 for lower, upper in pairwise(roots)]
-    lows = [LOWEST_KEY, *(border + 1 for border in borders)]
-    highs = [*borders, HIGHEST_KEY]
+    lows = [max(LOWEST_KEY, roots[0] - stretch), *(border + 1 for border in borders)]
+    highs = [*borders, min(HIGHEST_KEY, roots[-1] + stretch)]
     return {root: Range(low, high) for root, low, high in zip(roots, lows, highs, strict=True)}
 
 

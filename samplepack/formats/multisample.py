@@ -46,8 +46,15 @@ def _base_name(file: str) -> str:
 def _multisample(instrument: Instrument) -> Element:
     root = Element("multisample", name=instrument.name)
     SubElement(root, "generator").text = "samplepack"
-    SubElement(root, "category")
-    SubElement(root, "creator")
+    about = instrument.about
+    SubElement(root, "category").text = about.category or None
+    SubElement(root, "creator").text = about.author or None
+    if about.description:
+        SubElement(root, "description").text = about.description
+    if about.tags:
+        keywords = SubElement(root, "keywords")
+        for tag in about.tags:
+            SubElement(keywords, "keyword").text = tag
     SubElement(root, "group", name=instrument.name)
     for zone in _zones(instrument):
         _sample(root, zone)

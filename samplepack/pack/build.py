@@ -221,17 +221,18 @@ def _write_pack(plan: PackPlan, folder: Path, cache: Cache, map_: Map, task: Tas
                 for planned, instrument in zip(own, finished, strict=True)
             }
             (folder / "Instruments").mkdir()
+            playing = recipe.playing(plan.checkpoint.rate_hz)
             written: dict[str, PackedInstrument] = {}
             with Drawing(folder, recipe.pitches, {p.name: images[p.sounds] for p in plan.instruments}) as drawing:
                 drawing.overview(recipe.name)
                 for planned, instrument, of_keys, gains in zip(own, finished, spooled, gains_db, strict=True):
                     written[planned.name] = write_instrument(
-                        folder, planned, instrument.behaviour, of_keys, gains, recipe, map_
+                        folder, planned, instrument.behaviour, of_keys, gains, recipe, playing, map_
                     )
                     drawing.instrument(written[planned.name])
                 for planned in plan.instruments:
                     if not planned.has_own_sounds:
-                        written[planned.name] = write_twin(folder, planned, written[planned.sounds], recipe)
+                        written[planned.name] = write_twin(folder, planned, written[planned.sounds], recipe, playing)
                         drawing.instrument(written[planned.name])
         instruments = [written[planned.name] for planned in plan.instruments]
         clips = []

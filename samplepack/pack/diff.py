@@ -238,6 +238,7 @@ def _settings(one: Lock, two: Lock) -> list[str]:
         lines += [f"velocity.{line}" for line in _values(one.velocity.model_dump(), two.velocity.model_dump())]
     elif one.velocity or two.velocity:
         lines.append(f"velocity: {_layers(one.velocity)} → {_layers(two.velocity)}")
+    lines += [f"play.{line}" for line in _values(one.play.model_dump(), two.play.model_dump())]
     if one.round_robin != two.round_robin:
         lines.append(f"round_robin: {one.round_robin} → {two.round_robin}")
     lines += [f"formats: {', '.join(one.formats)} → {', '.join(two.formats)}"] * (one.formats != two.formats)

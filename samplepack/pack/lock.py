@@ -36,7 +36,7 @@ from samplepack.pack.manifest import (
     Sha256,
     read_manifest,
 )
-from samplepack.recipe import LoadedRecipe, Sound
+from samplepack.recipe import LoadedRecipe, Play, Recipe, Sound
 from samplepack.recipe.fits import fits_file
 from samplepack.recipe.model import Velocity
 from samplepack.rendering.plan import Axis, PlannedInstrument
@@ -116,11 +116,12 @@ class Lock(_Model):
     """The recipe and every file that it names, by their paths from its folder."""
 
     about: dict[str, str]
-    """Description, author and licence."""
+    """Description, author, licence, category and tags."""
 
     pitches: list[int]
     velocity: Velocity | None
     round_robin: int = 1
+    play: Play = Play()
     process: EffectList
     sound: Sound
     formats: list[str]
@@ -208,10 +209,11 @@ def lock_before_build(
         ),
         made_by={**versions(engine, recipe), "machine": _machine()},
         inputs=_inputs(loaded),
-        about={"description": recipe.description, "author": recipe.author, "license": recipe.license},
+        about=_about(recipe),
         pitches=list(recipe.pitches),
         velocity=recipe.velocity,
         round_robin=recipe.round_robin,
+        play=recipe.play,
         process=plain_effects(loaded),
         sound=recipe.sound,
         formats=list(recipe.formats),
@@ -253,16 +255,24 @@ def lock_of_pack(folder: Path) -> Lock:
     return _lock_of_manifest(folder, read_manifest(folder))
 
 
+def _about(source: Recipe | Manifest) -> dict[str, str]:
+    """What a pack says of itself."""
+    about = {"description": source.description, "author": source.author, "license": source.license}
+    more = {"category": source.category, "tags": ", ".join(source.tags)}
+    return about | {key: text for key, text in more.items() if text}
+
+
 def _lock_of_manifest(folder: Path, manifest: Manifest) -> Lock:
     return Lock(
         name=manifest.name,
         checkpoint=LockedCheckpoint(name=manifest.checkpoint.name, digest=manifest.checkpoint.digest, source=""),
         made_by=manifest.versions,
         inputs={},
-        about={"description": manifest.description, "author": manifest.author, "license": manifest.license},
+        about=_about(manifest),
         pitches=[int(pitch) for pitch in manifest.instruments[0].rendered],
         velocity=manifest.velocity,
         round_robin=manifest.round_robin,
+        play=manifest.play,
         process=manifest.process,
         sound=manifest.sound,
         formats=list(manifest.formats),

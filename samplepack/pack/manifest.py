@@ -18,7 +18,7 @@ from samplepack.finishing.behaviour import Behaviour
 from samplepack.finishing.tune import State
 from samplepack.formats.instrument import VELOCITY_TRACKING_PERCENT
 from samplepack.models.engine import Precision
-from samplepack.recipe.model import Sound, Velocity
+from samplepack.recipe.model import Play, Sound, Velocity
 from samplepack.rendering.plan import Axis
 from samplepack.sound.fingerprint import is_fingerprint, split
 from samplepack.sound.riff import Loop
@@ -132,6 +132,9 @@ class PackedNote(_Model):
     alike: _Number | None
     """Correlation with the next layer, by which the two crossfade; None for the last layer."""
 
+    soft_cutoff_hz: _Number
+    """Cutoff of the low-pass by which samplers darken the note at velocity 20."""
+
     true_peak_db: _Number
     decay_s: _Number | None
     """Of an instrument that decays: the time to 20 dB below the note's attack."""
@@ -203,6 +206,8 @@ class Manifest(_Model):
     description: str
     author: str
     license: str
+    category: str = ""
+    tags: tuple[str, ...] = ()
     versions: dict[str, str]
     precision: Precision
     checkpoint: PackedCheckpoint
@@ -214,6 +219,7 @@ class Manifest(_Model):
     round_robin: Annotated[int, Field(ge=1)] = 1
     """How many takes of each key there are."""
 
+    play: Play = Play()
     process: EffectList
     sound: Sound
     formats: tuple[str, ...]

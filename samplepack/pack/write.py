@@ -22,7 +22,9 @@ from samplepack.finishing.levels import even_gains_db, limited, matched_gains_db
 from samplepack.formats import WRITERS
 from samplepack.formats.instrument import (
     VELOCITY_TRACKING_PERCENT,
+    About,
     Instrument,
+    Playing,
     Range,
     Zone,
     key_ranges,
@@ -126,6 +128,7 @@ def write_instrument(
     keys: Sequence[SpooledKey],
     gains_db: Sequence[float],
     recipe: Recipe,
+    playing: Playing,
     map_: Map,
 ) -> PackedInstrument:
     """Write the sound files of an instrument at their final level, and its map in each format.
@@ -137,6 +140,7 @@ def write_instrument(
         keys: its finished keys, from the lowest, take by take.
         gains_db: of each note of each key, as `pack_gains_db` gives them.
         recipe: gives the formats, and how sound files are written.
+        playing: how the instrument answers to a player's hands.
         map_: writes sound files side by side.
     """
     layers = len(keys[0].layers)
@@ -162,35 +166,47 @@ def write_instrument(
         },
         notes=notes,
     )
-    _write_maps(folder, packed, recipe)
+    _write_maps(folder, packed, recipe, playing)
     return packed
 
 
-def write_twin(folder: Path, planned: PlannedInstrument, packed: PackedInstrument, recipe: Recipe) -> PackedInstrument:
+def write_twin(
+    folder: Path, planned: PlannedInstrument, packed: PackedInstrument, recipe: Recipe, playing: Playing
+) -> PackedInstrument:
     """Write the maps of an instrument that has the same notes as one that was written: they play its sound files."""
     twin = packed.model_copy(update={"name": planned.name, "origin": planned.origin})
-    _write_maps(folder, twin, recipe)
+    _write_maps(folder, twin, recipe, playing)
     return twin
 
 
-def _write_maps(folder: Path, packed: PackedInstrument, recipe: Recipe) -> None:
+def _write_maps(folder: Path, packed: PackedInstrument, recipe: Recipe, playing: Playing) -> None:
     layers, takes = (
         1 + max(numbers) for numbers in zip(*((note.layer, note.take) for note in packed.notes), strict=True)
     )
-    zones = _zones(packed.notes, packed.axis, layers, takes)
-    instrument = Instrument(packed.name, zones, packed.behaviour, packed.velocity_tracking_percent)
+    zones = _zones(packed.notes, packed.axis, layers, takes, recipe.play.stretch_keys)
+    about = About(recipe.author, recipe.license, recipe.description, recipe.category, recipe.tags)
+    picture = f"Pictures/{packed.name}.png"
+    instrument = Instrument(
+        packed.name, zones, packed.behaviour, packed.velocity_tracking_percent, playing, about, picture
+    )
     for name in recipe.formats:
         suffix, write_map = WRITERS[name]
         (folder / "Instruments" / f"{packed.name}{suffix}").write_bytes(write_map(instrument, folder))
 
 
-def _zones(notes: Sequence[PackedNote], axis: Axis, layers: int, takes: int) -> tuple[Zone, ...]:
-    keys = key_ranges(sorted({note.pitch for note in notes}))
+def _zones(notes: Sequence[PackedNote], axis: Axis, layers: int, takes: int, stretch: int) -> tuple[Zone, ...]:
+    keys = key_ranges(sorted({note.pitch for note in notes}), stretch)
     velocities = velocity_ranges(layers) if axis == "velocity" else [Range(1, 127)] * layers
     wheel: dict[tuple[int, int], Sequence[Range | None]] = {}
+    soft_cutoffs_hz: dict[tuple[int, int], float | None] = {}
     for pitch, take in {(note.pitch, note.take) for note in notes}:
-        alike = [note.alike for note in notes if (note.pitch, note.take) == (pitch, take) and note.alike is not None]
+        together = [note for note in notes if (note.pitch, note.take) == (pitch, take)]
+        alike = [note.alike for note in together if note.alike is not None]
         wheel[pitch, take] = wheel_ranges(alike) if axis == "wheel" else [None] * layers
+        # The layers of a morph have one cutoff, since filters that differ would turn their phases apart. Velocity
+        # layers are darker by themselves.
+        cutoff_hz = median(note.soft_cutoff_hz for note in together)
+        soft_cutoffs_hz[pitch, take] = None if axis == "velocity" else cutoff_hz
     return tuple(
         Zone(
             note.file,
@@ -201,6 +217,7 @@ def _zones(notes: Sequence[PackedNote], axis: Axis, layers: int, takes: int) -> 
             wheel[note.pitch, note.take][note.layer],
             layer=note.layer,
             loop=note.loop.loop if note.loop else None,
+            soft_cutoff_hz=soft_cutoffs_hz[note.pitch, note.take],
             turn=note.take + 1,
             turns=takes,
         )
@@ -254,6 +271,7 @@ def _write_note(
         layer=note.layer,
         take=take,
         alike=None if note.alike is None else _rounded(note.alike),
+        soft_cutoff_hz=_rounded(note.soft_cutoff_hz),
         true_peak_db=_rounded(peak_db),
         decay_s=None if note.decay_s is None else _rounded(note.decay_s),
         offset_db=_rounded(note.offset_db),
@@ -309,6 +327,8 @@ def write_metadata(
         description=recipe.description,
         author=recipe.author,
         license=recipe.license,
+        category=recipe.category,
+        tags=recipe.tags,
         versions=versions(plan.engine, recipe),
         precision=plan.engine.precision,
         checkpoint=PackedCheckpoint(
@@ -318,6 +338,7 @@ def write_metadata(
         rate_hz=recipe.sound.rate_for(checkpoint.rate_hz),
         velocity=recipe.velocity,
         round_robin=recipe.round_robin,
+        play=recipe.play,
         process=plain_effects(loaded),
         sound=recipe.sound,
         formats=recipe.formats,

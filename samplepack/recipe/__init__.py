@@ -2,7 +2,7 @@
 
 from samplepack.recipe.clips import LEAST_APART_S, Clip
 from samplepack.recipe.load import LoadedRecipe, json_schema, load_recipe
-from samplepack.recipe.model import CheckpointReference, Recipe, Sound, point_names
+from samplepack.recipe.model import CheckpointReference, Play, Recipe, Sound, point_names
 from samplepack.recipe.timbres import Bank, Like
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Clip",
     "Like",
     "LoadedRecipe",
+    "Play",
     "Recipe",
     "Sound",
     "json_schema",

@@ -111,6 +111,21 @@ def sound_problems(document: Document, recipe: Recipe, rate_hz: int) -> list[Pro
     return problems
 
 
+def play_problems(document: Document, recipe: Recipe) -> list[Problem]:
+    """Problems with morphs: velocity layers, which they have none of, and another use of the mod wheel."""
+    morphs = [name for name, path in recipe.paths.items() if path.as_ == "morph"]
+    if not morphs:
+        return []
+    problems = []
+    if recipe.velocity:
+        message = f"velocity: '{morphs[0]}' is a morph, which has no velocity layers; write it in a recipe of its own"
+        problems.append(document.problem_with_key(("velocity",), message))
+    if recipe.play.vibrato == "wheel":
+        message = f"play.vibrato: the mod wheel moves the morph '{morphs[0]}'; write aftertouch or none"
+        problems.append(document.problem(("play", "vibrato"), message))
+    return problems
+
+
 def clip_problems(
     document: Document, context: Context, checkpoint: Checkpoint | MagentaCheckpoint, check_clip: ClipCheck
 ) -> list[Problem]:

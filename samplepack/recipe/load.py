@@ -20,6 +20,7 @@ from samplepack.recipe.checks import (
     circle_problems,
     clip_problems,
     name_problems,
+    play_problems,
     sound_problems,
     timbre_names,
 )
@@ -125,6 +126,7 @@ def load_recipe(
     problems += circle_problems(document)
     if recipe is not None:
         problems += sound_problems(document, recipe, rate_hz)
+        problems += play_problems(document, recipe)
     if found is not None and check_clip is not None:
         problems += clip_problems(document, context, found, check_clip)
     if problems or recipe is None or found is None:

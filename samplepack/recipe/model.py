@@ -12,6 +12,7 @@ from samplepack.documents.problems import wrong
 from samplepack.finishing import process
 from samplepack.finishing.effects import Effect, Step
 from samplepack.formats import WRITERS
+from samplepack.formats.instrument import Playing, VelocityCurve, VibratoSource
 from samplepack.models.latent import Interpolation, Spacing
 from samplepack.recipe.clips import MOST_CLIPS, Clip
 from samplepack.recipe.fields import SEED_SCHEMA, Model, Name, ShortFor, Text, TimbreName, context_of, whole_number
@@ -70,6 +71,16 @@ class LatentPath(Model):
     as_: Annotated[Literal["instruments", "morph"], Field(alias="as")] = "instruments"
     """`instruments` makes one instrument for each point; `morph` makes one instrument in which the mod wheel (CC1)
     moves along the path."""
+
+    @model_validator(mode="after")
+    def _playable(self) -> LatentPath:
+        if self.as_ == "morph" and self.steps > _MOST_LAYERS:
+            raise wrong(f"a morph plays all its steps at once; it has {_MOST_LAYERS} at most")
+        return self
+
+
+_MOST_LAYERS = 16
+"""The largest number of steps of a morph. Each takes a voice for each note, and samplers have 64 of them or more."""
 
 
 def point_names(path: str, steps: int) -> list[str]:
@@ -189,6 +200,54 @@ class Sound(Model):
         return self
 
 
+class Play(Model):
+    """How the instruments answer to the hands of a player."""
+
+    attack_s: Annotated[float, Field(strict=True, ge=0.0, le=10.0)] = 0.0
+    """Time until a note is at full level, seconds."""
+
+    release_s: Annotated[float | None, Field(strict=True, ge=0.0, le=60.0)] = None
+    """Release time after key-up, seconds. Without it, 0.8 s where an instrument sustains, 0.3 s where it decays, or
+    twice the tail of the effects where that is longer."""
+
+    velocity_curve: VelocityCurve = "normal"
+    """How level follows velocity: `normal`; `soft` or `hard` for a soft or a hard touch; `fixed` plays all notes at
+    full level."""
+
+    bend_range: Annotated[int, Field(strict=True, ge=0, le=48)] = 2
+    """How far the pitch wheel bends, up and down, semitones."""
+
+    vibrato: VibratoSource = "aftertouch"
+    """What brings vibrato in: channel `aftertouch`, the mod `wheel` or `none`."""
+
+    vibrato_cents: Annotated[float, Field(strict=True, ge=0.0, le=200.0)] = 30.0
+    """Depth of the vibrato: from the pitch to either side, cents."""
+
+    stretch_keys: Annotated[int, Field(strict=True, ge=0, le=127)] = 12
+    """How many keys beyond the lowest and the highest rendered one are played, by these sounds; 127 plays them all."""
+
+    def playing(self, tail_s: float) -> Playing:
+        """The settings for formats.
+
+        Args:
+            tail_s: the time in which the tail of the effects falls by 60 dB, seconds.
+        """
+        return Playing(
+            self.attack_s,
+            self.release_s,
+            round(_RELEASES_A_TAIL * tail_s, 1),
+            self.velocity_curve,
+            self.bend_range,
+            self.vibrato,
+            self.vibrato_cents,
+        )
+
+
+_RELEASES_A_TAIL = 2.0
+"""How many times as long as the tail of the effects the release is. Samplers let a sound fall by about 80 dB in the
+time of the release, so after the time of the tail it has lost 40 dB at most."""
+
+
 if TYPE_CHECKING:
     Format = str
 else:
@@ -209,6 +268,12 @@ class Recipe(Model):
 
     author: Text = ""
     """Author of the pack's sounds, for its licence file."""
+
+    category: Text = ""
+    """Kind of the instruments, such as `Pads` or `Keys`, for the fields that formats have for it."""
+
+    tags: tuple[Text, ...] = ()
+    """Words to find the instruments by, for the fields that formats have for them."""
 
     license: Text = ""
     """Licence of the pack's sounds, for its licence file: what users may do with them."""
@@ -232,8 +297,8 @@ class Recipe(Model):
     """Many timbres in one line, one for each seed."""
 
     velocity: VelocityField | None = None
-    """Velocity layers of all instruments except morphs; a whole number is the number of layers. Without it, there is
-    one layer."""
+    """Velocity layers of all instruments; a whole number is the number of layers. Without it, there is one layer, and
+    samplers darken soft notes by a filter. A recipe with morphs has no velocity layers."""
 
     round_robin: Annotated[int, Field(strict=True, ge=1, le=8)] = 1
     """How many renders of each key take turns when it is struck again and again: the timbre itself and neighbours of
@@ -248,11 +313,23 @@ class Recipe(Model):
     process: Annotated[tuple[Step, ...], Field(max_length=64)] = ()
     """Effects that all sounds of the pack are sent through, in order."""
 
+    play: Play = Play()
+    """How the instruments answer to the hands of a player."""
+
     sound: Sound = Sound()
     """Format and processing of the sound files."""
 
     formats: Annotated[tuple[Format, ...], Field(min_length=1)] = ("sfz",)
     """The sampler formats that each instrument is written in."""
+
+    def playing(self, native_hz: int) -> Playing:
+        """How the instruments answer to a player's hands, with a release that outlasts the tail of the effects.
+
+        Args:
+            native_hz: samples per second of the checkpoint's notes.
+        """
+        tail_s = process.tail_s(self.effects, self.sound.rate_for(native_hz), down_to_db=-60.0)
+        return self.play.playing(tail_s)
 
     @property
     def slug(self) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from samplepack.formats import WRITERS
-from samplepack.formats.instrument import Instrument, Range, wheel_ranges
+from samplepack.formats.instrument import About, Instrument, Playing, Range, wheel_ranges
 from samplepack.sound.audio import Audio, encode
 from samplepack.sound.riff import Loop
 from tests.helpers.instruments import FRAMES, INSTRUMENTS, MORPH, ROOTS, morph, velocity_layers, zones
@@ -218,7 +218,9 @@ def test_each_velocity_plays_one_layer_of_a_preset(write, fades):
 
 
 def tables(root):
-    for binding in root.iterfind("midi/cc[@number='1']/binding"):
+    (knob,) = (k for k in root.iter("labeled-knob") if k.get("label") == "Morph")
+    assert (knob.get("minValue"), knob.get("maxValue"), knob.get("value")) == ("0", "127", "0")
+    for binding in knob:
         assert binding.get("parameter") == "AMP_VOLUME" and binding.get("translation") == "table"
         points = [pair.split(",") for pair in binding.get("translationTable").split(";")]
         xs, ys = [int(x) for x, _ in points], [float(y) for _, y in points]
@@ -246,4 +248,74 @@ def test_layers_without_fades_switch_between_two_positions(write):
 
 def test_without_the_wheel_a_preset_is_one_group(write):
     root = ElementTree.fromstring(write("decentsampler", INSTRUMENTS[0]))
-    assert len(root.findall("groups/group")) == 1 and root.find("midi") is None
+    assert len(root.findall("groups/group")) == 1 and root.find("midi/cc[@number='1']") is None
+
+
+def test_each_controller_turns_the_knob_that_says_so(write):
+    root = ElementTree.fromstring(write("decentsampler", MORPH))
+    controls = root.findall("ui/tab/*")
+    turned = {}
+    for cc in root.iterfind("midi/cc"):
+        binding = cc.find("binding")
+        knob = controls[int(binding.get("position"))]
+        assert (binding.get("type"), binding.get("level"), binding.get("parameter")) == ("control", "ui", "VALUE")
+        assert float(binding.get("translationOutputMin")) == float(knob.get("minValue"))
+        assert float(binding.get("translationOutputMax")) == pytest.approx(float(knob.get("maxValue")))
+        turned[int(cc.get("number"))] = knob.get("label")
+    assert turned == {1: "Morph", 71: "Resonance", 72: "Release", 73: "Attack", 74: "Brightness"}
+
+
+def test_a_window_shows_the_instrument_and_its_author(write):
+    about = About(author="A. Nyone", description="Two -- hyphens")
+    shown = Instrument("Glass", zones("Glass"), about=about, picture="Pictures/Glass.png")
+    written = write("decentsampler", shown)
+    tab = ElementTree.fromstring(written).find("ui/tab")
+    assert [label.get("text") for label in tab.iter("label")] == ["Glass", "by A. Nyone"]
+    assert tab.find("image").get("path") == "../Pictures/Glass.png"
+    assert b"Two - - hyphens" in written
+
+
+# What an instrument says of itself, and how it is played.
+
+
+ABOUT = About("A. Nyone", "CC0-1.0", "Bells\nthat breathe.", "Keys", ("soft", "glass & air"))
+
+
+def test_every_format_says_who_made_it_and_what_it_is(write):
+    told = Instrument("Glass", zones("Glass"), about=ABOUT)
+    xml = multisample_xml(write("multisample", told))
+    assert [xml.findtext(tag) for tag in ("category", "creator", "description")] == [
+        "Keys", "A. Nyone", "Bells\nthat breathe."
+    ]  # fmt: skip
+    assert [keyword.text for keyword in xml.iterfind("keywords/keyword")] == ["soft", "glass & air"]
+    lines = write("sfz", told).decode().splitlines()
+    assert lines[: lines.index("<control>")] == [
+        "// Glass", "// Author: A. Nyone", "// License: CC0-1.0", "// Category: Keys", "// Tags: soft, glass & air",
+        "// Description: Bells that breathe.",
+    ]  # fmt: skip
+    comment = write("decentsampler", told).decode().partition("<!--")[2].partition("-->")[0]
+    assert "Author: A. Nyone; " in comment and "Tags: soft, glass" in comment
+
+
+def test_settings_of_play_are_in_the_maps(write):
+    playing = Playing(
+        attack_s=0.5, release_s=3.0, velocity_curve="fixed", bend_range=12, vibrato="wheel", vibrato_cents=50
+    )
+    played = Instrument("Glass", zones("Glass"), playing=playing)
+    opcodes = dict(re.findall(r"(\w+)=(\S+)", write("sfz", played).decode()))
+    wanted = {"ampeg_attack": "0.5", "ampeg_release": "3", "amp_veltrack": "0", "bend_up": "1200", "bend_down": "-1200"}
+    assert wanted.items() <= opcodes.items()
+    assert opcodes["lfo1_pitch_oncc1"] == "50" and opcodes["label_cc1"] == "Vibrato"
+    root = ElementTree.fromstring(write("decentsampler", played))
+    groups = root.find("groups")
+    assert (groups.get("attack"), groups.get("release"), groups[0].get("ampVelTrack")) == ("0.5", "3", "0")
+    assert root.find("modulators/lfo/binding").get("translationOutputMax") == "0.5"
+    assert root.find("midi/cc[@number='1']") is not None
+
+
+@pytest.mark.parametrize(("behaviour", "tail_s", "release_s"), [
+    ("sustain", 0.0, 0.8), ("decay", 0.0, 0.3), ("sustain", 5.0, 5.0), ("decay", 0.5, 0.5)
+])  # fmt: skip
+def test_the_release_outlasts_the_tail_of_the_effects(behaviour, tail_s, release_s):
+    assert Instrument("X", (), behaviour, Playing(least_release_s=tail_s)).release_s == release_s
+    assert Instrument("X", (), behaviour, Playing(release_s=0.1, least_release_s=tail_s)).release_s == 0.1

@@ -4,11 +4,14 @@ import pytest
 from samplepack.formats.instrument import key_ranges, wheel_ranges
 
 
+@pytest.mark.parametrize("stretch", [0, 12, 127])
 @pytest.mark.parametrize("pitches", [range(36, 85), range(36, 85, 3), [60], [43, 36, 40], [0, 127]])
-def test_every_key_plays_exactly_one_sound_and_the_nearest(pitches):
-    ranges = key_ranges(pitches)
+def test_every_key_in_reach_plays_exactly_one_sound_and_the_nearest(pitches, stretch):
+    ranges = key_ranges(pitches, stretch)
     assert list(ranges) == sorted(pitches)
-    for key in range(128):
+    assert min(r.low for r in ranges.values()) == max(0, min(pitches) - stretch)
+    assert max(r.high for r in ranges.values()) == min(127, max(pitches) + stretch)
+    for key in range(max(0, min(pitches) - stretch), min(128, max(pitches) + stretch + 1)):
         playing = [root for root, keys in ranges.items() if keys.low <= key <= keys.high]
         assert len(playing) == 1
         assert abs(playing[0] - key) == min(abs(pitch - key) for pitch in pitches)

@@ -10,7 +10,7 @@ ROOTS = (48, 60, 72)
 
 
 def zones(timbre, loop=None, **ranges):
-    keys = key_ranges(ROOTS)
+    keys = key_ranges(ROOTS, 12)
     files = {root: f"Samples/{timbre}/{timbre}_{root:03d}.wav" for root in ROOTS}
     return tuple(Zone(files[root], FRAMES, root, keys[root], loop=loop, **ranges) for root in ROOTS)
 

@@ -34,6 +34,7 @@ def perform(sfz, key, events, total_s, velocity=100):
     player = synth._synth
     player.all_sound_off()
     player.set_block_size(BLOCK)
+    player.enable_freewheeling()
     coming, blocks = sorted(events), []
     for block in range(int(total_s * RATE_HZ / BLOCK)):
         while coming and coming[0][0] <= block * BLOCK / RATE_HZ:
