@@ -48,7 +48,7 @@ from samplepack.pack.manifest import (
 from samplepack.pack.plan import PackPlan
 from samplepack.pack.readme import license_text, readme
 from samplepack.recipe import LoadedRecipe, Recipe, Sound
-from samplepack.rendering.plan import Axis, PlannedInstrument
+from samplepack.rendering.plan import PlannedInstrument
 from samplepack.sound.audio import Audio, db_to_gain, encode
 from samplepack.sound.loudness import loudness_lufs, true_peak_db
 from samplepack.sound.riff import SamplerNote
@@ -183,7 +183,7 @@ def _write_maps(folder: Path, packed: PackedInstrument, recipe: Recipe, playing:
     layers, takes = (
         1 + max(numbers) for numbers in zip(*((note.layer, note.take) for note in packed.notes), strict=True)
     )
-    zones = _zones(packed.notes, packed.axis, layers, takes, recipe.play.stretch_keys)
+    zones = _zones(packed, layers, takes, recipe.play.stretch_keys)
     about = About(recipe.author, recipe.license, recipe.description, recipe.category, recipe.tags)
     picture = f"Pictures/{packed.name}.png"
     instrument = Instrument(
@@ -194,7 +194,10 @@ def _write_maps(folder: Path, packed: PackedInstrument, recipe: Recipe, playing:
         (folder / "Instruments" / f"{packed.name}{suffix}").write_bytes(write_map(instrument, folder))
 
 
-def _zones(notes: Sequence[PackedNote], axis: Axis, layers: int, takes: int, stretch: int) -> tuple[Zone, ...]:
+def _zones(packed: PackedInstrument, layers: int, takes: int, stretch: int) -> tuple[Zone, ...]:
+    notes, axis = packed.notes, packed.axis
+    # Velocity layers that the network rendered are darker by themselves.
+    darkened = axis != "velocity" or (len(packed.latents) == 1 and not packed.velocities)
     keys = key_ranges(sorted({note.pitch for note in notes}), stretch)
     velocities = velocity_ranges(layers) if axis == "velocity" else [Range(1, 127)] * layers
     wheel: dict[tuple[int, int], Sequence[Range | None]] = {}
@@ -203,10 +206,8 @@ def _zones(notes: Sequence[PackedNote], axis: Axis, layers: int, takes: int, str
         together = [note for note in notes if (note.pitch, note.take) == (pitch, take)]
         alike = [note.alike for note in together if note.alike is not None]
         wheel[pitch, take] = wheel_ranges(alike) if axis == "wheel" else [None] * layers
-        # The layers of a morph have one cutoff, since filters that differ would turn their phases apart. Velocity
-        # layers are darker by themselves.
-        cutoff_hz = median(note.soft_cutoff_hz for note in together)
-        soft_cutoffs_hz[pitch, take] = None if axis == "velocity" else cutoff_hz
+        # Layers that are mixed have one cutoff, since filters that differ would turn their phases apart.
+        soft_cutoffs_hz[pitch, take] = median(note.soft_cutoff_hz for note in together) if darkened else None
     return tuple(
         Zone(
             note.file,

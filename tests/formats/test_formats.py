@@ -317,5 +317,5 @@ def test_settings_of_play_are_in_the_maps(write):
     ("sustain", 0.0, 0.8), ("decay", 0.0, 0.3), ("sustain", 5.0, 5.0), ("decay", 0.5, 0.5)
 ])  # fmt: skip
 def test_the_release_outlasts_the_tail_of_the_effects(behaviour, tail_s, release_s):
-    assert Instrument("X", (), behaviour, Playing(least_release_s=tail_s)).release_s == release_s
-    assert Instrument("X", (), behaviour, Playing(release_s=0.1, least_release_s=tail_s)).release_s == 0.1
+    assert Instrument("X", (), behaviour, playing=Playing(least_release_s=tail_s)).release_s == release_s
+    assert Instrument("X", (), behaviour, playing=Playing(release_s=0.1, least_release_s=tail_s)).release_s == 0.1
