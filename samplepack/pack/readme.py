@@ -79,6 +79,14 @@ def readme(recipe: Recipe, instruments: Sequence[PackedInstrument], clips: Seque
             f"Each key has {recipe.round_robin} takes, which play in turn when it is struck again (round robin): the",
             "timbre itself, and neighbours of it. Their sounds are called `_rr1`, `_rr2` and so on.",
         ]
+    if morphs := [instrument for instrument in instruments if instrument.axis == "wheel"]:
+        voices = max(len(instrument.latents) for instrument in morphs)
+        lines += [
+            "",
+            "In a morph the mod wheel (CC1) travels from timbre to timbre, also under held notes. All layers of a note",
+            f"sound at once, so that it takes up to {voices} voices. The format .multisample has no controllers: there",
+            "the layers lie along `select`.",
+        ]
     if clips:
         lines += ["", "Played along a path of timbres, in `Clips/`:", ""]
         lines += [f"- {clip.name}: {clip_summary(clip)}" for clip in clips]

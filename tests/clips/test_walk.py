@@ -22,6 +22,8 @@ def test_a_walk_is_a_long_sound_and_an_instrument(run, write_recipe, tmp_path):
     # Five notes, half a second apart, the last of which fades out in 1.8 s.
     assert soundfile.info(tmp_path / "w/walk.wav").duration == pytest.approx(4 * 0.5 + 1.8, abs=0.3)
     assert "lokey=0 hikey=127 pitch_keycenter=48" in (tmp_path / "w/walk.sfz").read_text()
+    # Both files can be moved together.
+    assert "\nsample=walk.wav\n" in (tmp_path / "w/walk.sfz").read_text()
 
 
 @pytest.mark.parametrize(

@@ -597,3 +597,18 @@ def test_the_recipes_that_come_with_samplepack_are_good(path):
         assert "is not on this machine" in problems_of(path)[0] and len(problems_of(path)) == 1
     else:
         load_recipe(path)
+
+
+def test_velocity_layers_and_vibrato_that_a_morph_cannot_have_are_told(write_recipe):
+    text = "paths: {Way: {through: [Glass, Choir], steps: 3, as: morph}}\nvelocity: 3\nplay: {vibrato: wheel}\n"
+    with pytest.raises(InputError) as raised:
+        load_recipe(write_recipe(text, timbres="{Glass: 7, Choir: 12}"))
+    velocity, vibrato = raised.value.problems
+    assert (velocity.line, velocity.column) == (6, 1) and "'Way' is a morph, which has no velocity" in velocity.message
+    assert vibrato.line == 7 and "the mod wheel moves the morph 'Way'" in vibrato.message
+
+
+def test_a_morph_of_many_steps_is_told(write_recipe):
+    text = "paths: {Way: {through: [Glass, Choir], steps: 17, as: morph}}\n"
+    with pytest.raises(InputError, match="a morph plays all its steps at once; it has 16 at most"):
+        load_recipe(write_recipe(text, timbres="{Glass: 7, Choir: 12}"))
