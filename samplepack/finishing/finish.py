@@ -17,7 +17,7 @@ from samplepack.finishing.loop import FIRST_S, LAST_S, Looped, find_loops
 from samplepack.finishing.stereo import Width, measure_width, narrowed
 from samplepack.finishing.tune import STEADY_CENTS, Tuning, lowered, measure_cents, tune
 from samplepack.sound.audio import Audio, db_to_gain
-from samplepack.sound.loudness import attack_loudness_lufs, loudness_lufs, true_peak_db
+from samplepack.sound.loudness import attack_loudness_lufs, loudness_lufs, true_peaks_db
 from samplepack.sound.partials import measure_partials
 from samplepack.sound.pitch import pitch_hz
 
@@ -136,8 +136,7 @@ def finish_key(raws: Sequence[Audio], pitch: int, settings: Finishing, behaviour
             layer.tuning,
             layer.cents,
             (loudness_lufs if behaviour == "sustain" else attack_loudness_lufs)(layer.looped.audio),
-            true_peak_db(layer.looped.audio),
-            true_peak_db(_held(layer.looped)),
+            *true_peaks_db(layer.looped.audio, _held_from(layer.looped)),
             course(layer.looped.audio).decay_s if behaviour == "decay" else None,
             process.offset_db(layer.looped.audio),
             measure_width(layer.looped.audio),
@@ -148,12 +147,9 @@ def finish_key(raws: Sequence[Audio], pitch: int, settings: Finishing, behaviour
     ]
 
 
-def _held(looped: Looped) -> Audio:
-    """A note from shortly before its loop on; all of it, without a loop."""
-    if not looped.loop:
-        return looped.audio
-    first = looped.loop.start - 2 * round(LIMITED_S * looped.audio.rate_hz)
-    return Audio(looped.audio.samples[:, first:], looped.audio.rate_hz)
+def _held_from(looped: Looped) -> int:
+    """The frame shortly before a note's loop; 0 without a loop."""
+    return looped.loop.start - 2 * round(LIMITED_S * looped.audio.rate_hz) if looped.loop else 0
 
 
 def _unsteady(layer: _Layer) -> _Layer:

@@ -35,7 +35,13 @@ def attack_loudness_lufs(audio: Audio) -> float | None:
 
 def true_peak_db(audio: Audio) -> float:
     """The peak of the continuous waveform in dB, estimated at four times the rate. Source: ITU-R BS.1770-4, Annex 2."""
+    return true_peaks_db(audio, 0)[0]
+
+
+def true_peaks_db(audio: Audio, first: int) -> tuple[float, float]:
+    """The `true_peak_db` of a sound, and of what follows from a frame on."""
     import soxr
 
-    finer = soxr.resample(audio.samples.T, audio.rate_hz, _OVERSAMPLING * audio.rate_hz, quality="MQ")
-    return gain_to_db(max(audio.peak, float(np.max(np.abs(finer), initial=0.0))))
+    finer = np.abs(soxr.resample(audio.samples.T, audio.rate_hz, _OVERSAMPLING * audio.rate_hz, quality="MQ"))
+    later = np.max(np.abs(audio.samples[:, first:]), initial=np.max(finer[_OVERSAMPLING * first :], initial=0.0))
+    return gain_to_db(max(audio.peak, float(np.max(finer, initial=0.0)))), gain_to_db(float(later))

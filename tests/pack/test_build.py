@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import soundfile
 import samplepack
 from samplepack.base.errors import InputError, SamplepackError
 from samplepack.finishing import process
+from samplepack.pack import build as build_module
 from samplepack.pack import pictures as picture
 from samplepack.recipe import load_recipe
 from samplepack.sound.audio import Audio, read
@@ -95,6 +97,23 @@ def test_a_build_that_falls_short_says_so_and_fails_if_strict(write_recipe, run,
         assert line in ran.err and "dB from 0.0" in ran.err
     with pytest.raises(SamplepackError, match=r"dB from 0\.0"):
         samplepack.build(recipe, tmp_path, strict=True)
+
+
+def test_a_key_that_cannot_be_looped_plays_the_render_of_the_nearest(write_recipe, monkeypatch, tmp_path):
+    finish_key, finished = build_module.finish_key, []
+
+    def finish(raws, pitch, settings, behaviour):
+        finished.append(pitch)
+        fails = pitch == 60 and finished.count(60) == 1
+        return finish_key(raws, pitch, replace(settings, loop=False) if fails else settings, behaviour)
+
+    monkeypatch.setattr(build_module, "finish_key", finish)
+    recipe = write_recipe(timbres="{Glass: 28}", pitches="[57, 60, 64]")
+    built = build(recipe, tmp_path / "output", tmp_path / "cache")
+    notes = built.manifest.instruments[0].notes
+    assert [note.render_of for note in notes] == [None, 57, None] and all(note.loop for note in notes)
+    played = read(built.folder / notes[1].file)
+    assert abs(cents_between(fundamental_hz(played), pitch_hz(60))) < 3.0
 
 
 def test_builds_with_other_workers_and_caches_are_byte_identical(recipe, tmp_path):
@@ -197,6 +216,7 @@ def test_a_second_build_imports_no_tensorflow(write_recipe, tmp_path):
     build(recipe, tmp_path / "output", tmp_path / "cache")
     script = f"""
 import sys
+from dataclasses import replace
 from pathlib import Path
 from samplepack.base.parallel import threads
 from samplepack.models.engine import DEFAULT_ENGINE
