@@ -21,7 +21,7 @@ _SILENCED_DB = -100.0
 
 _FADE_MS = 2.0
 
-MOST_OFFSET_DB = -40.0
+MOST_OFFSET_DB = -36.0
 """The largest constant offset of a sound, relative to its level."""
 
 _OFFSET_HZ, _KEPT_OFFSET_DB = 5.0, -43.0
