@@ -196,8 +196,9 @@ def _write_maps(folder: Path, packed: PackedInstrument, recipe: Recipe, playing:
 
 def _zones(packed: PackedInstrument, layers: int, takes: int, stretch: int) -> tuple[Zone, ...]:
     notes, axis = packed.notes, packed.axis
-    # Velocity layers that the network rendered are darker by themselves.
-    darkened = axis != "velocity" or (len(packed.latents) == 1 and not packed.velocities)
+    # Velocity layers that the network rendered are darker by themselves. The layers of a morph, of which a filter would
+    # take more from the brighter ones, must stay equally loud.
+    darkened = axis != "wheel" and len(packed.latents) == 1 and not packed.velocities
     keys = key_ranges(sorted({note.pitch for note in notes}), stretch)
     velocities = velocity_ranges(layers) if axis == "velocity" else [Range(1, 127)] * layers
     wheel: dict[tuple[int, int], Sequence[Range | None]] = {}
