@@ -164,8 +164,7 @@ def layers_in_words(recipe: Recipe, velocities: Sequence[int]) -> str:
         how = f"rendered by the network at velocities {', '.join(map(str, velocities[:-1]))} and {velocities[-1]}"
     else:
         how = "the softer ones by a low-pass filter, since the checkpoint hasn't learned velocity"
-    morphs = "; morphs have one" if any(path.as_ == "morph" for path in recipe.paths.values()) else ""
-    return f"{recipe.velocity.layers} velocity layers, {how}{morphs}"
+    return f"{recipe.velocity.layers} velocity layers, {how}"
 
 
 def origins(recipe: Recipe) -> dict[str, str]:

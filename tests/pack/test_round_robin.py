@@ -98,20 +98,23 @@ def test_the_first_take_is_the_timbre_itself(built, tmp_path):
             assert len(set(three.rendered[pitch].split())) == 3 * len(fingerprint.split())
 
 
-def test_takes_go_with_layers_stereo_and_morphs(tmp_path):
-    more = (
-        "round_robin: 2\nvelocity: {layers: 2, toward: Reed}\nsound: {channels: stereo}\nformats: [sfz, multisample]\n"
-        "paths: {Drift: {through: [Reed, Bow], steps: 2, as: morph}}\n"
-    )
-    pack = make(tmp_path, more)
+@pytest.mark.parametrize(
+    ("more", "name", "velocity", "layer", "file"),
+    [
+        ("velocity: {layers: 2, toward: Reed}\n", "Bow", 20, 0, "Bow_060_1_rr1.wav"),
+        ("velocity: {layers: 2, toward: Reed}\n", "Bow", 127, 1, "Bow_060_2_rr1.wav"),
+        ("paths: {Drift: {through: [Reed, Bow], steps: 2, as: morph}}\n", "Drift", 127, 0, "Drift_060_1_rr1.wav"),
+    ],
+    ids=["soft", "hard", "morph"],
+)
+def test_takes_go_with_layers_stereo_and_morphs(tmp_path, more, name, velocity, layer, file):
+    pack = make(tmp_path, f"round_robin: 2\nsound: {{channels: stereo}}\nformats: [sfz, multisample]\n{more}")
     assert not [problem for report in verify(pack.folder, with_player=True) for problem in report.problems]
-    assert "Samples/Bow/Bow_060_2_rr1.wav" in files(pack.folder)
-    bow, drift = pack.manifest.instruments[1:]
-    for instrument, velocity in ((bow, 20), (bow, 127), (drift, 127)):
-        layer = 0 if velocity == 20 or instrument is drift else 1
-        notes = [note for note in instrument.notes if note.pitch == 60 and note.layer == layer]
-        played = strike(pack.folder / "Instruments" / f"{instrument.name}.sfz", 60, 4, velocity)
-        assert [heard(pack.folder, sound, notes) for sound in played] == [0, 1, 0, 1]
+    assert f"Samples/{name}/{file}" in files(pack.folder)
+    instrument = next(one for one in pack.manifest.instruments if one.name == name)
+    notes = [note for note in instrument.notes if note.pitch == 60 and note.layer == layer]
+    played = strike(pack.folder / "Instruments" / f"{name}.sfz", 60, 4, velocity)
+    assert [heard(pack.folder, sound, notes) for sound in played] == [0, 1, 0, 1]
 
 
 def the_same_sound_twice(pack):

@@ -106,9 +106,8 @@ def test_takes_stereo_and_a_way_to_another_timbre_go_with_a_network_that_has_lea
 
 
 def test_a_checkpoint_that_has_not_learned_velocity_is_filtered(run, write_recipe, tmp_path):
-    more = "velocity: 3\npaths: {Drift: {through: [Glass, Choir], steps: 2, as: morph}}\n"
-    recipe = write_recipe(f"checkpoint: starter@1\n{more}", timbres="{Glass: 7, Choir: 9}")
-    said = "the softer ones by a low-pass filter, since the checkpoint hasn't learned velocity; morphs have one"
+    recipe = write_recipe("checkpoint: starter@1\nvelocity: 3\n")
+    said = "the softer ones by a low-pass filter, since the checkpoint hasn't learned velocity"
     assert f"3 velocity layers, {said}" in run("plan", recipe).out
     assert "by a low-pass filter" in json.loads(run("plan", recipe, "--json").out)["velocity"]
 
