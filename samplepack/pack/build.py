@@ -34,7 +34,7 @@ from samplepack.pack.lock import (
     read_required_locks,
 )
 from samplepack.pack.manifest import Manifest, PackedInstrument, listed_files, read_manifest
-from samplepack.pack.pictures import Column, Drawing, keyboard_image, spectrogram
+from samplepack.pack.pictures import Column, Drawing, keyboard_images, spectrogram
 from samplepack.pack.plan import PackPlan, plan_pack
 from samplepack.pack.recipes import check_recipes, paths_of
 from samplepack.pack.shortfalls import pack_shortfalls
@@ -217,14 +217,17 @@ def _write_pack(plan: PackPlan, folder: Path, cache: Cache, map_: Map, task: Tas
             spooled = [[result.spooled for result in instrument.keys] for instrument in finished]
             gains_db = pack_gains_db(spooled, recipe.sound, recipe.round_robin)
             images = {
-                planned.name: keyboard_image([result.column for result in instrument.keys[:: planned.takes]])
+                planned.name: keyboard_images(
+                    list(zip(*(result.columns for result in instrument.keys[:: planned.takes]), strict=True))
+                )
                 for planned, instrument in zip(own, finished, strict=True)
             }
             (folder / "Instruments").mkdir()
             playing = recipe.playing(plan.checkpoint.rate_hz)
             written: dict[str, PackedInstrument] = {}
             with Drawing(folder, recipe.pitches, {p.name: images[p.sounds] for p in plan.instruments}) as drawing:
-                drawing.overview(recipe.name)
+                drawing.overview(recipe.name, {planned.name: planned.axis for planned in plan.instruments})
+                drawing.cover(recipe.name, recipe.author)
                 for planned, instrument, of_keys, gains in zip(own, finished, spooled, gains_db, strict=True):
                     written[planned.name] = write_instrument(
                         folder, planned, instrument.behaviour, of_keys, gains, recipe, playing, map_
@@ -248,8 +251,8 @@ class _KeyResult:
     """A finished key: its notes wait on disk until all levels are known."""
 
     spooled: SpooledKey
-    column: Column
-    """The spectrogram of the last layer, for the pack's pictures."""
+    columns: tuple[Column, ...]
+    """The spectrogram of each layer, for the pack's pictures."""
 
     @property
     def is_looped(self) -> bool:
@@ -305,7 +308,7 @@ def _finish_instrument(
             layers.append(SpooledNote(note.without_samples(), file, None if of == number else pitches[of]))
         quieter_db = _quieter_db(sounds[0], sounds[-settings.channels], behaviour) if planned.velocities else None
         spooled = SpooledKey(tuple(layers), fingerprints[number], quieter_db)
-        return _KeyResult(spooled, spectrogram(finished[-1].looped.audio))
+        return _KeyResult(spooled, tuple(spectrogram(note.looped.audio) for note in finished))
 
     results = list(map_(finish, range(len(raws))))
     if behaviour == "sustain" and settings.loop:

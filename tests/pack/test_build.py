@@ -16,7 +16,6 @@ import samplepack
 from samplepack.base.errors import InputError, SamplepackError
 from samplepack.finishing import process
 from samplepack.pack import build as build_module
-from samplepack.pack import pictures as picture
 from samplepack.recipe import load_recipe
 from samplepack.sound.audio import Audio, read
 from samplepack.sound.pitch import pitch_hz
@@ -58,7 +57,7 @@ def test_a_build_makes_exactly_these_files(recipe, tmp_path):
         [f"Instruments/{name}.sfz" for name in names]
         + [f"Samples/{name}/{name}_{pitch:03d}.wav" for name in ("Glass", "Choir", "Way 2") for pitch in (36, 60, 84)]
         + [f"Pictures/{name}.png" for name in [*names, "overview"]]
-        + ["recipe.yaml", "pack.json", "README.md", "LICENSE.txt"]
+        + ["recipe.yaml", "pack.json", "README.md", "LICENSE.txt", "cover.png"]
     )
     assert [path.name for path in (tmp_path / "output").iterdir()] == ["small"]
     assert (built.folder / "recipe.yaml").read_bytes() == recipe.read_bytes()
@@ -307,24 +306,6 @@ def test_a_packs_readme_names_the_formats_that_it_holds(write_recipe, tmp_path):
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert "1 sampler instrument, in `Instruments/`: a .dspreset loads into DecentSampler.\n" in text
     assert ".sfz" not in text and ".multisample" not in text
-
-
-def test_a_picture_does_not_depend_on_what_was_drawn_before(recipe, tmp_path):
-    built = build(recipe, tmp_path / "output", tmp_path / "cache")
-    instruments, images = built.manifest.instruments, {}
-    for instrument in instruments:
-        columns = [picture.spectrogram(read(built.folder / note.file)) for note in instrument.notes]
-        images[instrument.name] = picture.keyboard_image(columns)
-    unlooped = tuple(note.model_copy(update={"loop": None, "cents": None}) for note in instruments[-1].notes)
-    last = instruments[-1].model_copy(update={"notes": unlooped})
-    for name, order in {"a": [*instruments[:-1], last], "b": [last, *instruments[-2::-1]]}.items():
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "Samples").symlink_to(built.folder / "Samples")
-        with picture.Drawing(tmp_path / name, [36, 60, 84], images) as drawing:
-            drawing.overview("Small")
-            for instrument in order:
-                drawing.instrument(instrument)
-    assert contents(tmp_path / "a" / "Pictures") == contents(tmp_path / "b" / "Pictures")
 
 
 def test_a_readme_keeps_the_bytes_that_lock_files_hold(write_recipe, tmp_path):
