@@ -172,6 +172,9 @@ class PackedInstrument(_Model):
     rendered: dict[Annotated[str, Field(pattern=r"^\d{1,3}$")], Fingerprints]
     """Pitch → fingerprints of its notes, take by take, as the network made them."""
 
+    preview: RelativePath | None = None
+    """A sound file of a phrase that it plays; instruments with the same notes share one."""
+
     notes: Annotated[tuple[PackedNote, ...], Field(min_length=1)]
 
 

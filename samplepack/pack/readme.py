@@ -67,6 +67,8 @@ def readme(recipe: Recipe, instruments: Sequence[PackedInstrument], clips: Seque
         f"{', '.join(_PLAYERS[name] for name in recipe.formats if name in _PLAYERS)}.",
         "Keep the folders together, since the maps look for their sounds in `Samples/`.",
         "",
+        "`Previews/` has a phrase of each, played by its own sounds.",
+        "",
         "| instrument | what was measured |",
         "|---|---|",
     ]

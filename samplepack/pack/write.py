@@ -46,6 +46,7 @@ from samplepack.pack.manifest import (
     write_manifest,
 )
 from samplepack.pack.plan import PackPlan
+from samplepack.pack.previews import write_preview
 from samplepack.pack.readme import license_text, readme
 from samplepack.recipe import LoadedRecipe, Recipe, Sound
 from samplepack.rendering.plan import PlannedInstrument
@@ -131,7 +132,7 @@ def write_instrument(
     playing: Playing,
     map_: Map,
 ) -> PackedInstrument:
-    """Write the sound files of an instrument at their final level, and its map in each format.
+    """Write the sound files of an instrument at their final level, its map in each format, and its preview.
 
     Args:
         folder: the pack's folder.
@@ -166,20 +167,21 @@ def write_instrument(
         },
         notes=notes,
     )
-    _write_maps(folder, packed, recipe, playing)
-    return packed
+    instrument = _write_maps(folder, packed, recipe, playing)
+    return packed.model_copy(update={"preview": write_preview(folder, instrument, recipe.sound.peak_db)})
 
 
 def write_twin(
     folder: Path, planned: PlannedInstrument, packed: PackedInstrument, recipe: Recipe, playing: Playing
 ) -> PackedInstrument:
-    """Write the maps of an instrument that has the same notes as one that was written: they play its sound files."""
+    """Write the maps of an instrument that has the same notes as one that was written: they play its sound files, and
+    it has the same preview."""
     twin = packed.model_copy(update={"name": planned.name, "origin": planned.origin})
     _write_maps(folder, twin, recipe, playing)
     return twin
 
 
-def _write_maps(folder: Path, packed: PackedInstrument, recipe: Recipe, playing: Playing) -> None:
+def _write_maps(folder: Path, packed: PackedInstrument, recipe: Recipe, playing: Playing) -> Instrument:
     layers, takes = (
         1 + max(numbers) for numbers in zip(*((note.layer, note.take) for note in packed.notes), strict=True)
     )
@@ -192,6 +194,7 @@ def _write_maps(folder: Path, packed: PackedInstrument, recipe: Recipe, playing:
     for name in recipe.formats:
         suffix, write_map = WRITERS[name]
         (folder / "Instruments" / f"{packed.name}{suffix}").write_bytes(write_map(instrument, folder))
+    return instrument
 
 
 def _zones(packed: PackedInstrument, layers: int, takes: int, stretch: int) -> tuple[Zone, ...]:

@@ -56,6 +56,7 @@ def test_a_build_makes_exactly_these_files(recipe, tmp_path):
     assert files(built.folder) == sorted(
         [f"Instruments/{name}.sfz" for name in names]
         + [f"Samples/{name}/{name}_{pitch:03d}.wav" for name in ("Glass", "Choir", "Way 2") for pitch in (36, 60, 84)]
+        + [f"Previews/{name}.flac" for name in ("Glass", "Choir", "Way 2")]
         + [f"Pictures/{name}.png" for name in [*names, "overview"]]
         + ["recipe.yaml", "pack.json", "README.md", "LICENSE.txt", "cover.png"]
     )
