@@ -309,9 +309,9 @@ def test_a_packs_readme_names_the_formats_that_it_holds(write_recipe, tmp_path):
     assert ".sfz" not in text and ".multisample" not in text
 
 
-def test_a_readme_keeps_the_bytes_that_lock_files_hold(write_recipe, tmp_path):
+def test_a_readme_counts_in_the_singular_too(write_recipe, tmp_path):
     text = (build(write_recipe(pitches="60"), tmp_path / "o", tmp_path / "c").folder / "README.md").read_text()
-    assert "1 sampler instruments, in `Instruments/`" in text and "| Glass | 1 keys, 1 of 1 in tune" in text
+    assert "1 sampler instrument, in `Instruments/`" in text and "| Glass | 1 key, 1 of 1 in tune" in text
 
 
 def test_a_midi_file_that_changes_while_another_pack_is_built_makes_the_next_build_anew(write_recipe, tmp_path):
