@@ -23,7 +23,7 @@ def test_what_was_read_is_told(tiny):
     assert native(FIXTURES / "magenta-tiny-transition").config.model_extra["progress"] == 5.5
 
 
-@pytest.mark.parametrize("name", ["stage_" + "9" * 5000, "stage_999999999"])
+@pytest.mark.parametrize("name", ["stage_" + "9" * 200, "stage_999999999"])
 def test_a_folder_that_counts_beyond_all_stages_is_none(tmp_path, tiny, name):
     path = zipped(tiny, tmp_path / "more.zip")
     with zipfile.ZipFile(path, "a") as archive:

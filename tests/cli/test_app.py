@@ -42,7 +42,7 @@ def test_build_says_what_it_made_and_that_it_was_there(run, write_recipe, tmp_pa
     recipe, output = write_recipe(pitches="60"), tmp_path / "output"
     first, glass = run("build", recipe, "--output", output).out.splitlines()
     assert first == f"{output / 'small'}: 1 instrument, 1 note"
-    assert glass.startswith("  Glass: 1 key, 1 of 1 in tune") and glass.endswith("peak -1.0 dBTP")
+    assert glass.startswith("  Glass: 1 key, 1 of 1 in tune") and re.search(r"-18\.0 LUFS, peak -\d\.\d dBTP$", glass)
     again = run("build", recipe, "--output", output).out.splitlines()
     assert again == [f"{output / 'small'}: unchanged: 1 instrument, 1 note", glass]
     assert run("build", recipe, "--output", output, "--quiet").out == ""
