@@ -147,19 +147,21 @@ def _voice(sound: Audio, zone: Zone, note: PlayedNote, attack_s: float, release_
     ratio = 2.0 ** ((note.pitch - zone.root) / 12.0)
     per_s = sound.rate_hz * ratio
     held = round((note.end_s - note.start_s) * per_s)
-    frames = np.arange(held + round(release_s * per_s))
-    before = np.minimum(frames, held)
-    places = before
-    if zone.loop:
-        looped = zone.loop.start + (before - zone.loop.start) % (zone.loop.end + 1 - zone.loop.start)
-        places = np.where(before > zone.loop.end, looped, before)
-    places = places + frames - before
-    played = sound.samples[:, places[places < sound.samples.shape[1]]]
-    time_s = (frames[: played.shape[1]] / per_s).astype(np.float32)
-    released = np.maximum(time_s - held / per_s, 0.0) / max(release_s, 1e-3)
-    played = played * np.minimum(time_s / max(attack_s, 1e-4), 1.0) * 10.0 ** (released * (_RELEASED_DB / 20.0))
+    attack, release = round(attack_s * per_s), round(release_s * per_s)
+    parts, at = [], 0
+    if zone.loop and held > zone.loop.end:
+        length = zone.loop.end + 1 - zone.loop.start
+        rounds, at = divmod(held - zone.loop.start, length)
+        at += zone.loop.start
+        parts = [sound.samples[:, : zone.loop.start], *[sound.samples[:, zone.loop.start :][:, :length]] * rounds]
+        parts.append(sound.samples[:, zone.loop.start : at])
+    played = np.concatenate([*parts, sound.samples[:, at:]], axis=1)[:, : held + release]
+    gains = np.ones(played.shape[1], np.float32)
+    gains[:attack] = np.linspace(0.0, 1.0, attack)[: len(gains)]
+    gains[held:] *= np.geomspace(1.0, db_to_gain(_RELEASED_DB), max(release, 1))[: max(len(gains) - held, 0)]
+    played = played * gains
     if ratio == 1.0:
-        return np.asarray(played, np.float32)
+        return played
     return np.ascontiguousarray(soxr.resample(played.T, per_s, sound.rate_hz, quality="HQ").T)
 
 
