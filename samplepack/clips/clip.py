@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,9 @@ class PlannedClip:
 
     notes: tuple[tuple[Note, ...], ...]
     """For each note of the score what the network renders: one note, or in stereo one for each side."""
+
+    timbres: tuple[tuple[float, str], ...] = ()
+    """When each timbre is reached, seconds, and its name; empty for random ones."""
 
 
 def plan_clip(
@@ -93,7 +96,9 @@ def plan_clips(
         else:
             times_s = tuple(fraction * score.length_s for fraction in clip.fractions())
             path = TimbrePath(times_s, tuple(latents[place.timbre] for place in clip.timbres))
-        planned.append(plan_clip(name, score, path, recipe.sound, checkpoint.digest, engine))
+        clip_planned = plan_clip(name, score, path, recipe.sound, checkpoint.digest, engine)
+        names = (place.timbre for place in clip.timbres)
+        planned.append(replace(clip_planned, timbres=tuple(zip(path.times_s, names, strict=False))))
     return tuple(planned)
 
 

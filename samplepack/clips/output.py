@@ -23,7 +23,7 @@ def write_clip(studio: Studio, planned: PlannedClip, output: Path) -> Audio:
     audio = studio.play(planned)
     write_sound(output, audio, studio.recipe)
     picture = output.with_suffix(".png")
-    pictures.draw_clip(picture, planned.name, audio, planned.score.notes, planned.path_positions)
+    pictures.draw_clip(picture, planned.name, audio, planned.score.notes, planned.path_positions, planned.timbres)
     return audio
 
 

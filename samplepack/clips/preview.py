@@ -111,7 +111,8 @@ def write_preview(
             keys.append(studio.key(z, pitch))
         time_s = notes[-1].end_s + _GAP_S
     positions = tuple(i / max(len(notes) - 1, 1) for i in range(len(notes)))
-    write_clip(studio, PlannedClip(output.stem, Score(tuple(notes), ()), positions, tuple(keys)), output)
+    names = tuple((entry.start_s, entry.name) for entry in index)
+    write_clip(studio, PlannedClip(output.stem, Score(tuple(notes), ()), positions, tuple(keys), names), output)
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["start_s", "name", "origin"])

@@ -298,7 +298,7 @@ def write_clip(folder: Path, planned: PlannedClip, audio: Audio, loaded: LoadedR
     (folder / file).write_bytes(encode(audio, sound.file, sound.bits, zlib.crc32(file.encode())))
     notes = planned.score.notes
     picture = folder / "Clips" / f"{planned.name}.png"
-    pictures.draw_clip(picture, planned.name, audio, notes, planned.path_positions)
+    pictures.draw_clip(picture, planned.name, audio, notes, planned.path_positions, planned.timbres)
     return PackedClip(
         name=planned.name,
         file=file,

@@ -46,6 +46,14 @@ def test_the_same_clip_gives_the_same_picture(tmp_path):
     assert b">Clip<" in (tmp_path / "one.svg").read_bytes() or b"<!-- Clip -->" in (tmp_path / "one.svg").read_bytes()
 
 
+def test_timbres_are_named_where_they_are_heard(tmp_path):
+    notes = [PlayedNote(60, 100, 0.0, 1.0), PlayedNote(67, 100, 1.0, 2.0)]
+    for count, named in ((2, 2), (100, 50)):
+        timbres = [(2.0 * i / count, f"Timbre {i} $_$") for i in range(count)]
+        pictures.draw_clip(tmp_path / "clip.svg", "Clip", sine(60), notes, (0.0, 1.0), timbres)
+        assert (tmp_path / "clip.svg").read_text().count("<!-- Timbre ") == named
+
+
 def test_silence_has_a_picture_and_a_stream_takes_it():
     stream = io.BytesIO()
     pictures.draw_sound(stream, "Silence", Audio(np.zeros((2, RATE_HZ), np.float32), RATE_HZ))
