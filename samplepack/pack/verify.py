@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
-from samplepack.base.errors import SamplepackError
 from samplepack.base.files import sha256_of_file
 from samplepack.base.parallel import threads
+from samplepack.base.progress import Progress, Task, silent
 from samplepack.finishing.behaviour import Behaviour, course
-from samplepack.finishing.loop import measure_played_seam, measure_seam
+from samplepack.finishing.loop import measure_seam
 from samplepack.finishing.process import offset_db
 from samplepack.finishing.stereo import measure_width
 from samplepack.finishing.tune import measure_cents
 from samplepack.pack.manifest import (
+    Manifest,
     PackedInstrument,
     PackedLoop,
     PackedNote,
@@ -28,8 +29,10 @@ from samplepack.pack.manifest import (
     last_layer,
     read_manifest,
 )
-from samplepack.pack.shortfalls import described, shortfalls
-from samplepack.sound.audio import Audio, Samples, read
+from samplepack.pack.played import OFF_LEVEL_DB, SAME_SOUND, Played, beginning, correlation, play_instrument
+from samplepack.pack.players import Player
+from samplepack.pack.shortfalls import shortfalls
+from samplepack.sound.audio import read
 from samplepack.sound.loudness import attack_loudness_lufs, loudness_lufs, true_peak_db
 from samplepack.sound.partials import measure_partials
 from samplepack.sound.riff import SamplerNote, read_sampler_note
@@ -37,12 +40,6 @@ from samplepack.sound.riff import SamplerNote, read_sampler_note
 TAKES_DB = 0.5
 """The largest difference in loudness between takes of a key."""
 
-_SAME_SOUND = 0.9999
-"""Two takes whose correlation reaches this are one sound, but for dither."""
-
-_COMPARED_S = 0.5
-_PLAYED_TOLERANCE_CENTS = 1.0
-_HELD_S = 20.0
 _SHORTEST_LOOP_S = 0.1
 
 
@@ -57,14 +54,20 @@ class Report:
     problems: list[str]
     """What falls short, each with its key where it has one."""
 
+    played: list[Played] = field(default_factory=list)
+    """What each player made of it."""
 
-def verify(pack: str | Path, with_player: bool = False, workers: int | None = None) -> list[Report]:
+
+def verify(
+    pack: str | Path, players: Sequence[Player] = (), workers: int | None = None, progress: Progress = silent
+) -> list[Report]:
     """Measure a built pack, from its files alone, and say what falls short.
 
     Args:
         pack: the folder of the pack.
-        with_player: also play every key of every SFZ map in sfizz.
+        players: samplers that are to play every SFZ map; see `samplepack.pack.players.players`.
         workers: how many notes are measured side by side; all cores, where left out.
+        progress: receives reports of what is played.
 
     Returns:
         A report for each instrument, and one more, without notes, where other files of the pack aren't as they were
@@ -72,7 +75,7 @@ def verify(pack: str | Path, with_player: bool = False, workers: int | None = No
 
     Raises:
         InputError: the folder is no pack.
-        SamplepackError: sfizz is asked for and not installed.
+        SamplepackError: a player fails.
     """
     folder = Path(pack)
     manifest = read_manifest(folder)
@@ -83,10 +86,16 @@ def verify(pack: str | Path, with_player: bool = False, workers: int | None = No
         notes = [note for note, _ in measured if note]
         problems = [problem for _, of_note in measured for problem in of_note]
         problems += shortfalls(notes, instrument.behaviour, manifest.sound) + _map_problems(folder, instrument)
-        problems += _take_problems(folder, notes)
-        if with_player:
-            problems += _played_problems(folder, instrument.name, notes)
-        reports.append(Report(instrument.name, notes, problems))
+        problems += _take_problems(folder, notes) + _layer_problems(manifest, instrument)
+        played = []
+        if notes and (folder / "Instruments" / f"{instrument.name}.sfz").is_file():
+            for player in players:
+                task = Task(f"{instrument.name} in {player.name}", progress)
+                played.append(play_instrument(folder, manifest, instrument, notes, player, task))
+        problems += [problem for one in played for problem in one.problems]
+        reports.append(Report(instrument.name, notes, problems, played))
+    _compare_players(reports)
+    _find_copies(manifest, reports)
     others = manifest.files.keys() - {note.file for instrument in manifest.instruments for note in instrument.notes}
     changed = [file for file in sorted(others) if _changed(folder, file, manifest.files[file])]
     if changed:
@@ -143,7 +152,7 @@ def _take_problems(folder: Path, notes: Sequence[PackedNote]) -> list[str]:
     for note in last_layer(notes):
         by_pitch.setdefault(note.pitch, []).append(note)
     for pitch, (first, *others) in by_pitch.items():
-        sounds = [_beginning(read(folder / note.file)) for note in (first, *others)] if others else []
+        sounds = [beginning(read(folder / note.file)) for note in (first, *others)] if others else []
         for i, note in enumerate(others, start=1):
             if note.loudness_lufs is not None and first.loudness_lufs is not None:
                 off_db = note.loudness_lufs - first.loudness_lufs
@@ -151,21 +160,41 @@ def _take_problems(folder: Path, notes: Sequence[PackedNote]) -> list[str]:
                     problems.append(
                         f"key {pitch}: take {note.take + 1} is {off_db:+.1f} dB from the first, more than {TAKES_DB}"
                     )
-            if max(_correlation(sounds[i], earlier) for earlier in sounds[:i]) > _SAME_SOUND:
+            if max(correlation(sounds[i], earlier) for earlier in sounds[:i]) > SAME_SOUND:
                 problems.append(f"key {pitch}: take {note.take + 1} is the same sound as one before it")
     return problems
 
 
-def _beginning(audio: Audio) -> Samples:
-    """The first half second of a note, its channels summed, shape (samples,)."""
-    return np.asarray(audio.samples[:, : int(_COMPARED_S * audio.rate_hz)].sum(axis=0))
+def _layer_problems(manifest: Manifest, instrument: PackedInstrument) -> list[str]:
+    """Velocity layers that the recipe asks for and an instrument doesn't have."""
+    if not manifest.velocity or instrument.axis == "velocity":
+        return []
+    kind = "a morph" if instrument.axis == "wheel" else "an instrument of one layer"
+    return [f"the recipe's velocity layers are left out: it is {kind}"]
 
 
-def _correlation(one: Samples, two: Samples) -> float:
-    """The correlation of two sounds from their starts on, as far as both go, -1 to 1; 0 with silence."""
-    length = min(len(one), len(two))
-    a, b = one[:length].astype(np.float64), two[:length].astype(np.float64)
-    return float(a @ b) / max(float(np.sqrt((a @ a) * (b @ b))), 1e-12)
+def _compare_players(reports: Sequence[Report]) -> None:
+    """Add to each report how far its instrument lies from the others in a player's loudness, beside its files."""
+    for name in {one.player for report in reports for one in report.played}:
+        of_player = [(report, one.level_db) for report in reports for one in report.played if one.player == name]
+        levels = [(report, level_db) for report, level_db in of_player if level_db is not None]
+        for report, level_db in levels:
+            off_db = level_db - median(level for _, level in levels)
+            if abs(off_db) > OFF_LEVEL_DB:
+                report.problems.append(f"{name} plays it {off_db:+.1f} dB beside the other instruments and their files")
+
+
+def _find_copies(manifest: Manifest, reports: Sequence[Report]) -> None:
+    """Add sounds that a pack holds more than once to the reports."""
+    first: dict[str, str] = {}
+    for instrument, report in zip(manifest.instruments, reports, strict=True):
+        copies = []
+        for file, digest in dict.fromkeys((note.file, note.sha256) for note in instrument.notes):
+            if first.setdefault(digest, file) != file:
+                copies.append(f"{file} is a copy of {first[digest]}")
+        if copies:
+            more = f", and {len(copies) - 1} more of its files are copies" if len(copies) > 1 else ""
+            report.problems.append(f"{copies[0]}, byte for byte{more}")
 
 
 def _map_problems(folder: Path, instrument: PackedInstrument) -> list[str]:
@@ -186,63 +215,6 @@ def _map_problems(folder: Path, instrument: PackedInstrument) -> list[str]:
             said = "leaves it out" if root is None else f"has root {root}"
             problems.append(f"key {note.pitch}: the SFZ map {said}")
     return problems
-
-
-def _played_problems(folder: Path, name: str, notes: Sequence[PackedNote]) -> list[str]:
-    """What goes wrong when sfizz plays every sampled key, as hard as it can be struck and with the wheel up: then it is
-    the last layer that sounds. A key is struck once for each of its takes, in whose order they should be heard."""
-    path = folder / "Instruments" / f"{name}.sfz"
-    if not path.is_file():
-        return []
-    try:
-        import pysfizz
-    except ImportError as error:
-        raise SamplepackError("playing needs pysfizz: pip install pysfizz") from error
-    rate_hz = read(folder / notes[0].file).rate_hz if notes else 48000
-    problems = []
-    # The copy keeps samples in memory, so that no note is cut where streaming lags behind. It lies beside the map, for
-    # the sample paths, under a name that nobody can foresee, since a pack may hold links.
-    handle, twin = tempfile.mkstemp(dir=path.parent, prefix=".check-", suffix=".sfz")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write("<control> hint_ram_based=1\n" + path.read_text(encoding="utf-8"))
-        synth = pysfizz.Synth(sample_rate=rate_hz, block_size=256)
-        if not synth.load_sfz_file(twin):
-            return ["sfizz cannot load its SFZ map"]
-        synth._synth.cc(0, 1, 127)
-        for note in last_layer(notes):
-            held_s = _HELD_S if note.loop else 3.0
-            played = Audio(np.asarray(synth.render_note(note.pitch, 127, held_s, held_s), np.float32), rate_hz)
-            synth._synth.all_sound_off()
-            if played.peak < 1e-3:
-                problems.append(f"key {note.pitch}: silent in sfizz")
-                continue
-            heard = _heard_take(folder, played, [other for other in last_layer(notes) if other.pitch == note.pitch])
-            if heard != note.take:
-                problems.append(
-                    f"key {note.pitch}: sfizz plays take {heard + 1} when it should be {note.take + 1}'s turn"
-                )
-            cents, own = measure_cents(measure_partials(played, note.pitch)).cents, note.cents
-            if cents is not None and own is not None and abs(cents - own) > _PLAYED_TOLERANCE_CENTS:
-                problems.append(f"key {note.pitch}: {cents:+.1f} cents off in sfizz, {own:+.1f} in its file")
-            if note.loop:
-                start, end = note.loop.frames
-                seam = measure_played_seam(played.samples[:, end + 1 :], rate_hz, end + 1 - start)
-                if not seam.is_good:
-                    problems.append(f"key {note.pitch}: its loop is heard in sfizz: {described(seam)}")
-    finally:
-        os.unlink(twin)
-    return problems
-
-
-def _heard_take(folder: Path, played: Audio, takes: Sequence[PackedNote]) -> int:
-    """Which of the takes of a key it is that was played."""
-    if len(takes) == 1:
-        return takes[0].take
-    likeness = {}
-    for note in takes:
-        likeness[note.take] = _correlation(_beginning(played), _beginning(read(folder / note.file)))
-    return max(likeness, key=lambda take: likeness[take])
 
 
 def _changed(folder: Path, file: str, digest: str) -> bool:

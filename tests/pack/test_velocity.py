@@ -9,6 +9,7 @@ from samplepack.checkpoints.library import STARTERS
 from samplepack.formats.instrument import velocity_tracking_percent
 from samplepack.models.checkpoint import read_checkpoint, read_tensors, write_checkpoint
 from samplepack.pack.manifest import read_manifest
+from samplepack.pack.players import players
 from samplepack.pack.verify import verify
 from samplepack.rendering import render
 from samplepack.sound.pitch import pitch_hz
@@ -72,7 +73,7 @@ def test_the_network_renders_each_layer_at_its_velocity(learned, run, write_reci
     (glass,) = read_manifest(pack).instruments
     assert glass.velocities == (24, 72, 120) and glass.axis == "velocity" and len(glass.latents) == 3
     assert said in (pack / "README.md").read_text(encoding="utf-8")
-    assert not [problem for report in verify(pack, with_player=True) for problem in report.problems]
+    assert not [problem for report in verify(pack, players()[0]) for problem in report.problems]
     plain = write_recipe(learned, name="plain.yaml", pitches="[48, 60]")
     assert "Glass: 2 notes, 2 of them in the cache" in run("plan", plain).out
     assert "notes: 4 to render anew, 2 as before" in run("diff", plain, recipe).out
