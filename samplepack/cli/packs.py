@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     help="Rewrite lock files that were written with other versions or on another kind of machine.",
 )
 @click.option("--strict", is_flag=True, help="Exit with code 1 if a pack falls short of what verify requires.")
+@click.option(
+    "--zip", "archive", is_flag=True, help="Write each pack as a ZIP archive, too, and an entry for registries."
+)
 @allowances
 @QUIET
 @click.option("--json", "as_json", is_flag=True, help="Print the packs that were built as JSON.")
@@ -56,6 +59,7 @@ def build(
     precision: Literal["float32", "bfloat16"],
     locked: bool,
     update_lock: bool,
+    archive: bool,
     strict: bool,
     allow_plugins: bool,
     allow_reads: bool,
@@ -107,6 +111,7 @@ def build(
                 output,
                 locked=locked,
                 update_lock=update_lock,
+                archive=archive,
                 allow_plugins=allow_plugins,
                 allow_reads=allow_reads,
                 precision=precision,
@@ -147,6 +152,8 @@ def _print_built(built: Built) -> None:
         print_line(f"  {instrument.name}: {summary(instrument.notes)}")
     for clip in built.manifest.clips:
         print_line(f"  {clip.name}: {clip_summary(clip)}")
+    if built.archive:
+        print_line(f"  {built.archive}")
     for line in built.comparison.lines() if built.comparison and built.comparison.good else ():
         print_line(f"  {line}")
 
@@ -159,6 +166,7 @@ def _as_plain_data(built: Built) -> dict[str, Any]:
         "instruments": len(built.manifest.instruments),
         "notes": sum(len(instrument.notes) for instrument in built.manifest.instruments),
         "unchanged": built.unchanged,
+        **({"archive": str(built.archive)} if built.archive else {}),
         "shortfalls": built.shortfalls,
         **({"agrees": judged.good, "differing": judged.differing} if judged else {}),
     }

@@ -23,6 +23,7 @@ from samplepack.finishing.finish import finish_key
 from samplepack.finishing.tune import lowered
 from samplepack.models.backend import device_of
 from samplepack.models.engine import Engine, Precision
+from samplepack.pack.archive import check_archive, write_archive
 from samplepack.pack.lock import (
     KeptLock,
     LockComparison,
@@ -84,6 +85,9 @@ class Built:
     cache_trouble: str | None
     """Why notes couldn't be kept in the cache, if they couldn't."""
 
+    archive: Path | None = None
+    """The pack as a ZIP archive, where that was asked for."""
+
 
 def build(
     recipes: str | Path | Sequence[str | Path],
@@ -92,6 +96,7 @@ def build(
     locked: bool = False,
     update_lock: bool = False,
     strict: bool = False,
+    archive: bool = False,
     allow_plugins: bool = False,
     allow_reads: bool = False,
     precision: Precision = "float32",
@@ -112,6 +117,7 @@ def build(
         update_lock: write lock files of the same inputs anew, too, that were written with other versions or on another
             kind of machine.
         strict: raise an error, once all packs are there, if one falls short of what `verify` requires.
+        archive: write each pack as a ZIP archive, too, and an entry for the Open Audio Stack's registry.
         allow_plugins: whether effects may be programs from elsewhere.
         allow_reads: whether `reads` may name folders outside of the repository.
         precision: number format of the network; a build in bfloat16 is a draft and leaves lock files alone.
@@ -134,6 +140,9 @@ def build(
     checked = check_recipes(paths, allow_plugins, allow_reads)
     engine = Engine(precision, device_of(device))
     plans = [plan_pack(recipe, engine) for recipe in checked]
+    if archive:
+        for plan in plans:
+            check_archive(Path(output) / plan.loaded.recipe.slug)
     before = [lock_before_build(plan.loaded, plan.checkpoint, plan.instruments, engine) for plan in plans]
     required = read_required_locks(paths, before) if locked else [None] * len(plans)
     cache = Cache(user_folder("notes"))
@@ -152,6 +161,7 @@ def build(
             lock=keep_lock(lock_file(plan.loaded.path), made, update_lock) if keeps else None,
             shortfalls=pack_shortfalls(manifest),
             cache_trouble=cache.trouble,
+            archive=write_archive(folder, manifest) if archive else None,
         )
         results.append(built)
         on_built(built)
