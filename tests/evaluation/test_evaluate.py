@@ -520,7 +520,10 @@ def test_what_does_not_fit_is_told_in_a_line(tmp_path, tiny, tones):
 def test_a_network_that_makes_nan_is_told_of(tiny, tones, monkeypatch):
     from samplepack.models.gansynth import GANSynth
 
-    monkeypatch.setattr(GANSynth, "render", lambda self, latents, pitches: np.full((len(pitches), SAMPLES), np.nan))
+    def nan(network, latents, pitches, velocities):
+        return np.full((len(pitches), SAMPLES), np.nan)
+
+    monkeypatch.setattr(GANSynth, "render", nan)
     with pytest.raises(SamplepackError, match="checkpoint 'tiny': the network made NaN"):
         evaluate(tiny, tones)
 

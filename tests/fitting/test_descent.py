@@ -49,7 +49,7 @@ def write_tiny(folder):
     kernel = tensors["block_5/to_rgb/kernel"]
     kernel *= np.float32([0.3, 0.0])
     kernel[0, 0, -2:] = np.eye(2) * np.sqrt(8.0)  # undoes the runtime scale
-    analysis = SoundToMel(config.frames, config.bins, RATE_HZ)
+    analysis = SoundToMel(config)
     for place, pitch in enumerate(PITCHES):
         wave = tone(pitch, harmonics=14)[np.newaxis, :SAMPLES]
         power, frequency = np.median(analysis(wave.astype("f4"))[0], axis=0).T
