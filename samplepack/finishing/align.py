@@ -9,9 +9,11 @@ import numpy as np
 
 from samplepack.sound.audio import Audio
 from samplepack.sound.partials import Bands, Partials
+from samplepack.sound.pitch import pitch_hz
 
-_SMOOTHED_S = 0.15
-"""The length of the window that smooths a phase difference: longer than a partial's period, shorter than its drift."""
+_SMOOTHED_S, _SMOOTHED_PERIODS = 0.03, 2.0
+"""The least length of the window that smooths a phase difference, in seconds and in periods of the fundamental: short
+enough to follow partials that beat."""
 
 
 def align(audio: Audio, reference: Audio, pitch: int) -> Audio:
@@ -26,7 +28,8 @@ def align(audio: Audio, reference: Audio, pitch: int) -> Audio:
         pitch: the key of both, MIDI.
     """
     partials = Partials(np.concatenate([audio.samples, reference.samples]), audio.rate_hz, pitch)
-    smoothing = np.hanning(max(3, round(_SMOOTHED_S / partials.time_s[1])) + 2)
+    smoothed_s = max(_SMOOTHED_S, _SMOOTHED_PERIODS / pitch_hz(pitch))
+    smoothing = np.hanning(max(3, round(smoothed_s / partials.time_s[1])) + 2)
 
     def toward_reference(bands: Bands) -> Bands:
         difference = np.convolve(bands[0] * np.conj(bands[1]), smoothing, mode="same")[: bands.shape[1]]

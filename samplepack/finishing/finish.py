@@ -27,6 +27,8 @@ SOFTER_DB = 3.0
 _RETUNED_CENTS = 2.0
 """A note that deviates by more after it is finished is finished again, lowered by that deviation."""
 
+_ALIKE_S = 0.1
+
 _DARKEST_HARMONIC, _BRIGHTEST_HARMONIC = 3.0, 12.0
 """Cutoffs of the low-pass of the softest layer and of the loudest but one, as multiples of the fundamental."""
 
@@ -83,8 +85,8 @@ class FinishedNote:
     """How alike left and right are; None for a mono note."""
 
     alike: float | None
-    """Correlation of the sustained sound with that of the next layer, which decides how they crossfade; None for the
-    last layer."""
+    """Correlation of the sustained sound with that of the next layer, from which their crossfade follows: see
+    `_alike`; None for the last layer."""
 
     soft_cutoff_hz: float
     """Cutoff of the low-pass by which samplers darken the note when it is struck softly."""
@@ -169,7 +171,7 @@ def _finish_layers(
     if len(audios) == 1:
         audios = _softer_layers(audios[0], pitch, settings.velocity_layers)
     audios = [narrowed(audio) for audio in audios]
-    looped = find_loops(audios) if settings.loop else [Looped(audio, None, None, None) for audio in audios]
+    looped = find_loops(audios, pitch) if settings.loop else [Looped(audio, None, None, None) for audio in audios]
     if len(raws) > settings.channels:
         looped, tunings = _at_one_level(looped), tunings[:: settings.channels]
     else:
@@ -202,14 +204,21 @@ def in_tune(
 
 
 def _alike(one: Looped, other: Looped) -> float:
-    """The correlation of two layers of one key from `FIRST_S` to the end of their loop or, without one, to `LAST_S`."""
-    rate_hz = one.audio.rate_hz
-    held = slice(int(FIRST_S * rate_hz), one.loop.end + 1 if one.loop else int(LAST_S * rate_hz))
-    a, b = (layer.audio.samples[:, held].astype(np.float64) for layer in (one, other))
-    length = min(a.shape[1], b.shape[1])
-    a, b = a[:, :length], b[:, :length]
-    product = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
-    return float(np.sum(a * b)) / product if product else 1.0
+    """The correlation r of two layers of one key by which their crossfade is evenest, from `FIRST_S` to the end of
+    their loop or, without one, to `LAST_S`.
+
+    Halfway the level of the mix is as 1 + r, and r changes over time: this is the geometric mean of the highest and the
+    lowest 1 + r in windows of 0.1 s, less 1.
+    """
+    a, b = (layer.audio.samples[:, _held(one)].astype(np.float64) for layer in (one, other))
+    window = min(int(_ALIKE_S * one.audio.rate_hz), a.shape[1], b.shape[1])
+    windows = min(a.shape[1], b.shape[1]) // max(window, 1)
+    if not windows:
+        return 1.0
+    a, b = (layer[:, : windows * window].reshape(len(layer), windows, window) for layer in (a, b))
+    product, aa, bb = (np.einsum("cwn,cwn->w", x, y) for x, y in ((a, b), (a, a), (b, b)))
+    r = product / np.maximum(np.sqrt(aa * bb), 1e-30)
+    return float(np.sqrt((1.0 + r.max()) * max(1.0 + r.min(), 0.0))) - 1.0
 
 
 def _cents(audio: Audio, pitch: int) -> float | None:
@@ -229,26 +238,34 @@ def _aligned(audios: Sequence[Audio], pitch: int) -> list[Audio]:
     length = min(audio.samples.shape[1] for audio in audios)
     cut = [Audio(audio.samples[:, :length], audio.rate_hz) for audio in audios]
     middle = cut[len(cut) // 2]
-    level = _level(middle)
-    return [_at_level(audio if audio is middle else align(audio, middle, pitch), level) for audio in cut]
+    held = slice(int(FIRST_S * middle.rate_hz), int(LAST_S * middle.rate_hz))
+    level = _level(middle, held)
+    return [_at_level(audio if audio is middle else align(audio, middle, pitch), level, held) for audio in cut]
 
 
 def _at_one_level(layers: Sequence[Looped]) -> list[Looped]:
     """Bring layers to the level of the last one, so that crossfades between them neither swell nor dip."""
-    level = _level(layers[-1].audio)
-    return [replace(layer, audio=_at_level(layer.audio, level)) for layer in layers]
+    held = _held(layers[-1])
+    level = _level(layers[-1].audio, held)
+    return [replace(layer, audio=_at_level(layer.audio, level, held)) for layer in layers]
 
 
-def _at_level(audio: Audio, level: float) -> Audio:
-    """Scale a note to a level; silence stays silent."""
-    own = _level(audio)
+def _held(looped: Looped) -> slice:
+    """The frames of a note from `FIRST_S` to the end of its loop or, without one, to `LAST_S`."""
+    rate_hz = looped.audio.rate_hz
+    return slice(int(FIRST_S * rate_hz), looped.loop.end + 1 if looped.loop else int(LAST_S * rate_hz))
+
+
+def _at_level(audio: Audio, level: float, held: slice) -> Audio:
+    """Scale a note to a level over some of its frames; silence stays silent."""
+    own = _level(audio, held)
     return Audio(audio.samples * np.float32(level / own if own > 0.0 else 1.0), audio.rate_hz)
 
 
-def _level(audio: Audio) -> float:
-    """Root mean square of the sustained part of a note, from `FIRST_S` to `LAST_S`."""
-    held = audio.samples[:, int(FIRST_S * audio.rate_hz) : int(LAST_S * audio.rate_hz)]
-    return float(np.sqrt(np.mean(np.square(held, dtype=np.float64)))) if held.size else 0.0
+def _level(audio: Audio, held: slice) -> float:
+    """Root mean square of some frames of a note."""
+    samples = audio.samples[:, held]
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0.0
 
 
 def _with_channels(audios: Sequence[Audio], channels: int) -> list[Audio]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from samplepack.finishing.align import align
 from samplepack.finishing.envelope import ENVELOPE_S, envelope
 from samplepack.sound.audio import Audio, Samples, db_to_gain, gain_to_db
 from samplepack.sound.riff import Loop
@@ -37,6 +38,12 @@ _FLUX_AIM, _SWING_AIM_DB = 1.25, 0.8
 
 _SHORTEST_S = 0.5
 _CROSSFADE_S = 0.25
+_MARGIN_S, _EDGE_S = 0.1, 0.02
+"""Layers are aligned in the crossfade, heard with what lies beside it, and gradually from its ends on."""
+
+_EVENED_TIMES = 2
+"""How often layers that players mix are flattened once more."""
+
 _RETREAT_S = 0.15
 _PARTS = 3
 """Where no end has a seamless loop from the start that is most alike, the best start in each third is tried."""
@@ -75,11 +82,12 @@ class Looped:
     none was sought."""
 
 
-def find_loops(layers: Sequence[Audio]) -> list[Looped]:
+def find_loops(layers: Sequence[Audio], pitch: int) -> list[Looped]:
     """Find a loop at the same frames in all layers of one key, and bake it into each of them.
 
     Args:
-        layers: notes of one rate that start with their onset: one, or several that players mix.
+        layers: notes of one rate that start with their onset: one, or several that players mix, aligned in phase.
+        pitch: their key, MIDI.
 
     Returns:
         Each layer with the loop, or with the reason why there is none.
@@ -98,9 +106,12 @@ def find_loops(layers: Sequence[Audio]) -> list[Looped]:
     ends = (*range(near, first + least - 1, -retreat), *range(far, near, -retreat))
     for end, part in (*((end, (0, 1)) for end in ends), *((end, (i, _PARTS)) for end in ends for i in range(_PARTS))):
         flat = [_flattened(layer.samples, e, first, end) for layer, e in zip(layers, envelopes, strict=True)]
+        if len(flat) > 1:  # beats would remain, in each layer at a pace of its own
+            for _ in range(_EVENED_TIMES):
+                flat = [_flattened(wave, envelope(wave, rate_hz), first, end) for wave in flat]
         mixed = sum(wave[:, :end].mean(axis=0) / float(e[first]) for wave, e in zip(flat, envelopes, strict=True))
         start, alike = _most_alike(np.asarray(mixed), first, end, part, rate_hz)
-        baked = [_bake(wave, start, end, alike, rate_hz) for wave in flat]
+        baked = _in_phase([_bake(wave, start, end, alike, rate_hz) for wave in flat], end, pitch, rate_hz)
         seams = [measure_seam(samples[:, start:end], rate_hz) for samples in baked]
         if all(s.is_good and s.flux < _FLUX_AIM and s.swing_db < _SWING_AIM_DB for s in seams):
             loop = Loop(start, end - 1)
@@ -211,6 +222,26 @@ def _bake(flat: Samples, start: int, end: int, alike: float, rate_hz: int) -> Sa
         baked[:, end:] *= even[0]
     baked[:, start:end] = turn
     return baked
+
+
+def _in_phase(baked: Sequence[Samples], end: int, pitch: int, rate_hz: int) -> list[Samples]:
+    """Align layers in phase where the end of their loop is crossfaded.
+
+    A partial that meets itself in opposite phase passes through silence there, in each layer at a moment of its own;
+    between these moments the layers have opposite phases. At the loop's end all stay as they are.
+    """
+    fade, margin, edge = (int(s * rate_hz) for s in (_CROSSFADE_S, _MARGIN_S, _EDGE_S))
+    around, begin = slice(end - fade - margin, end + margin), end - fade
+    middle = baked[len(baked) // 2]
+    part = np.clip(np.minimum(np.arange(fade), np.arange(fade)[::-1]) / edge, 0.0, 1.0).astype(np.float32)
+    for layer in baked:
+        if layer is middle:
+            continue
+        for own, other in zip(layer, middle, strict=True):
+            note, reference = (Audio(wave[np.newaxis, around], rate_hz) for wave in (own, other))
+            turned = align(note, reference, pitch).samples[0, margin : margin + fade]
+            own[begin:end] += part * (turned - own[begin:end])
+    return list(baked)
 
 
 def _most_alike(

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
+from samplepack.finishing.envelope import envelope
 from samplepack.finishing.loop import find_loops, measure_seam
 from samplepack.sound.audio import Audio
 from tests.helpers.tones import tone
 
 
 def find_loop(audio):
-    (looped,) = find_loops([audio])
+    (looped,) = find_loops([audio], 60)
     return looped
 
 
@@ -99,9 +100,17 @@ def test_a_careless_loop_is_found_out():
     assert measure_seam(swelling.samples[:, 48000:96000], 48000).swing_db > 1.0
 
 
+def test_layers_that_beat_get_one_level_before_their_loop_too():
+    beating = tone(72, seconds=4.0)
+    beating = shaped(beating, lambda t: 1 + 0.3 * np.cos(2 * np.pi * 8 * t))
+    steady, even = (layer.audio.samples[:, 24000:72000] for layer in find_loops([tone(72, seconds=4.0), beating], 72))
+    levels_db = [20 * np.log10(envelope(samples, 48000)) for samples in (steady, even)]
+    assert all(np.ptp(level) < 0.5 for level in levels_db)
+
+
 def test_layers_that_are_mixed_loop_at_the_same_frames():
     layers = [tone(60, seconds=4.0, partials=n) for n in (2, 5, 9)]
-    looped = find_loops(layers)
+    looped = find_loops(layers, 60)
     assert len({(layer.loop.start, layer.loop.end) for layer in looped}) == 1
     assert all(layer.seam.is_good for layer in looped)
-    assert {layer.why_not for layer in find_loops([layers[0], shaped(layers[1], lambda t: t < 1.0)])} == {"dies"}
+    assert {layer.why_not for layer in find_loops([layers[0], shaped(layers[1], lambda t: t < 1.0)], 60)} == {"dies"}
