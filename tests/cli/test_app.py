@@ -184,7 +184,7 @@ def test_an_interrupted_build_says_so_in_a_line_and_leaves_nothing(write_recipe,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
-    while not list(output.glob(".small.building/.spool*/*")):
+    while not list(output.glob(".small.building-*/.spool*/*")):
         time.sleep(0.05)
         assert process.poll() is None
     process.send_signal(how)
