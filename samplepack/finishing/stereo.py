@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from samplepack.sound.audio import Audio, gain_to_db
+
+Array = NDArray[np.float64]
 
 LEAST_CORRELATION, MOST_MONO_LOSS_DB = 0.5, 1.5
 """Limits of a sound's `Width`."""
@@ -14,10 +17,14 @@ LEAST_CORRELATION, MOST_MONO_LOSS_DB = 0.5, 1.5
 _AIM = 0.6
 """Correlation to which a wider sound is brought: a loop that is made afterwards changes it a little."""
 
+_STRETCH_S, _AUDIBLE_DB = 1.0, 30.0
+"""Length of the stretches that are measured, half of it apart, and the range below the loudest in which they count. A
+key that is held repeats its loop for good, so that no part of a sound may be wider than the limits."""
+
 
 @dataclass(frozen=True)
 class Width:
-    """How alike left and right are."""
+    """How alike left and right are, in the second of a sound where they are least so."""
 
     correlation: float
     """1 where left and right are the same, 0 where they have nothing in common."""
@@ -31,9 +38,9 @@ def measure_width(audio: Audio) -> Width | None:
     if len(audio.samples) != 2 or audio.peak == 0.0:
         return None
     left, right, both = _products(audio)
-    correlation = both / max(np.sqrt(left * right), 1e-30)
+    correlation = both / np.maximum(np.sqrt(left * right), 1e-30)
     mono = (left + right + 2.0 * both) / 4.0 / ((left + right) / 2.0)
-    return Width(float(correlation), gain_to_db(float(np.sqrt(max(mono, 0.0)))))
+    return Width(float(correlation.min()), gain_to_db(float(np.sqrt(max(mono.min(), 0.0)))))
 
 
 def narrowed(audio: Audio) -> Audio:
@@ -44,13 +51,23 @@ def narrowed(audio: Audio) -> Audio:
     left, right, both = _products(audio)
     mid, side = (left + right + 2.0 * both) / 4.0, (left + right - 2.0 * both) / 4.0
     most = mid * (1.0 - _AIM) / (1.0 + _AIM)
-    if side <= most:
+    too_wide = side > most
+    if not too_wide.any():
         return audio
+    gain = np.sqrt(np.min(most[too_wide] / side[too_wide]))
     middle = audio.samples.mean(axis=0, keepdims=True)
-    return Audio(middle + (audio.samples - middle) * np.float32(np.sqrt(most / side)), audio.rate_hz)
+    return Audio(middle + (audio.samples - middle) * np.float32(gain), audio.rate_hz)
 
 
-def _products(audio: Audio) -> tuple[float, float, float]:
-    """Mean squares of left and of right, and the mean of their product."""
+def _products(audio: Audio) -> tuple[Array, Array, Array]:
+    """Mean squares of left and of right, and the means of their product, in each stretch, shape (stretches,)."""
     left, right = audio.samples.astype(np.float64)
-    return float(np.mean(left**2)), float(np.mean(right**2)), float(np.mean(left * right))
+    half = max(min(round(_STRETCH_S / 2.0 * audio.rate_hz), len(left) // 2), 1)
+    starts = np.arange(0, max(len(left) - half + 1, 1), half)
+    products = []
+    for product in (left**2, right**2, left * right):
+        halves = np.add.reduceat(product, starts)
+        products.append(halves[:-1] + halves[1:] if len(halves) > 1 else halves)
+    power = products[0] + products[1]
+    audible = power >= power.max() * 10.0 ** (-_AUDIBLE_DB / 10.0)
+    return products[0][audible], products[1][audible], products[2][audible]
