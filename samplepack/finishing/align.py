@@ -11,12 +11,15 @@ from samplepack.sound.audio import Audio
 from samplepack.sound.partials import Bands, Partials
 from samplepack.sound.pitch import pitch_hz
 
-_SMOOTHED_S, _SMOOTHED_PERIODS = 0.03, 2.0
-"""The least length of the window that smooths a phase difference, in seconds and in periods of the fundamental: short
-enough to follow partials that beat."""
+CLOSELY_S, LOOSELY_S = 0.03, 0.15
+"""Lengths of the window that smooths a phase difference. The shorter one follows partials that beat, for layers that
+players mix; the longer one leaves differences that change quickly, which make left and right wide."""
+
+_LEAST_PERIODS = 2.0
+"""The window is at least as long, in periods of the fundamental."""
 
 
-def align(audio: Audio, reference: Audio, pitch: int) -> Audio:
+def align(audio: Audio, reference: Audio, pitch: int, smoothed_s: float = CLOSELY_S) -> Audio:
     """Rotate the phase of each partial of a note to that of the same partial in another note.
 
     The phase difference is smoothed over time, and levels are kept. Frequencies below the fundamental's band and above
@@ -26,10 +29,11 @@ def align(audio: Audio, reference: Audio, pitch: int) -> Audio:
         audio: the note to align; one channel, in tune.
         reference: the note to align with; one channel, in tune, of the same length and rate.
         pitch: the key of both, MIDI.
+        smoothed_s: length of the window that smooths the difference, seconds.
     """
     partials = Partials(np.concatenate([audio.samples, reference.samples]), audio.rate_hz, pitch)
-    smoothed_s = max(_SMOOTHED_S, _SMOOTHED_PERIODS / pitch_hz(pitch))
-    smoothing = np.hanning(max(3, round(smoothed_s / partials.time_s[1])) + 2)
+    window_s = max(smoothed_s, _LEAST_PERIODS / pitch_hz(pitch))
+    smoothing = np.hanning(max(3, round(window_s / partials.time_s[1])) + 2)
 
     def toward_reference(bands: Bands) -> Bands:
         difference = np.convolve(bands[0] * np.conj(bands[1]), smoothing, mode="same")[: bands.shape[1]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from samplepack.finishing import process
-from samplepack.finishing.align import align
+from samplepack.finishing.align import LOOSELY_S, align
 from samplepack.finishing.behaviour import Behaviour, course
 from samplepack.finishing.brightness import soft_cutoff_hz
 from samplepack.finishing.effects import Effect
@@ -200,7 +200,7 @@ def in_tune(
         audios, tunings = [audio for audio, _ in tuning], [found for _, found in tuning]
     if lower_cents:
         audios = [lowered(audio, cents) for audio, cents in zip(audios, lower_cents, strict=True)]
-    return _with_channels(_aligned(audios, pitch), channels), tunings
+    return _with_channels(_aligned(audios, pitch, channels), channels), tunings
 
 
 def _alike(one: Looped, other: Looped) -> float:
@@ -231,16 +231,23 @@ def _from_their_onset(raws: Sequence[Audio]) -> list[Audio]:
     return [Audio(raw.samples[:, start:], raw.rate_hz) for raw in raws]
 
 
-def _aligned(audios: Sequence[Audio], pitch: int) -> list[Audio]:
-    """Cut sounds to one length and bring them to the phase and the level of the middle one; a single one is kept."""
+def _aligned(audios: Sequence[Audio], pitch: int, channels: int) -> list[Audio]:
+    """Cut sounds to one length and bring them to the level of the middle one and to the phases of its channels, which
+    are aligned loosely with each other; a single sound of one channel is kept."""
     if len(audios) == 1:
         return list(audios)
     length = min(audio.samples.shape[1] for audio in audios)
     cut = [Audio(audio.samples[:, :length], audio.rate_hz) for audio in audios]
-    middle = cut[len(cut) // 2]
-    held = slice(int(FIRST_S * middle.rate_hz), int(LAST_S * middle.rate_hz))
-    level = _level(middle, held)
-    return [_at_level(audio if audio is middle else align(audio, middle, pitch), level, held) for audio in cut]
+    first = len(cut) // channels // 2 * channels
+    *sides, last = cut[first : first + channels]
+    middle = [*(align(side, last, pitch, LOOSELY_S) for side in sides), last]
+    held = slice(int(FIRST_S * last.rate_hz), int(LAST_S * last.rate_hz))
+    level = _level(last, held)
+    aligned = [
+        middle[i - first] if first <= i < first + channels else align(audio, middle[i % channels], pitch)
+        for i, audio in enumerate(cut)
+    ]
+    return [_at_level(audio, level, held) for audio in aligned]
 
 
 def _at_one_level(layers: Sequence[Looped]) -> list[Looped]:
