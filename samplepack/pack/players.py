@@ -9,6 +9,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -131,9 +132,17 @@ class _Map:
         return _Map(self.header, tuple(region for region in self.regions if plays(region)))
 
     def layers(self) -> list[_Map]:
-        """The map of each layer of a morph, from the wheel's lower end; the map itself if it isn't one."""
-        places = sorted({_place(region) for region in self.regions})
-        return [_Map(self.header, tuple(r for r in self.regions if _place(r) == place)) for place in places]
+        """The map of each layer of a morph, from the wheel's lower end; the map itself if it isn't one.
+
+        Each key has fades of its own, so its regions are counted by where they fade in.
+        """
+        places: dict[int, set[int]] = defaultdict(set)
+        for region in self.regions:
+            places[_opcode(region, "lokey", 0)].add(_place(region))
+        layers: dict[int, list[str]] = defaultdict(list)
+        for region in self.regions:
+            layers[sorted(places[_opcode(region, "lokey", 0)]).index(_place(region))].append(region)
+        return [_Map(self.header, tuple(regions)) for _, regions in sorted(layers.items())]
 
     @contextmanager
     def written(self, beside: Path) -> Iterator[Path]:
