@@ -18,6 +18,7 @@ from samplepack.finishing import process
 from samplepack.pack import build as build_module
 from samplepack.recipe import load_recipe
 from samplepack.sound.audio import Audio, read
+from samplepack.sound.loudness import loudness_lufs, true_peak_db
 from samplepack.sound.pitch import pitch_hz
 from tests.helpers.hearing import cents_between, fundamental_hz
 from tests.helpers.packs import build, contents, files, play
@@ -127,7 +128,7 @@ def test_builds_with_other_workers_and_caches_are_byte_identical(recipe, tmp_pat
     "sound",
     [
         "{bits: 16}", "{bits: 32}", "{file: flac}", "{file: flac, bits: 16}",
-        "{rate_hz: 44100, peak_db: -6}", "{rate_hz: 96000}", "{rate_hz: native}",
+        "{rate_hz: 44100, peak_db: -10}", "{rate_hz: 96000, loudness_lufs: -24}", "{rate_hz: native}",
     ],
 )  # fmt: skip
 def test_every_kind_of_sound_file_is_written_as_asked_twice_the_same_and_plays(write_recipe, tmp_path, sound):
@@ -139,8 +140,10 @@ def test_every_kind_of_sound_file_is_written_as_asked_twice_the_same_and_plays(w
     info = soundfile.info(str(file))
     assert info.samplerate == (16000 if asked.rate_hz == "native" else asked.rate_hz)
     assert (info.format, info.subtype) == (asked.file.upper(), "FLOAT" if asked.bits == 32 else f"PCM_{asked.bits}")
-    peak = np.abs(soundfile.read(file)[0]).max()
-    assert asked.peak_db - 1.0 < 20 * np.log10(peak) < asked.peak_db + 0.01
+    written = read(file)
+    is_at_its_peak = true_peak_db(written) == pytest.approx(asked.peak_db, abs=0.05)
+    is_as_loud_as_asked = loudness_lufs(written) == pytest.approx(asked.loudness_lufs, abs=0.05)
+    assert (is_at_its_peak, is_as_loud_as_asked) == ((True, False) if asked.peak_db == -10 else (False, True))
     _, audio = play(packs[0] / "Instruments" / "Glass.sfz", 60)
     assert audio.peak > 0.03
 
@@ -252,16 +255,19 @@ def first_light(tmp_path_factory):
     return build(REPOSITORY / "recipes" / "first-light.yaml", folder, folder / "cache").folder
 
 
-def test_every_map_of_the_demo_loads_in_sfizz_and_every_key_sounds(first_light):
+def test_every_map_of_the_demo_loads_in_sfizz_and_every_key_to_an_octave_beyond_sounds(first_light):
     maps = sorted(first_light.glob("Instruments/*.sfz"))
     assert len(maps) == 8
     for sfz in maps:
         synth, _ = play(sfz, 60, 0.1, 0.1)
         assert synth._synth.get_num_regions() == 49
-        for key in (0, 127, *range(36, 85)):
-            audio = np.array(synth.render_note(key, 100, 0.4, 0.5))
+        for key in (0, 23, 24, *range(36, 85), 96, 97, 127):
             synth._synth.all_sound_off()
-            assert 0.003 < np.abs(audio).max() <= 1.0
+            audio = np.array(synth.render_note(key, 100, 0.4, 0.5))
+            if 24 <= key <= 96:  # an octave beyond the rendered keys
+                assert 0.003 < np.abs(audio).max() <= 1.0
+            else:
+                assert not audio.any()
 
 
 def test_the_demos_timbres_are_in_tune(first_light):
