@@ -136,7 +136,7 @@ class _Map:
 
         Each key has fades of its own, so its regions are counted by where they fade in.
         """
-        places: dict[int, set[int]] = defaultdict(set)
+        places: dict[int, set[tuple[int, int]]] = defaultdict(set)
         for region in self.regions:
             places[_opcode(region, "lokey", 0)].add(_place(region))
         layers: dict[int, list[str]] = defaultdict(list)
@@ -163,7 +163,7 @@ def _opcode(region: str, name: str, default: int) -> int:
 
 
 def _place(region: str) -> tuple[int, int]:
-    """A number by which the layers of a morph are told apart and in order: where they are full on the wheel."""
+    """Numbers by which the layers of a morph are told apart and in order: where they are full on the wheel."""
     return _opcode(region, "xfin_hicc1", 0), _opcode(region, "xfout_locc1", 127)
 
 
