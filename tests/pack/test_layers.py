@@ -62,7 +62,7 @@ WHEEL_UP_AND_DOWN = [(1.0 + SWEEP_S * i / 127, 1, i) for i in range(128)] + [
 @pytest.mark.parametrize("channels", ["mono", "stereo"])
 def test_a_held_note_keeps_its_level_while_the_wheel_travels(tmp_path, channels):
     more = "paths: {Drift: {through: [Dawn, Haze, Noon], steps: 5, as: morph}}\n"
-    keys = (36, 48, 60, 64, 72, 84)
+    keys = (36, 48, 60, 72, 84)
     folder = make(tmp_path, f"{more}sound: {{channels: {channels}}}\n", pitches=list(keys))
     for key in keys:
         played = perform(folder / "Instruments" / "Drift.sfz", key, [(0.0, 1, 0), *WHEEL_UP_AND_DOWN], 10.5)
