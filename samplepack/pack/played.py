@@ -420,12 +420,15 @@ class _Stage:
 
     def _judge_velocity(self) -> None:
         soft, hard = self.heard["velocity", _SOFT], self.heard["velocity", _HARD]
-        # Morphs have no velocity filter, since it would make their bright layers quieter than the others.
-        if self.instrument.axis == "wheel" or _overtones(hard, pitch_hz(self.middle)) < _LEAST_OVERTONES:
+        # Morphs have no velocity filter, since it would make their bright layers quieter than the others. A recipe may
+        # lead a timbre's soft layers toward the timbre itself, which makes them the same.
+        renders = [render for of_key in self.instrument.rendered.values() for render in of_key.split()]
+        same_layers = self.instrument.axis == "velocity" and len(set(renders)) < len(renders)
+        if self.instrument.axis == "wheel" or same_layers or _overtones(hard, pitch_hz(self.middle)) < _LEAST_OVERTONES:
             return
         brighter = _centroid_hz(hard) / _centroid_hz(soft)
         self.figures["brighter"] = brighter
-        if brighter < _LEAST_BRIGHTER:
+        if max(brighter, 1.0 / brighter) < _LEAST_BRIGHTER:  # soft layers may lie toward a brighter timbre
             self._say(
                 f"velocity hardly changes the brightness in {self.player.name}: spectral centroid "
                 f"{_centroid_hz(soft):.0f} Hz at velocity {_SOFT}, {_centroid_hz(hard):.0f} Hz at {_HARD}", self.middle,

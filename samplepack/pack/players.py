@@ -276,7 +276,9 @@ class FluidSynth:
         """See `Player.play`; a morph of more than 15 layers raises `UnplayableError`, too."""
         keys = {strike.key for performance in performances for strike in performance.strikes}
         text = _Map.read(map_).of_keys(keys)
-        layers = text.layers()
+        # Without turns, all takes of a key would sound at once.
+        first_takes = tuple(region for region in text.regions if _opcode(region, "seq_position", 1) == 1)
+        layers = _Map(text.header, first_takes).layers()
         if not layers or len(layers) > _MOST_LAYERS:
             raise UnplayableError
         with tempfile.TemporaryDirectory() as scratch:
