@@ -172,6 +172,7 @@ def _finish_layers(
         audios = _softer_layers(audios[0], pitch, settings.velocity_layers)
     audios = [narrowed(audio) for audio in audios]
     looped = find_loops(audios, pitch) if settings.loop else [Looped(audio, None, None, None) for audio in audios]
+    looped = [replace(one, audio=narrowed(one.audio)) for one in looped]  # a loop may be wider than what it was made of
     if len(raws) > settings.channels:
         looped, tunings = _at_one_level(looped), tunings[:: settings.channels]
     else:

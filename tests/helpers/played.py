@@ -139,7 +139,7 @@ FAULTS = {
         "plain", _edit("Glass", ("(pitch_keycenter=60)", r"\1 volume=-9")), "uneven: {player} plays it -"
     ),
     "an instrument quieter than the others": Fault(
-        "pair", _edit("Reed", ("(pitch_keycenter=60)", r"\1 volume=-9")), "Reed: {player} plays it -9.0 dB beside"
+        "pair", _edit("Reed", ("(pitch_keycenter=60)", r"\1 volume=-9")), r"Reed: {player} plays it -9\.[01] dB beside"
     ),
     "velocity that changes no brightness": Fault(
         "plain", _edit("Glass", (r"cutoff_oncc131=-?\d+", "")), "velocity hardly changes the brightness in {player}",
@@ -165,7 +165,8 @@ FAULTS = {
         "a note of a phrase hangs after key-up in {player}",
     ),
     "a map without a region for a key": Fault(
-        "plain", _edit("Glass", ("lokey=58 hikey=72", "lokey=1 hikey=1")), "key 60: silent in {player}"
+        "plain", _edit("Glass", ("lokey=58 hikey=72", "lokey=1 hikey=1")),
+        r"key 60: (silent in|uneven: {player} plays it -\d\d)",  # FluidSynth is never wholly silent
     ),
 }  # fmt: skip
 """Name → fault. The first ones are faults that players found in packs which passed every other check."""
