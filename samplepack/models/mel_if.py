@@ -83,6 +83,14 @@ def mel_to_linear_matrix(linear_to_mel: Array) -> Array:
     return np.asarray(linear_to_mel.T * scale)
 
 
+def mel_edges_hz(bins: int, rate_hz: int) -> Array:
+    """Edges and centres of mel filters that lie evenly from 0 to half the rate, Hz, float64, shape (bins + 2,).
+
+    Filter i reaches from edge i to edge i + 2, and its centre is edge i + 1.
+    """
+    return mel_to_hz(np.linspace(0.0, hz_to_mel(rate_hz / 2), bins + 2))
+
+
 def mel_filters(linear_bins: int, bins: int, rate_hz: int) -> Array:
     """Triangular mel filters for the other kind of spectrogram, applied as `linear_power @ matrix`.
 
@@ -96,7 +104,7 @@ def mel_filters(linear_bins: int, bins: int, rate_hz: int) -> Array:
     """
     nyquist_hz = rate_hz / 2
     linear_hz = np.linspace(0.0, nyquist_hz, linear_bins + 1)[1:, np.newaxis]
-    edges_hz = mel_to_hz(np.linspace(0.0, hz_to_mel(nyquist_hz), bins + 2))
+    edges_hz = mel_edges_hz(bins, rate_hz)
     centre, reach_hz = edges_hz[1:-1], 0.75 * nyquist_hz / linear_bins
     lower, upper = np.minimum(edges_hz[:-2], centre - reach_hz), np.maximum(edges_hz[2:], centre + reach_hz)
     rising, falling = (linear_hz - lower) / (centre - lower), (upper - linear_hz) / (upper - centre)

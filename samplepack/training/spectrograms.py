@@ -20,7 +20,7 @@ from samplepack.models.mel_if import SoundToMel
 Images = NDArray[np.float32]
 
 Pixels = NDArray[np.int8]
-"""Images on disk, in steps of 1/127, half a dB, at half the size of float16: those of 20,000 notes are 8 GB."""
+"""Images on disk, in steps of 1/127, half a dB, at half the size of float16: 20,000 of 256 × 384 are 4 GB."""
 
 FLOOR_POWER = 1e-3
 """Mel power is clamped to this: lower power counts as silence, which a network needn't learn."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.models.config import GANSynthConfig
-from samplepack.models.mel_if import SoundToMel, hz_to_mel, linear_to_mel_matrix, mel_to_hz
+from samplepack.models.mel_if import SoundToMel, linear_to_mel_matrix, mel_edges_hz
 from samplepack.sound.pitch import pitch_hz
 from samplepack.training.spectrograms import FLOOR_POWER
 
@@ -64,7 +64,7 @@ def _bands_hz(config: GANSynthConfig) -> tuple[NDArray[np.float64], NDArray[np.f
     """
     rate_hz, bins = config.sample_rate_hz, config.bins
     if config.analysis:
-        edges_hz = mel_to_hz(np.linspace(0.0, hz_to_mel(rate_hz / 2), bins + 2))
+        edges_hz = mel_edges_hz(bins, rate_hz)
         return edges_hz[1:-1], (edges_hz[2:] - edges_hz[:-2]) / 2
     linear_to_mel = linear_to_mel_matrix(bins, rate_hz)
     weight = np.maximum(linear_to_mel.sum(axis=0), 1e-9)
