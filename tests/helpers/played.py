@@ -14,6 +14,7 @@ import numpy as np
 
 from samplepack.sound.audio import Audio, encode, read
 from samplepack.sound.riff import Loop, SamplerNote
+from tests.helpers.packs import build
 
 PACKS = {
     "plain": "pitches: [55, 60]\ntimbres: {Glass: 28}\n",
@@ -170,3 +171,17 @@ FAULTS = {
     ),
 }  # fmt: skip
 """Name → fault. The first ones are faults that players found in packs which passed every other check."""
+
+
+def packs_in(folder):
+    """A function from a name of `PACKS` to the folder of that pack, which is built below a folder at its first call."""
+    packs = {}
+
+    def get(name):
+        if name not in packs:
+            recipe = folder / f"{name}.yaml"
+            recipe.write_text(f"recipe: 1\nname: {name}\n{PACKS[name]}", encoding="utf-8")
+            packs[name] = build(recipe, folder / "output", folder / "cache").folder
+        return packs[name]
+
+    return get

@@ -7,23 +7,13 @@ import pytest
 
 from samplepack.pack.players import Sfizz, players
 from samplepack.pack.verify import verify
-from tests.helpers.packs import build
-from tests.helpers.played import FAULTS, PACKS, plant
+from tests.helpers.played import FAULTS, PACKS, packs_in, plant
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """Name → folder of a pack, built when it is asked for."""
-    folder, packs = tmp_path_factory.mktemp("played"), {}
-
-    def get(name):
-        if name not in packs:
-            recipe = folder / f"{name}.yaml"
-            recipe.write_text(f"recipe: 1\nname: {name}\n{PACKS[name]}", encoding="utf-8")
-            packs[name] = build(recipe, folder / "output", folder / "cache").folder
-        return packs[name]
-
-    return get
+    return packs_in(tmp_path_factory.mktemp("played"))
 
 
 def problems(folder):
