@@ -1,0 +1,1 @@
+"""Instruments in the browser: a player, and static pages of packs."""
