@@ -237,7 +237,8 @@ def user_folder(kind: str) -> Path:
 
     Args:
         kind: `notes` (the cache of rendered notes), `checkpoints` (imported checkpoints), `converted` (the cache of
-            Magenta's checkpoints, converted, that recipes name by path) or `downloads` (files that may be incomplete).
+            Magenta's checkpoints, converted, that recipes name by path), `directions` (of checkpoints whose own folder
+            can't be written) or `downloads` (files that may be incomplete).
     """
     import platformdirs
 

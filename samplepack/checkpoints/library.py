@@ -22,6 +22,7 @@ from samplepack.checkpoints.download import Unreachable, download
 from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import (
     CONFIG,
+    DIRECTIONS,
     WEIGHTS,
     Checkpoint,
     Config,
@@ -287,6 +288,8 @@ def import_checkpoint(source: Path, name: str, provenance: Mapping[str, str] | N
             shutil.copyfile(found.folder / file, aside / file)
         for notice, content in notices_of(found.folder).items():
             (aside / notice).write_bytes(content)
+        if (found.folder / DIRECTIONS).is_file():
+            shutil.copyfile(found.folder / DIRECTIONS, aside / DIRECTIONS)
     return read_checkpoint(folder, name)
 
 
