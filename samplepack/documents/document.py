@@ -73,20 +73,22 @@ class Document:
         return _problem_at(node.start_mark, message, self.file)
 
 
-def read_document(path: Path, kind: Kind) -> Document:
+def read_document(path: Path, kind: Kind, content: bytes | None = None) -> Document:
     """Read a YAML file that holds plain data of limited size; no tag in it can run code.
 
     Args:
         path: the path of the file.
         kind: the kind of document that the file should hold.
+        content: what to read in place of the file's bytes.
 
     Raises:
         InputError: the file can't be read, isn't YAML, isn't a mapping, has a key twice, or is too large.
     """
     file = str(path)
     try:
-        with path.open("rb") as opened:
-            content = opened.read(_MOST_BYTES + 1)
+        if content is None:
+            with path.open("rb") as opened:
+                content = opened.read(_MOST_BYTES + 1)
     except (OSError, ValueError) as error:  # a null character in the path is a ValueError
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(Problem(f"cannot read it: {reason}", file)) from error

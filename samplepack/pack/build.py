@@ -19,7 +19,7 @@ from samplepack.base.parallel import Map, threads
 from samplepack.base.progress import Progress, Task, silent
 from samplepack.clips.clip import play
 from samplepack.finishing.behaviour import Behaviour, Course, behaviour_of, course, even_slopes, sloped
-from samplepack.finishing.finish import finish_key
+from samplepack.finishing.finish import Finishing, finish_key
 from samplepack.finishing.tune import lowered
 from samplepack.models.backend import device_of
 from samplepack.models.engine import Engine, Precision
@@ -223,7 +223,11 @@ def _write_pack(plan: PackPlan, folder: Path, cache: Cache, map_: Map, task: Tas
     with closing(render(chain.from_iterable(keys), plan.checkpoint, cache, plan.engine, task)) as rendered:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".spool") as spool:
             own = [planned for planned in plan.instruments if planned.has_own_sounds]
-            finished = [_finish_instrument(plan, planned, rendered, Path(spool), map_, task) for planned in own]
+            velocity_layers = recipe.velocity.layers if recipe.velocity else 1
+            settings = recipe.sound.finishing(recipe.effects, plan.checkpoint.rate_hz, velocity_layers)
+            finished = [
+                finish_instrument(plan, planned, settings, rendered, Path(spool), map_, task) for planned in own
+            ]
             spooled = [[result.spooled for result in instrument.keys] for instrument in finished]
             gains_db = pack_gains_db(spooled, recipe.sound, recipe.round_robin)
             images = {
@@ -257,7 +261,7 @@ def _write_pack(plan: PackPlan, folder: Path, cache: Cache, map_: Map, task: Tas
 
 
 @dataclass(frozen=True)
-class _KeyResult:
+class FinishedKey:
     """A finished key: its notes wait on disk until all levels are known."""
 
     spooled: SpooledKey
@@ -271,26 +275,35 @@ class _KeyResult:
 
 
 @dataclass(frozen=True)
-class _FinishedInstrument:
+class FinishedInstrument:
     """An instrument whose sounds are finished."""
 
     behaviour: Behaviour
-    keys: list[_KeyResult]
+    keys: list[FinishedKey]
     """From the lowest, and the takes of each."""
 
 
-def _finish_instrument(
+def finish_instrument(
     plan: PackPlan,
     planned: PlannedInstrument,
+    settings: Finishing,
     rendered: Iterator[tuple[Note, Audio]],
     spool: Path,
     map_: Map,
     task: Task,
-) -> _FinishedInstrument:
-    """Finish the keys of an instrument once all of them are rendered: how it behaves depends on them all."""
+) -> FinishedInstrument:
+    """Finish the keys of an instrument once all of them are rendered: how it behaves depends on them all.
+
+    Args:
+        plan: of its recipe.
+        planned: the instrument.
+        settings: by which the recipe's notes are finished.
+        rendered: yields its notes, with those of other instruments after them.
+        spool: the folder for the finished samples.
+        map_: finishes keys side by side.
+        task: counts the notes that are rendered.
+    """
     recipe = plan.loaded.recipe
-    velocity_layers = recipe.velocity.layers if recipe.velocity else 1
-    settings = recipe.sound.finishing(recipe.effects, plan.checkpoint.rate_hz, velocity_layers)
     raws, courses, fingerprints = list[Path](), list[list[Course]](), list[str]()
     for number, key in enumerate(planned.keys):
         sounds = [next(rendered)[1] for _ in key]
@@ -303,7 +316,7 @@ def _finish_instrument(
     behaviour = behaviour_of(courses, recipe.sound.loop)
     slopes = even_slopes(courses, pitches) if behaviour == "decay" else [[0.0] * len(key) for key in planned.keys]
 
-    def finish(number: int, render_of: int | None = None) -> _KeyResult:
+    def finish(number: int, render_of: int | None = None) -> FinishedKey:
         of = number if render_of is None else render_of
         samples = np.fromfile(raws[of], "<f4").reshape(len(slopes[of]), 1, -1)
         sounds = [Audio(wave, plan.checkpoint.rate_hz) for wave in samples]
@@ -318,7 +331,7 @@ def _finish_instrument(
             layers.append(SpooledNote(note.without_samples(), file, None if of == number else pitches[of]))
         quieter_db = _quieter_db(sounds[0], sounds[-settings.channels], behaviour) if planned.velocities else None
         spooled = SpooledKey(tuple(layers), fingerprints[number], quieter_db)
-        return _KeyResult(spooled, tuple(spectrogram(note.looped.audio) for note in finished))
+        return FinishedKey(spooled, tuple(spectrogram(note.looped.audio) for note in finished))
 
     results = list(map_(finish, range(len(raws))))
     if behaviour == "sustain" and settings.loop:
@@ -333,7 +346,7 @@ def _finish_instrument(
                     break
             else:
                 results[number] = finish(number)  # its samples were replaced by the last attempt
-    return _FinishedInstrument(behaviour, results)
+    return FinishedInstrument(behaviour, results)
 
 
 def _quieter_db(softest: Audio, hardest: Audio, behaviour: Behaviour) -> float | None:

@@ -134,6 +134,24 @@ def write_instrument(
 ) -> PackedInstrument:
     """Write the sound files of an instrument at their final level, its map in each format, and its preview.
 
+    Arguments as for `write_sounds`, and `playing`: how the instrument answers to a player's hands.
+    """
+    packed = write_sounds(folder, planned, behaviour, keys, gains_db, recipe, map_)
+    instrument = _write_maps(folder, packed, recipe, playing)
+    return packed.model_copy(update={"preview": write_preview(folder, instrument, recipe.sound.peak_db)})
+
+
+def write_sounds(
+    folder: Path,
+    planned: PlannedInstrument,
+    behaviour: Behaviour,
+    keys: Sequence[SpooledKey],
+    gains_db: Sequence[float],
+    recipe: Recipe,
+    map_: Map,
+) -> PackedInstrument:
+    """Write the sound files of an instrument at their final level.
+
     Args:
         folder: the pack's folder.
         planned: the instrument.
@@ -141,7 +159,6 @@ def write_instrument(
         keys: its finished keys, from the lowest, take by take.
         gains_db: of each note of each key, as `pack_gains_db` gives them.
         recipe: gives the formats, and how sound files are written.
-        playing: how the instrument answers to a player's hands.
         map_: writes sound files side by side.
     """
     layers = len(keys[0].layers)
@@ -153,7 +170,7 @@ def write_instrument(
     tracking = VELOCITY_TRACKING_PERCENT
     if quieter_db:
         tracking = velocity_tracking_percent(median(quieter_db), planned.velocities[0], planned.velocities[-1])
-    packed = PackedInstrument(
+    return PackedInstrument(
         name=planned.name,
         origin=planned.origin,
         axis=planned.axis,
@@ -167,8 +184,6 @@ def write_instrument(
         },
         notes=notes,
     )
-    instrument = _write_maps(folder, packed, recipe, playing)
-    return packed.model_copy(update={"preview": write_preview(folder, instrument, recipe.sound.peak_db)})
 
 
 def write_twin(
@@ -182,10 +197,7 @@ def write_twin(
 
 
 def _write_maps(folder: Path, packed: PackedInstrument, recipe: Recipe, playing: Playing) -> Instrument:
-    layers, takes = (
-        1 + max(numbers) for numbers in zip(*((note.layer, note.take) for note in packed.notes), strict=True)
-    )
-    zones = _zones(packed, layers, takes, recipe.play.stretch_keys)
+    zones = zones_of(packed, recipe.play.stretch_keys)
     about = About(recipe.author, recipe.license, recipe.description, recipe.category, recipe.tags)
     picture = f"Pictures/{packed.name}.png"
     instrument = Instrument(
@@ -197,7 +209,16 @@ def _write_maps(folder: Path, packed: PackedInstrument, recipe: Recipe, playing:
     return instrument
 
 
-def _zones(packed: PackedInstrument, layers: int, takes: int, stretch: int) -> tuple[Zone, ...]:
+def zones_of(packed: PackedInstrument, stretch: int) -> tuple[Zone, ...]:
+    """The keys, velocities and positions of the mod wheel that play each sound of an instrument.
+
+    Args:
+        packed: the instrument.
+        stretch: how many keys beyond the lowest and the highest rendered one are played.
+    """
+    layers, takes = (
+        1 + max(numbers) for numbers in zip(*((note.layer, note.take) for note in packed.notes), strict=True)
+    )
     notes, axis = packed.notes, packed.axis
     # Velocity layers that the network rendered are darker by themselves. The layers of a morph, of which a filter would
     # take more from the brighter ones, must stay equally loud.

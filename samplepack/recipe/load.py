@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from samplepack.base.errors import InputError, Problem
 from samplepack.checkpoints import library
 from samplepack.documents.document import Document, Kind, read_document
-from samplepack.documents.problems import lies_in, problems_in
+from samplepack.documents.problems import lies_in, messages_in, problems_in
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.recipe.checks import (
     ClipCheck,
@@ -24,10 +24,10 @@ from samplepack.recipe.checks import (
     sound_problems,
     timbre_names,
 )
-from samplepack.recipe.fields import Context
+from samplepack.recipe.fields import SEED_SCHEMA, Context, Name, ShortFor
 from samplepack.recipe.fits import Fit, read_fits
 from samplepack.recipe.model import CheckpointField, CheckpointReference, Recipe
-from samplepack.recipe.timbres import fit_problem, length_problem
+from samplepack.recipe.timbres import Timbre, fit_problem, length_problem
 
 _KIND = Kind(
     "recipe",
@@ -54,6 +54,8 @@ class LoadedRecipe:
 
     recipe: Recipe
     checkpoint: Checkpoint | library.MagentaCheckpoint
+    context: Context = field(default_factory=Context)
+    """What the recipe was validated with, so that more timbres can be read as if they stood in it."""
 
     def input_files(self) -> list[Path]:
         """The MIDI files and the files of effects that the recipe's sound depends on. Files of latents aren't among
@@ -87,6 +89,7 @@ def load_recipe(
     allow_reads: bool = False,
     fits_needed: bool = True,
     check_clip: ClipCheck | None = None,
+    content: bytes | None = None,
 ) -> LoadedRecipe:
     """Read a recipe and check all of it, without TensorFlow and without rendering.
 
@@ -96,11 +99,12 @@ def load_recipe(
         allow_reads: whether `reads` may name folders outside of the repository.
         fits_needed: whether each timbre with `like` must have been fitted.
         check_clip: checks that the MIDI file of a clip can be played; None checks only that it is a MIDI file.
+        content: what to read in place of the file's bytes, such as a recipe that is being edited.
 
     Raises:
         InputError: the recipe is wrong; it holds all problems, each with file, line and column.
     """
-    document = read_document(path, _KIND)
+    document = read_document(path, _KIND, content)
     problems: list[Problem] = []
     readable = _readable(document, path.parent, allow_reads, problems)
     found = _find_checkpoint(document, path.parent, readable, problems)
@@ -131,7 +135,36 @@ def load_recipe(
         problems += clip_problems(document, context, found, check_clip)
     if problems or recipe is None or found is None:
         raise InputError(*sorted(problems, key=lambda p: (p.line or 0, p.column or 0)))
-    return LoadedRecipe(path, document.content, recipe, found)
+    return LoadedRecipe(path, document.content, recipe, found, context)
+
+
+def with_timbre(loaded: LoadedRecipe, name: str, written: Any) -> Recipe:
+    """A recipe with one timbre more, or another one in its place, and with no paths and clips.
+
+    Args:
+        loaded: the recipe.
+        name: the name of the timbre.
+        written: the timbre, as a recipe writes it: a seed, or a mapping such as `{seed: 7, toward: Choir, at: 0.25}`.
+
+    Raises:
+        InputError: the timbre is wrong, or lies toward itself.
+    """
+    try:
+        timbre: Timbre = _TIMBRE.validate_python(written, context=loaded.context)
+        name = TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        raise InputError(*messages_in(error, Timbre)) from None
+    others = {known: other for known, other in loaded.recipe.timbres.items() if known != name}
+    recipe = loaded.recipe.model_copy(update={"timbres": {name: timbre, **others}, "paths": {}, "clips": {}})
+    reached = name
+    while (here := recipe.timbres.get(reached)) is not None and here.toward is not None:
+        reached = here.toward
+        if reached == name:
+            raise InputError(f"'{name}' lies toward itself")
+    return recipe
+
+
+_TIMBRE: TypeAdapter[Timbre] = TypeAdapter(Annotated[Timbre, ShortFor("seed", SEED_SCHEMA)])
 
 
 def json_schema() -> dict[str, Any]:

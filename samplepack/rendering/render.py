@@ -63,7 +63,7 @@ def render(
         return load() if load else load_model(checkpoint, engine)
 
     def render_batch(batch: list[Note]) -> dict[str, Samples]:
-        return _render_batch(batch, model(), cache)
+        return rendered_batch(batch, model(), cache)
 
     fresh: dict[str, Samples] = {}
     with closing(threads(batches_at_once(engine.device))(render_batch, batches)) as ahead:
@@ -81,7 +81,15 @@ def render(
             yield note, Audio(wave[np.newaxis], checkpoint.rate_hz)
 
 
-def _render_batch(batch: list[Note], model: GANSynth, cache: Cache) -> dict[str, Samples]:
+def rendered_batch(batch: list[Note], model: GANSynth, cache: Cache) -> dict[str, Samples]:
+    """Render notes with a loaded network and put them into the cache.
+
+    Returns:
+        The wave of each note by its key, float32, shape (samples,).
+
+    Raises:
+        SamplepackError: the network's output holds NaN or infinity.
+    """
     latents = np.stack([note.z for note in batch])
     pitches = np.array([note.pitch for note in batch], np.int32)
     velocities = np.array([127 if note.velocity is None else note.velocity for note in batch], np.float32)
