@@ -16,7 +16,7 @@ const CODES = [
   'KeyP', 'Semicolon',
 ];
 const LETTERS = 'AWSEDFTGYHUJKOLP;';
-const LEAST_WHITE_PX = 30;
+const LEAST_WHITE_PX = 23;
 const MOST_OCTAVES = 5;
 const VELOCITY_STEP = 16;
 
