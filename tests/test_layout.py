@@ -9,7 +9,7 @@ FOLDER = Path(samplepack.__file__).parent
 
 ORDER = [
     "base", "documents", "sound", "formats", "finishing", "models", "checkpoints", "recipe", "rendering", "datasets",
-    "evaluation", "fitting", "training", "clips", "pack", "web", "api", "interactive", "cli",
+    "evaluation", "fitting", "training", "clips", "pack", "api", "web", "interactive", "cli",
 ]  # fmt: skip
 """The rooms of the first level, from the lowest floor: none imports one that stands after it."""
 

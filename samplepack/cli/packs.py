@@ -1,4 +1,4 @@
-"""Commands on recipes and packs: build, check, plan, diff, verify, init and schema."""
+"""Commands on recipes and packs: build, check, plan, diff, verify, init, schema and page."""
 
 from __future__ import annotations
 
@@ -343,4 +343,64 @@ def schema() -> None:
     print_json(json_schema())
 
 
-COMMANDS = (build, check, plan, diff, init, verify, schema)
+@click.command()
+@click.argument("packs", metavar="PACK...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="site",
+    show_default=True,
+    help="Folder to write the site to; a site that is there is replaced.",
+)
+@click.option(
+    "--before",
+    type=click.Path(path_type=Path),
+    help="The version before: a pack, or a folder of packs with the same folder names. "
+    "Pages then say what changed, and play both.",
+)
+@click.option(
+    "--audio",
+    type=click.Choice(["opus", "flac"]),
+    default="opus",
+    show_default=True,
+    help="How sounds are compressed; flac is lossless but for its 16 bits, and leaves out more keys.",
+)
+@WORKERS
+@QUIET
+def page(
+    packs: tuple[Path, ...],
+    output: Path,
+    before: Path | None,
+    audio: Literal["opus", "flac"],
+    workers: int | None,
+    quiet: bool,
+) -> None:
+    """Write web pages on which packs can be played.
+
+    The site is made of files alone: any web server can serve it, such as GitHub Pages. Each pack has a page with a
+    keyboard (mouse, touch, computer keys, MIDI), on which its instruments play as in a sampler, and with its pictures,
+    figures and recipe. The sounds of an instrument take 3 MB at most; where it has more, some keys play their
+    neighbours, too.
+
+    Browsers run a page's scripts only from a server: to look at a site on your own machine, run python -m http.server
+    in its folder.
+
+    \b
+    Examples:
+      samplepack page output/first-light
+      samplepack page output/* --output site --audio flac
+      samplepack page output/* --before packs-of-last-week
+    """
+    from samplepack.web.site import write_site
+
+    with progress_bars("instruments", quiet) as progress:
+        pages = write_site(packs, output, before, audio, workers, progress)
+    if not quiet:
+        for written in pages:
+            megabytes = sum(written.sound_bytes.values()) / 1e6
+            count = counted(len(written.sound_bytes), "instrument")
+            print_line(f"{output / written.address}: {count}, {megabytes:.1f} MB of sounds")
+
+
+COMMANDS = (build, check, plan, diff, init, verify, schema, page)

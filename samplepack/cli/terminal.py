@@ -17,7 +17,7 @@ from samplepack.base.progress import Progress, silent
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
-Unit = Literal["notes", "bytes", "images", "steps", "performances"]
+Unit = Literal["notes", "bytes", "images", "steps", "performances", "instruments"]
 
 _SECONDS_BETWEEN_LINES = 60.0
 

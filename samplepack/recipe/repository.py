@@ -33,8 +33,9 @@ process:                                     # Pedalboard's effects, in order
 """
 
 _GITIGNORE = """\
-# Packs, training runs and data sets, which samplepack can make again.
+# Packs, their pages, training runs and data sets, which samplepack can make again.
 output/
+site/
 runs/
 sets/
 """
@@ -56,6 +57,8 @@ _GITATTRIBUTES = """\
 _WORKFLOW_FILE = ".github/workflows/packs.yml"
 
 _WORKFLOW = """\
+# Checks every recipe, builds every pack from its lock file, and publishes a page on which the packs can be played: that
+# of the default branch at the top of the site, that of a pull request, which plays before and after, below pr/.
 name: packs
 on: [push, pull_request]
 permissions:
@@ -65,6 +68,7 @@ jobs:
     runs-on: ubuntu-latest
     steps:
       - uses: actions/checkout@34e114876b0b11c390a56381ad16ebd13914f8d5 # v4.3.1
+        with: {{fetch-depth: 0}}
       - uses: actions/setup-python@a26af69be951a213d495a4c3e4e4022e16d87065 # v5.6.0
         with: {{python-version: "3.12"}}
       - uses: actions/cache@5a3ec84eff668545956fd18022155c47e93e2684 # v4.2.3
@@ -75,8 +79,62 @@ jobs:
       - run: pip install '{requirement}'
       - run: samplepack check recipes/*.yaml
       - run: samplepack build recipes/*.yaml --locked
+      - name: Write the page, with what changed since the version before if that can be built
+        env:
+          BEFORE: ${{{{ github.event.pull_request.base.sha || github.event.before }}}}
+        run: |
+          if git worktree add --detach before "$BEFORE" && samplepack build before/recipes/*.yaml --output before/output
+          then samplepack page output/* --output site --before before/output
+          else samplepack page output/* --output site
+          fi
       - uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2
         with: {{name: packs, path: output}}
+      - uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2
+        with: {{name: site, path: site}}
+
+  # Pull requests from forks get no right to publish; their site is among the artifacts of the run.
+  publish:
+    needs: packs
+    if: >-
+      github.event_name == 'push' && github.ref_name == github.event.repository.default_branch
+      || github.event.pull_request.head.repo.full_name == github.repository
+    runs-on: ubuntu-latest
+    permissions: {{contents: write, pull-requests: write, actions: read, pages: read}}
+    concurrency: {{group: pages}}
+    env:
+      GH_TOKEN: ${{{{ github.token }}}}
+      GH_REPO: ${{{{ github.repository }}}}
+      NUMBER: ${{{{ github.event.number }}}}
+    steps:
+      - name: Publish the site to the branch gh-pages, which keeps no history
+        run: |
+          origin=https://x-access-token:$GH_TOKEN@github.com/$GH_REPO
+          gh run download "$GITHUB_RUN_ID" --name site --dir site
+          git clone --quiet --depth 1 --branch gh-pages "$origin" pages || mkdir pages
+          mkdir -p pages/pr
+          for folder in pages/pr/*/; do
+            state=$(gh pr view "$(basename "$folder")" --json state --jq .state || true)
+            [ "$state" = OPEN ] || rm -rf "$folder"
+          done
+          if [ -n "$NUMBER" ]
+          then rm -rf "pages/pr/$NUMBER"; cp -R site "pages/pr/$NUMBER"
+          else find pages -mindepth 1 -maxdepth 1 ! -name pr -exec rm -rf {{}} +; cp -R site/. pages
+          fi
+          touch pages/.nojekyll
+          cd pages
+          rm -rf .git
+          git init --quiet --initial-branch gh-pages
+          git add --all
+          git -c user.name=samplepack -c user.email=samplepack@localhost commit --quiet --message "Pages"
+          git push --quiet --force "$origin" gh-pages
+      - name: Comment on the pull request
+        if: github.event.number
+        run: |
+          if address=$(gh api "repos/$GH_REPO/pages" --jq .html_url)
+          then gh pr comment "$NUMBER" --edit-last --create-if-none \\
+            --body "How it sounds, before and after: ${{address%/}}/pr/$NUMBER/"
+          else echo "::warning::Switch on GitHub Pages: Settings, Pages, deploy from the branch gh-pages"
+          fi
 """
 
 _README = """\
@@ -87,6 +145,9 @@ Sampler instruments from recipes, made by samplepack.
     samplepack build recipes/first.yaml
 
 Commit recipes, their lock files (`recipes/*.lock`) and the files that they name: packs can be built from these again.
+
+Where GitHub Pages is switched on (Settings, Pages, deploy from the branch `gh-pages`), each push publishes a page on
+which the packs can be played, and each pull request one that plays before and after.
 """
 
 

@@ -1,6 +1,7 @@
 """`samplepack init`."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -62,7 +63,34 @@ def test_the_workflow_checks_and_builds_what_is_locked(run, tmp_path):
     assert all(re.search("@[0-9a-f]{40}$", step["uses"]) for step in steps if "uses" in step), "a tag can be moved"
     ran = [step["run"] for step in steps if "run" in step]
     assert ran[0].startswith("pip install 'gansynth-samplepack[midi] @ ")
-    assert ran[1:] == ["samplepack check recipes/*.yaml", "samplepack build recipes/*.yaml --locked"]
+    assert ran[1:3] == ["samplepack check recipes/*.yaml", "samplepack build recipes/*.yaml --locked"]
+
+
+def test_the_workflow_publishes_with_rights_that_what_it_builds_hasnt(run, tmp_path):
+    run("init", tmp_path / "instruments")
+    jobs = workflow_of(tmp_path / "instruments")["jobs"]
+    assert "permissions" not in jobs["packs"] and jobs["publish"]["needs"] == "packs"
+    assert "pull_request.head.repo.full_name == github.repository" in jobs["publish"]["if"]
+    scripts = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert not any("${{" in script for script in scripts), "text of a pull request could be run"
+    for script in scripts:
+        assert subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True).stderr == ""
+
+
+@pytest.mark.parametrize("has_before", [True, False])
+def test_the_workflow_plays_before_and_after_where_there_is_a_before(run, tmp_path, has_before):
+    run("init", tmp_path / "instruments")
+    steps = workflow_of(tmp_path / "instruments")["jobs"]["packs"]["steps"]
+    (script,) = [step["run"] for step in steps if "BEFORE" in step.get("env", {})]
+    called = tmp_path / "called"
+    for name, code in (("git", 0 if has_before else 128), ("samplepack", 0)):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name} $@ >> {called}\nexit {code}\n")
+        (tmp_path / name).chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "BEFORE": COMMIT}
+    subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, check=True)
+    page = called.read_text().splitlines()[-1]
+    assert page.startswith("samplepack page") and ("--before before/output" in page) == has_before
 
 
 def test_the_workflow_installs_samplepack_as_written(run, tmp_path, wheel_file, monkeypatch):

@@ -29,7 +29,7 @@ const STYLE = `
 @media (prefers-color-scheme: dark) {
   :host { --p: var(--paper, #16151b); --i: var(--ink, #eceaf2); --m: var(--muted, #a5a1b3); --l: var(--line, #3d3a49);
     --a: var(--accent, #b79bff); --white: #d9d6e2; --black: #1b1a22; --edge: #6a6678; --on: #16151b; } }
-:host([hidden]) { display: none; }
+:host([hidden]), [hidden] { display: none !important; }
 * { box-sizing: border-box; }
 .bar { display: flex; flex-wrap: wrap; gap: .5rem 1.25rem; align-items: center; margin-block-end: .6rem; }
 .bar label, .group { display: flex; gap: .5rem; align-items: center; color: var(--m); }
@@ -55,6 +55,7 @@ button[aria-pressed=true] { background: var(--a); border-color: var(--a); color:
 .black:focus-visible { z-index: 3; outline-color: #fff; box-shadow: 0 0 0 2px var(--a); }
 .letter { opacity: .75; }
 .help { color: var(--m); margin: .5rem 0 0; font-size: .85rem; }
+@media (max-width: 40rem) { .help { display: none; } .wheel input { width: 9rem; } }
 @media (pointer: coarse) { .letter, .help { display: none; } button { min-height: 2.5rem; min-width: 2.75rem; } }
 `;
 
@@ -135,13 +136,32 @@ class SampleKeyboard extends HTMLElement {
     if (this.isConnected) this._draw();
   }
 
-  /** The lowest and the highest key of the instrument, MIDI. */
+  /** The lowest key of the instrument, MIDI. */
   get low() {
     return Number(this.getAttribute('low') ?? 36);
   }
 
+  set low(key) {
+    this.setAttribute('low', key);
+  }
+
+  /** The highest key of the instrument, MIDI. */
   get high() {
     return Number(this.getAttribute('high') ?? 84);
+  }
+
+  set high(key) {
+    this.setAttribute('high', key);
+  }
+
+  /** What the mod wheel does; null: there is no slider for it. */
+  get wheel() {
+    return this.getAttribute('wheel');
+  }
+
+  set wheel(label) {
+    if (label == null) this.removeAttribute('wheel');
+    else this.setAttribute('wheel', label);
   }
 
   /** The velocity of mouse, touch and computer keys, 1 to 127. */
