@@ -42,7 +42,7 @@ button { font: inherit; color: var(--i); background: var(--p); border: 1px solid
 button:hover { border-color: var(--a); }
 button[aria-pressed=true] { background: var(--a); border-color: var(--a); color: var(--on); }
 :focus-visible { outline: 3px solid var(--a); outline-offset: 2px; }
-.keys { position: relative; height: clamp(7rem, 22vw, 10.5rem); touch-action: none; user-select: none;
+.keys { position: relative; height: var(--keys, clamp(7rem, 22vw, 10.5rem)); touch-action: none; user-select: none;
   -webkit-user-select: none; -webkit-touch-callout: none; }
 .key { position: absolute; top: 0; display: flex; flex-direction: column; justify-content: flex-end; align-items: center;
   padding: 0 0 .4rem; border: 1px solid var(--edge); border-radius: 0 0 .35rem .35rem; font-size: .72rem; line-height: 1.25;
