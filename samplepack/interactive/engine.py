@@ -18,6 +18,9 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from samplepack.base.errors import InputError
 from samplepack.base.files import user_folder
 from samplepack.base.progress import Task, silent
@@ -269,6 +272,15 @@ class NoteEngine:
     def render_note(self, checkpoint: Checkpoint, note: Note) -> Future[None]:
         """Render a note that nobody waits for, when there is nothing else to do; its wave is then in the cache."""
         return self._queue.submit(_BACKGROUND, lambda: self._render_now(checkpoint, note))
+
+    def wave(self, checkpoint: Checkpoint, note: Note) -> NDArray[np.float32]:
+        """The wave of a note, float32, shape (samples,), rendered if the cache doesn't hold it.
+
+        Raises:
+            SamplepackError: the network made NaN or infinity.
+        """
+        wave = self.cache.get(note.key)
+        return rendered_batch([note], self.load(checkpoint), self.cache)[note.key] if wave is None else wave
 
     def _there(self, voice: Voice, pitch: int) -> Heard | None:
         """The sounds of a pitch, settled ones rather than those of the key by itself; None if there are none."""
