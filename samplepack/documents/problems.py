@@ -114,8 +114,11 @@ def _message(error: ErrorDetails, root: type[BaseModel]) -> tuple[Sequence[Key],
     if kind == "missing":
         *parent, key = location
         return parent, False, _at(parent) + f"'{key}' is missing"
+    # Looked up here, for the listed problems only: it takes long for many names.
+    names = error.get("ctx", {}).get("known")
+    similar = did_you_mean(error["ctx"]["name"], names) if names is not None else ""
     if location and location[-1] == "[key]":
-        return location[:-1], True, _at(location[:-2]) + error["msg"]
+        return location[:-1], True, _at(location[:-2]) + error["msg"] + similar
     if kind == "literal_error":
         expected = error["ctx"]["expected"]
         hint = did_you_mean(str(error["input"]), re.findall(r"'([^']*)'", expected))
@@ -126,9 +129,8 @@ def _message(error: ErrorDetails, root: type[BaseModel]) -> tuple[Sequence[Key],
         return location, False, f"{_at(location)}should have at most {error['ctx']['max_length']}"
     if kind in _SHOULD_BE:
         return location, False, f"{_at(location)}should be {_SHOULD_BE[kind]}{received}"
-    if "known" in error.get("ctx", {}):
-        # Looked up here, for the listed problems only: it takes long for many names.
-        return location, False, _at(location) + error["msg"] + did_you_mean(error["ctx"]["name"], error["ctx"]["known"])
+    if names is not None:
+        return location, False, _at(location) + error["msg"] + similar
     message = error["msg"].removeprefix("Input ").removeprefix("String ")
     return location, False, _at(location) + message + ("" if kind == _CUSTOM_TYPE else received)
 

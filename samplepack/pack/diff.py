@@ -19,6 +19,7 @@ from samplepack.models.latent import Latent
 from samplepack.pack.lock import Lock, LockedInstrument, lock_before_build, lock_of_pack, read_lock
 from samplepack.recipe import load_recipe
 from samplepack.recipe.model import Velocity
+from samplepack.recipe.timbres import split_origin
 from samplepack.rendering.plan import make_plan, take
 
 _STILL_DEGREES = 0.05
@@ -175,7 +176,10 @@ def _instruments(one: Lock, two: Lock) -> list[str]:
 
 def _moved(one: LockedInstrument, two: LockedInstrument) -> str:
     from_, to = one.values(), two.values()
-    origin = "" if one.origin == two.origin else f" ({one.origin} → {two.origin})"
+    (place, moves), (new_place, new_moves) = split_origin(one.origin), split_origin(two.origin)
+    amounts = {name: new_moves.get(name, 0.0) - moves.get(name, 0.0) for name in {**moves, **new_moves}}
+    words = ", ".join(f"{name} {abs(by):.4g} {'more' if by > 0.0 else 'less'}" for name, by in amounts.items() if by)
+    origin = (f": {words}" if words else "") + ("" if place == new_place else f" ({place} → {new_place})")
     if one.axis != two.axis:
         return f"has {_AXES[two.axis]}, not {_AXES[one.axis]}{origin}"
     if len(from_) != len(to):

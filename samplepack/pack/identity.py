@@ -48,6 +48,8 @@ def inputs_digest(loaded: LoadedRecipe, checkpoint: Checkpoint, engine: Engine) 
     for timbre in loaded.recipe.timbres.values():
         if timbre.stored:
             digest.update(timbre.stored.values.astype("<f4").tobytes())
+        for step in timbre.steps.values():
+            digest.update(step.astype("<f4").tobytes())
     for file in loaded.input_files():
         digest.update(bytes.fromhex(sha256_of_file(file)))
     return digest.hexdigest()

@@ -23,7 +23,7 @@ from samplepack.base.errors import InputError, Problem
 from samplepack.base.files import read_regular, sha256_of_file, write_aside
 from samplepack.checkpoints import library
 from samplepack.documents.json_files import read_json
-from samplepack.models.checkpoint import Checkpoint
+from samplepack.models.checkpoint import DIRECTIONS, Checkpoint
 from samplepack.models.engine import Engine
 from samplepack.models.latent import Latent
 from samplepack.pack.identity import plain_clips, plain_effects, versions
@@ -113,7 +113,8 @@ class Lock(_Model):
     """Everything else that decides bytes: versions, and the machine's kind."""
 
     inputs: dict[str, Sha256]
-    """The recipe and every file that it names, by their paths from its folder."""
+    """The recipe and every file that it names, by their paths from its folder; and `directions.json`, which stands for
+    the steps of those directions of the checkpoint that timbres are moved along."""
 
     about: dict[str, str]
     """Description, author, licence, category and tags."""
@@ -455,6 +456,11 @@ def _inputs(loaded: LoadedRecipe) -> dict[str, str]:
         digests = {Path(os.path.relpath(file, folder)).as_posix(): sha256_of_file(file) for file in sorted(files)}
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    steps = {name: step for timbre in timbres for name, step in timbre.steps.items()}
+    if steps:
+        digests[DIRECTIONS] = hashlib.sha256(
+            b"".join(name.encode() + b"\0" + steps[name].astype("<f4").tobytes() for name in sorted(steps))
+        ).hexdigest()
     return {loaded.path.name: hashlib.sha256(loaded.text).hexdigest(), **digests}
 
 

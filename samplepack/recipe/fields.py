@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from samplepack.checkpoints import library
+from samplepack.checkpoints.directions import Direction
 from samplepack.documents.problems import unknown, wrong
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.latent import LARGEST_SEED
@@ -64,6 +65,9 @@ class Context(TypedDict, total=False):
     checkpoint: Checkpoint | library.MagentaCheckpoint | None
     """The recipe's checkpoint; None if it wasn't found, which is reported elsewhere."""
 
+    directions: Mapping[str, Direction] | None
+    """The directions of the checkpoint that `move` may name; None if there are none, which is reported elsewhere."""
+
 
 def context_of(info: ValidationInfo) -> Context:
     """The context of a validation; empty if a model is constructed without one."""
@@ -105,6 +109,18 @@ def _known_timbre(name: str, info: ValidationInfo) -> str:
         raise unknown(f"no timbre is called '{name}'", name, known)
     return name
 
+
+def _known_direction(name: str, info: ValidationInfo) -> str:
+    known = context_of(info).get("directions")
+    if known is not None and name not in known:
+        raise unknown(f"no direction is called '{name}' (the checkpoint has {', '.join(known)})", name, known)
+    return name
+
+
+DirectionName = Annotated[str, Field(strict=True), AfterValidator(_known_direction)]
+
+Amount = Annotated[float, Field(strict=True, ge=-10.0, le=10.0)]
+"""How far to move along a direction, units of it."""
 
 TimbreName = Annotated[str, Field(strict=True), AfterValidator(_known_timbre)]
 Text = Annotated[str, Field(strict=True)]

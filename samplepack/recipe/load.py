@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from samplepack.base.errors import InputError, Problem
 from samplepack.checkpoints import library
+from samplepack.checkpoints.directions import Direction, read_directions
 from samplepack.documents.document import Document, Kind, read_document
 from samplepack.documents.problems import lies_in, messages_in, problems_in
 from samplepack.models.checkpoint import Checkpoint
@@ -120,6 +122,7 @@ def load_recipe(
         timbres=timbre_names(document.data),
         rate_hz=rate_hz,
         checkpoint=found,
+        directions=_directions(document, path.parent, found, problems),
     )
     recipe = None
     try:
@@ -219,6 +222,30 @@ def _find_checkpoint(
     if isinstance(found, Checkpoint) and (pinned := _pin_problem(reference, found)):
         problems.append(document.problem(("checkpoint", "sha256"), pinned))
     return found
+
+
+def _directions(
+    document: Document, folder: Path, found: Checkpoint | library.MagentaCheckpoint | None, problems: list[Problem]
+) -> Mapping[str, Direction] | None:
+    """The directions of a recipe's checkpoint, if a timbre is moved along any."""
+    timbres = document.data.get("timbres")
+    each = timbres.items() if isinstance(timbres, dict) else ()
+    moved = [name for name, timbre in each if isinstance(timbre, dict) and timbre.get("move")]
+    if not moved or found is None:
+        return None
+    messages = []
+    try:
+        if isinstance(found, Checkpoint) and (directions := read_directions(found)):
+            return directions.named()
+        reference = (
+            os.path.join(".", os.path.normpath(folder / found.name)) if library.is_path(found.name) else found.name
+        )
+        command = f"samplepack directions {shlex.quote(reference)}"
+        messages.append(f"no directions of checkpoint '{found.name}' have been found yet; run: {command}")
+    except InputError as error:
+        messages += [str(problem) for problem in error.problems]
+    problems += [document.problem(("timbres", moved[0], "move"), f"timbres.{moved[0]}.move: {m}") for m in messages]
+    return None
 
 
 def _fits(path: Path, problems: list[Problem]) -> Mapping[tuple[str, ...], Fit]:

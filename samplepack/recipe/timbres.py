@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,24 +15,40 @@ from pydantic import (
     BeforeValidator,
     Field,
     InstanceOf,
+    PrivateAttr,
     ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
 
 from samplepack.base.errors import InputError
+from samplepack.checkpoints.directions import Direction, moved
 from samplepack.checkpoints.instruments import find_instrument
 from samplepack.checkpoints.library import starter_with
 from samplepack.documents.problems import readable_path, wrong
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.config import gansynth_config
 from samplepack.models.latent import LARGEST_SEED, Latent, latent_from_seed
-from samplepack.recipe.fields import SEED_SCHEMA, Model, Seed, Text, TimbreName, context_of, file_name
+from samplepack.recipe.fields import (
+    SEED_SCHEMA,
+    Amount,
+    DirectionName,
+    Model,
+    Seed,
+    Text,
+    TimbreName,
+    context_of,
+    file_name,
+)
 from samplepack.recipe.fits import Fit, sound_files, sounds_digest
 
 _MOST_SEEDS = 10_000
 
 _MOST_LATENT_BYTES = 1 << 20
+
+_AMOUNT = r"[a-z0-9_-]+: -?\d+(\.\d+)?(e-?\d+)?"
+_MOVE = re.compile(rf"(?P<place>.*), move: \{{(?P<amounts>{_AMOUNT}(, {_AMOUNT})*)\}}", re.DOTALL)
+"""An origin that ends in `move: {…}`, as `Timbre.origin` writes it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +170,7 @@ def length_problem(latent: StoredLatent, latent_dim: int) -> str | None:
 
 class Timbre(Model):
     """A point in latent space, given by exactly one of `seed`, `instrument`, `latent` and `like`; with `toward` and
-    `at`, the point lies on the arc from there to another timbre."""
+    `at`, the point lies on the arc from there to another timbre; with `move`, it is moved along directions."""
 
     seed: Seed | None = None
     """Seed of a random latent, which NumPy's `RandomState(seed)` draws: the same on every machine."""
@@ -187,6 +204,20 @@ class Timbre(Model):
     at: Annotated[float | None, Field(strict=True, ge=0.0, le=1.0)] = None
     """Position on the arc: 0.0 is this timbre's own latent, 1.0 the timbre of `toward`."""
 
+    move: Annotated[dict[DirectionName, Amount] | None, Field(min_length=1, max_length=64)] = None
+    """How far to move along directions of the checkpoint, from the point that the other keys give:
+    `{brightness: 1.5, pc3: -0.8}`. The units are standard deviations: of the figure that a named direction moves, such
+    as brightness; for `pc1` and so on, of the principal component of the network's features. `samplepack directions`
+    lists them."""
+
+    _directions: Mapping[str, Direction] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _with_directions(self, info: ValidationInfo) -> Timbre:
+        known = context_of(info).get("directions") or {}
+        self._directions = {name: known[name] for name in self.move or () if name in known}
+        return self
+
     @model_validator(mode="after")
     def _one_origin(self) -> Timbre:
         if sum(origin is not None for origin in (self.seed, self.instrument, self.latent, self.like)) != 1:
@@ -212,15 +243,34 @@ class Timbre(Model):
             "like": self.like and ", ".join(self.like.written),
             "toward": self.toward,
             "at": self.at,
+            "move": self.move and f"{{{', '.join(f'{name}: {amount}' for name, amount in self.move.items())}}}",
         }
         return ", ".join(f"{key}: {value}" for key, value in written.items() if value is not None)
 
+    @property
+    def steps(self) -> dict[str, Latent]:
+        """Direction → what it adds to a latent for one unit, for the directions that the timbre is moved along."""
+        return {name: direction.values for name, direction in self._directions.items()}
+
+    def moved(self, point: Latent) -> Latent:
+        """A point in latent space, moved by `move`: float32, shape (latent_dim,)."""
+        return moved(point, self._directions, self.move) if self.move else point
+
     def own_latent(self, latent_dim: int) -> Latent:
-        """The timbre's own latent, regardless of `toward`: float32, shape (latent_dim,)."""
+        """The timbre's own latent, regardless of `toward` and `move`: float32, shape (latent_dim,)."""
         if self.stored is not None:
             return self.stored.values
         assert self.seed is not None
         return latent_from_seed(self.seed, latent_dim)
+
+
+def split_origin(origin: str) -> tuple[str, dict[str, float]]:
+    """A timbre's origin without its `move`, and the amounts of that, none where it isn't moved."""
+    match = _MOVE.fullmatch(origin)
+    if not match:
+        return origin, {}
+    amounts = (part.split(": ") for part in match["amounts"].split(", "))
+    return match["place"], {name: float(amount) for name, amount in amounts}
 
 
 def _seeds(value: Any) -> tuple[int, ...]:

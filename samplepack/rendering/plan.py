@@ -213,11 +213,14 @@ def _toward(recipe: Recipe, name: str) -> str | None:
 
 
 def _placed(recipe: Recipe, name: str, origin: Latent, latents: Mapping[str, Latent]) -> Latent:
-    """The latent of a timbre: its origin or, with `toward`, a point on the arc from there to the other timbre."""
+    """The latent of a timbre: its origin or, with `toward`, a point on the arc from there to the other timbre; then
+    moved along directions."""
     timbre = recipe.timbres.get(name)
-    if timbre is None or timbre.toward is None or timbre.at is None:
+    if timbre is None:
         return origin
-    return slerp(origin, latents[timbre.toward], timbre.at)
+    if timbre.toward is None or timbre.at is None:
+        return timbre.moved(origin)
+    return timbre.moved(slerp(origin, latents[timbre.toward], timbre.at))
 
 
 def note_key(engine: str, digest: str, z: Latent, pitch: int, velocity: int | None = None) -> str:
