@@ -225,7 +225,7 @@ def test_the_page_of_first_light_plays(browser, run, tmp_path):
 WIDGET = """
 async () => {
   const {default: widget} = await import('./widget.js');
-  const traits = {at: 0, moves: {}, title: 'Viola', toward: 'seed 7', directions: ['brightness'], keys: [48, 72],
+  const traits = {at: 0, moves: {}, title: 'Viola', toward: 'seed 7', directions: ['brightness'], pitches: [48, 72],
     rate_hz: 48000, playing: {releaseS: 0.1}};
   window.asked = [];
   const listeners = [];
