@@ -142,7 +142,7 @@ def build(
 
 
 def _print_built(built: Built) -> None:
-    from samplepack.pack.readme import clip_summary, summary
+    from samplepack.pack.readme import clip_summary, summary, wavetable_summary
 
     instruments = built.manifest.instruments
     unchanged = "unchanged: " if built.unchanged else ""
@@ -150,6 +150,8 @@ def _print_built(built: Built) -> None:
     print_line(f"{built.folder}: {unchanged}{counted(len(instruments), 'instrument')}, {counted(notes, 'note')}")
     for instrument in instruments:
         print_line(f"  {instrument.name}: {summary(instrument.notes)}")
+    for wavetable in built.manifest.wavetables:
+        print_line(f"  {wavetable.name}: {wavetable_summary(wavetable)}")
     for clip in built.manifest.clips:
         print_line(f"  {clip.name}: {clip_summary(clip)}")
     if built.archive:
@@ -223,6 +225,9 @@ def plan(recipe: Path, allow_plugins: bool, allow_reads: bool, as_json: bool) ->
         print_line(f"  {instrument.name}: {held}{turns} ({instrument.origin})")
     if planned.velocity:
         print_line(f"  {planned.velocity}")
+    for table in planned.wavetables:
+        held = f"{counted(table.frames, 'note')} of key {table.pitch}, {table.cached} of them in the cache"
+        print_line(f"  {table.name}: wavetable, {held} (path: {', '.join(table.through)})")
     for clip in planned.clips:
         held = f"{counted(clip.notes, 'note')}, {clip.cached} of them in the cache"
         print_line(f"  {clip.name}: {held}{left_out(clip.dropped)}")
@@ -251,13 +256,13 @@ def diff(one: str, two: str, allow_plugins: bool, allow_reads: bool, as_json: bo
     if as_json:
         print_json(vars(found))
         return
-    for heading in ("instruments", "clips", "effects", "settings", "files"):
+    for heading in ("instruments", "wavetables", "clips", "effects", "settings", "files"):
         lines: list[str] = getattr(found, heading)
         if lines:
             print_line(f"{heading}:")
         for line in lines:
             print_line(f"  {line}")
-    if not any((found.instruments, found.clips, found.effects, found.settings, found.files)):
+    if not any((found.instruments, found.wavetables, found.clips, found.effects, found.settings, found.files)):
         print_line("nothing differs")
     print_line(f"notes: {found.to_render} to render anew, {found.notes - found.to_render} as before")
 
@@ -292,11 +297,11 @@ def init(folder: Path) -> None:
 def verify(pack: Path, player: bool, as_json: bool) -> None:
     """Measure a built pack from its files alone, and report what falls short.
 
-    The command measures tuning, loops, decays, levels, true peaks, stereo and root keys, and checks that every file is
-    there as it was built. With --player it also plays each instrument: held keys and chords, the mod wheel up and down,
-    a phrase, repeated notes, soft and hard ones, the pedal, controllers and key-up under tails. sfizz (pip install
-    pysfizz) plays the SFZ map; FluidSynth plays what Polyphone converts it to. One that isn't installed is left out,
-    and a line says so. The exit code is 1 if anything falls short.
+    The command measures tuning, loops, decays, levels, true peaks, stereo, root keys and the cycles of wavetables, and
+    checks that every file is there as it was built. With --player it also plays each instrument: held keys and chords,
+    the mod wheel up and down, a phrase, repeated notes, soft and hard ones, the pedal, controllers and key-up under
+    tails. sfizz (pip install pysfizz) plays the SFZ map; FluidSynth plays what Polyphone converts it to. One that isn't
+    installed is left out, and a line says so. The exit code is 1 if anything falls short.
 
     \b
     Examples:

@@ -235,7 +235,7 @@ class NoteEngine:
         notes = " ".join(note.key for key in planned.keys for note in key)
         about = f"{settings_key}\n{planned.axis} {planned.name} {planned.velocities} {planned.takes}\n{notes}"
         digest = hashlib.sha256(about.encode("utf-8", "surrogatepass")).hexdigest()
-        plan = PackPlan(loaded, checkpoint, self.engine, (planned,), (), "")
+        plan = PackPlan(loaded, checkpoint, self.engine, (planned,), (), (), "")
         return Voice(plan, replace(planned, sounds=planned.name), *settings, digest)
 
     def heard(self, voice: Voice, key: int, ahead: bool = True) -> Heard | None:

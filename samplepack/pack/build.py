@@ -39,6 +39,7 @@ from samplepack.pack.pictures import Column, Drawing, keyboard_images, spectrogr
 from samplepack.pack.plan import PackPlan, plan_pack
 from samplepack.pack.recipes import check_recipes, paths_of
 from samplepack.pack.shortfalls import pack_shortfalls
+from samplepack.pack.wavetables import write_wavetable
 from samplepack.pack.write import (
     SpooledKey,
     SpooledNote,
@@ -252,12 +253,15 @@ def _write_pack(plan: PackPlan, folder: Path, cache: Cache, map_: Map, task: Tas
                         written[planned.name] = write_twin(folder, planned, written[planned.sounds], recipe, playing)
                         drawing.instrument(written[planned.name])
         instruments = [written[planned.name] for planned in plan.instruments]
-        clips = []
         raws = (audio for _, audio in rendered)
+        native_hz = plan.checkpoint.rate_hz
+        wavetables = [write_wavetable(folder, planned, raws, recipe, native_hz) for planned in plan.wavetables]
+        task.advance(sum(len(planned.notes) for planned in plan.wavetables))
+        clips = []
         for clip in plan.clips:
-            audio = play(clip, raws, plan.checkpoint.rate_hz, recipe, map_, task)
+            audio = play(clip, raws, native_hz, recipe, map_, task)
             clips.append(write_clip(folder, clip, audio, plan.loaded))
-    return write_metadata(folder, plan, instruments, clips)
+    return write_metadata(folder, plan, instruments, clips, wavetables)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from samplepack.base.errors import InputError, Problem, SamplepackError
 from samplepack.models.engine import DEFAULT_ENGINE
-from samplepack.models.latent import Latent
+from samplepack.models.latent import Latent, path_points
 from samplepack.pack.lock import Lock, LockedInstrument, lock_before_build, lock_of_pack, read_lock
 from samplepack.recipe import load_recipe
 from samplepack.recipe.model import Velocity
@@ -34,6 +34,7 @@ class Changes:
     """What differs, a line each, by what it is about; nothing where nothing does."""
 
     instruments: list[str]
+    wavetables: list[str]
     clips: list[str]
     """Changes of clips and of their MIDI files."""
 
@@ -45,7 +46,7 @@ class Changes:
     """Changes of the packs' files, where both sides were built."""
 
     notes: int
-    """How many notes the network makes for the second side's instruments."""
+    """How many notes the network makes for the second side's instruments and wavetables."""
 
     to_render: int
     """How many of these notes the first side doesn't have: they have another latent or pitch, or another network."""
@@ -101,6 +102,7 @@ def compare(one: Lock, two: Lock) -> Changes:
     has = _sounds(two)
     return Changes(
         instruments=_instruments(one, two),
+        wavetables=_wavetables(one, two),
         clips=_clips(one.clips, two.clips) + _inputs(one.inputs, two.inputs),
         effects=_effects(one.process, two.process),
         settings=_settings(one, two),
@@ -149,7 +151,17 @@ def _engine(lock: Lock) -> str:
 
 def _sounds(lock: Lock) -> set[tuple[bytes, int, int, str]]:
     """Every note of the network; left and right are two."""
-    return {
+    of_wavetables = {
+        (z.tobytes(), 127, locked.path.at, "")
+        for locked in lock.wavetables.values()
+        for z in path_points(
+            [lock.instruments[name].values()[-1] for name in locked.path.through],
+            locked.path.points,
+            locked.path.spacing,
+            locked.path.interpolation,
+        )
+    }
+    return of_wavetables | {
         (take(z, number).tobytes(), velocity, pitch, side)
         for number in range(lock.round_robin)
         for instrument in lock.instruments.values()
@@ -172,6 +184,19 @@ def _instruments(one: Lock, two: Lock) -> list[str]:
         elif moved := _moved(one.instruments[name], instrument):
             lines.append(f"{name} {moved}")
     return lines
+
+
+def _wavetables(one: Lock, two: Lock) -> list[str]:
+    """Those that are gone, new or have another path. Where timbres of a path moved, the instruments say so."""
+    had, has = one.wavetables, two.wavetables
+    lines = [f"{name} is gone" for name in had if name not in has]
+    lines += [f"{name} is new" for name in has if name not in had]
+    return lines + [
+        f"{name}: {line}"
+        for name in has
+        if name in had
+        for line in _values(had[name].path.model_dump(by_alias=True), has[name].path.model_dump(by_alias=True))
+    ]
 
 
 def _moved(one: LockedInstrument, two: LockedInstrument) -> str:

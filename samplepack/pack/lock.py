@@ -38,7 +38,7 @@ from samplepack.pack.manifest import (
 )
 from samplepack.recipe import LoadedRecipe, Play, Recipe, Sound
 from samplepack.recipe.fits import fits_file
-from samplepack.recipe.model import Velocity
+from samplepack.recipe.model import LatentPath, Velocity
 from samplepack.rendering.plan import Axis, PlannedInstrument
 from samplepack.sound.fingerprint import difference_snr_db, split
 
@@ -99,6 +99,17 @@ class LockedInstrument(_Model):
         return [np.frombuffer(base64.b64decode(latent), "<f4") for latent in self.latents]
 
 
+class LockedWavetable(_Model):
+    """A wavetable, and how its notes came out of the network. Its latents follow from its path and the latents of the
+    instruments that the path goes through."""
+
+    path: LatentPath
+    """As in the recipe."""
+
+    rendered: Fingerprints | None = None
+    """Fingerprints of its notes, before all processing; None of what was never built."""
+
+
 class Lock(_Model):
     """The content of a lock file."""
 
@@ -130,6 +141,7 @@ class Lock(_Model):
     clips: dict[str, Parameters] = {}
     """Clip → the settings that the recipe gives for it."""
 
+    wavetables: dict[str, LockedWavetable] = {}
     files: dict[str, Sha256] = {}
     """Every file of the pack; empty of what was never built."""
 
@@ -228,6 +240,7 @@ def lock_before_build(
             for planned in instruments
         },
         clips=plain_clips(loaded),
+        wavetables={name: LockedWavetable(path=path) for name, path in recipe.paths.items() if path.as_ == "wavetable"},
     )
 
 
@@ -244,7 +257,8 @@ def lock_after_build(before: Lock, folder: Path, manifest: Manifest) -> Lock:
         name: instrument.model_copy(update={"rendered": built.instruments[name].rendered})
         for name, instrument in before.instruments.items()
     }
-    return before.model_copy(update={"instruments": instruments, "files": built.files})
+    update = {"instruments": instruments, "wavetables": built.wavetables, "files": built.files}
+    return before.model_copy(update=update)
 
 
 def lock_of_pack(folder: Path) -> Lock:
@@ -288,6 +302,9 @@ def _lock_of_manifest(folder: Path, manifest: Manifest) -> Lock:
             for packed in manifest.instruments
         },
         clips={clip.name: clip.how for clip in manifest.clips},
+        wavetables={
+            packed.name: LockedWavetable(path=packed.path, rendered=packed.rendered) for packed in manifest.wavetables
+        },
         files={**manifest.files, MANIFEST: sha256_of_file(folder / MANIFEST)},
     )
 
@@ -307,7 +324,7 @@ def write_lock(path: Path, lock: Lock) -> None:
     Raises:
         OSError: it can't be written, or something stands there that is no lock file.
     """
-    text = json.dumps(lock.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(lock.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False) + "\n"
     content = text.encode("utf-8", "surrogatepass")
     there = read_regular(path, _MOST_BYTES) if path.exists() else b""
     version = _BEGINNING.match(there)
@@ -432,13 +449,18 @@ def compare_to_lock(made: Lock, lock: Lock) -> LockComparison:
 
 def _snrs_db(made: Lock, lock: Lock) -> list[float]:
     snrs_db = []
-    for name, locked in lock.instruments.items():
-        rendered = made.instruments[name].rendered if name in made.instruments else {}
-        for pitch, line in locked.rendered.items():
-            one, two = split(line), split(rendered.get(pitch, ""))
-            same = len(one) == len(two)
-            snrs_db += [difference_snr_db(a, b) for a, b in zip(one, two, strict=True)] if same else [-np.inf]
+    here = _fingerprints(made)
+    for what, line in _fingerprints(lock).items():
+        one, two = split(line), split(here.get(what, ""))
+        same = len(one) == len(two)
+        snrs_db += [difference_snr_db(a, b) for a, b in zip(one, two, strict=True)] if same else [-np.inf]
     return sorted(snrs_db) or [-np.inf]
+
+
+def _fingerprints(lock: Lock) -> dict[tuple[str, str], str]:
+    """The fingerprints of all notes, by instrument and pitch, and by wavetable."""
+    found = {(name, pitch): line for name, i in lock.instruments.items() for pitch, line in i.rendered.items()}
+    return found | {(name, "wavetable"): table.rendered or "" for name, table in lock.wavetables.items()}
 
 
 def _encoded(latent: NDArray[np.float32]) -> str:

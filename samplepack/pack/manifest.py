@@ -18,7 +18,7 @@ from samplepack.finishing.behaviour import Behaviour
 from samplepack.finishing.tune import State
 from samplepack.formats.instrument import VELOCITY_TRACKING_PERCENT
 from samplepack.models.engine import Precision
-from samplepack.recipe.model import Play, Sound, Velocity
+from samplepack.recipe.model import LatentPath, Play, Sound, Velocity
 from samplepack.rendering.plan import Axis
 from samplepack.sound.fingerprint import is_fingerprint, split
 from samplepack.sound.riff import Loop
@@ -193,6 +193,26 @@ class PackedClip(_Model):
     length_s: _Number
 
 
+class PackedWavetable(_Model):
+    """One wavetable of a pack."""
+
+    name: RelativePath
+    path: LatentPath
+    """As in the recipe: the timbres that it goes through, the key of its notes, and the number of its cycles."""
+
+    files: Annotated[tuple[RelativePath, ...], Field(min_length=1)]
+    """The WAV, and Surge's own format."""
+
+    partials: Annotated[int, Field(ge=1)]
+    """How many partials the cycles have, up to the last one within 80 dB of the strongest."""
+
+    loudness_db: _Number
+    """The difference in loudness of its loudest and its quietest cycle."""
+
+    rendered: Fingerprints
+    """The fingerprints of its notes, cycle by cycle."""
+
+
 class PackedCheckpoint(_Model):
     """The checkpoint that rendered a pack."""
 
@@ -228,6 +248,7 @@ class Manifest(_Model):
     formats: tuple[str, ...]
     instruments: Annotated[tuple[PackedInstrument, ...], Field(min_length=1)]
     clips: tuple[PackedClip, ...]
+    wavetables: tuple[PackedWavetable, ...] = ()
     files: dict[RelativePath, Sha256]
     """Every file of the pack but `pack.json`."""
 
@@ -247,7 +268,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write a pack's `pack.json`, on the disk before the pack takes its place: it tells which files are the pack's."""
-    text = json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(manifest.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False) + "\n"
     write_aside(folder / MANIFEST, text.encode())
 
 

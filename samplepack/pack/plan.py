@@ -11,7 +11,15 @@ from samplepack.pack.identity import inputs_digest
 from samplepack.pack.recipes import CheckedRecipe
 from samplepack.recipe import LoadedRecipe
 from samplepack.rendering.cache import Cache
-from samplepack.rendering.plan import Note, PlannedInstrument, layers_in_words, make_plan, rendered_velocities
+from samplepack.rendering.plan import (
+    Note,
+    PlannedInstrument,
+    PlannedWavetable,
+    layers_in_words,
+    make_plan,
+    plan_wavetables,
+    rendered_velocities,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,16 +33,18 @@ class PackPlan:
 
     instruments: tuple[PlannedInstrument, ...]
     clips: tuple[PlannedClip, ...]
+    wavetables: tuple[PlannedWavetable, ...]
     inputs: str
     """A hash of all that the pack is made from."""
 
     def key_notes(self) -> list[tuple[Note, ...]]:
         """The notes to render: those of each key of the instruments that have sound files of their own, then those of
-        each note of the clips."""
+        the wavetables' cycles, then those of each note of the clips."""
         of_instruments = [
             key for instrument in self.instruments if instrument.has_own_sounds for key in instrument.keys
         ]
-        return of_instruments + [key for clip in self.clips for key in clip.notes]
+        of_wavetables = [(note,) for wavetable in self.wavetables for note in wavetable.notes]
+        return of_instruments + of_wavetables + [key for clip in self.clips for key in clip.notes]
 
 
 def plan_pack(checked: CheckedRecipe, engine: Engine) -> PackPlan:
@@ -49,7 +59,8 @@ def plan_pack(checked: CheckedRecipe, engine: Engine) -> PackPlan:
     inputs = inputs_digest(loaded, checkpoint, engine)
     instruments = make_plan(loaded.recipe, checkpoint, str(engine))
     clips = plan_clips(loaded.recipe, checkpoint, checked.scores, engine)
-    return PackPlan(loaded, checkpoint, engine, instruments, clips, inputs)
+    wavetables = plan_wavetables(loaded.recipe, checkpoint, str(engine))
+    return PackPlan(loaded, checkpoint, engine, instruments, clips, wavetables, inputs)
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,24 @@ class ClipSummary:
 
 
 @dataclass(frozen=True)
+class WavetableSummary:
+    """A planned wavetable, and how much of it the cache holds."""
+
+    name: str
+    through: list[str]
+    """The timbres that its path goes through."""
+
+    pitch: int
+    """The key of its notes, MIDI."""
+
+    frames: int
+    """How many cycles it has; each takes a note."""
+
+    cached: int
+    """How many of these notes the cache holds."""
+
+
+@dataclass(frozen=True)
 class PlanSummary:
     """A plan in numbers."""
 
@@ -100,6 +129,7 @@ class PlanSummary:
 
     instruments: list[InstrumentSummary]
     clips: list[ClipSummary]
+    wavetables: list[WavetableSummary]
     velocity: str
     """How many velocity layers the instruments have and how they are made; empty without layers."""
 
@@ -131,6 +161,16 @@ def summarise(plan: PackPlan, cache: Cache) -> PlanSummary:
         )
         for clip in plan.clips
     ]
+    wavetables = [
+        WavetableSummary(
+            name=planned.name,
+            through=list(planned.path.through),
+            pitch=planned.path.at,
+            frames=len(planned.notes),
+            cached=sum(note.key in cached for note in planned.notes),
+        )
+        for planned in plan.wavetables
+    ]
     recipe, checkpoint = plan.loaded.recipe, plan.checkpoint
     return PlanSummary(
         name=recipe.name,
@@ -139,6 +179,7 @@ def summarise(plan: PackPlan, cache: Cache) -> PlanSummary:
         loop=recipe.sound.loop,
         instruments=instruments,
         clips=clips,
+        wavetables=wavetables,
         velocity=layers_in_words(recipe, rendered_velocities(recipe, checkpoint.config.velocities)),
         to_render=len(notes - cached),
     )

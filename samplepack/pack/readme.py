@@ -9,7 +9,14 @@ from samplepack.base.errors import counted
 from samplepack.base.version import __version__
 from samplepack.clips.score import left_out
 from samplepack.models.checkpoint import Checkpoint
-from samplepack.pack.manifest import MANIFEST, PackedClip, PackedInstrument, PackedNote, middle_loudness
+from samplepack.pack.manifest import (
+    MANIFEST,
+    PackedClip,
+    PackedInstrument,
+    PackedNote,
+    PackedWavetable,
+    middle_loudness,
+)
 from samplepack.recipe import Recipe
 from samplepack.rendering.plan import layers_in_words
 
@@ -55,7 +62,21 @@ _PLAYERS = {
 """Format → where its files can be played."""
 
 
-def readme(recipe: Recipe, instruments: Sequence[PackedInstrument], clips: Sequence[PackedClip]) -> str:
+def wavetable_summary(wavetable: PackedWavetable) -> str:
+    """What a wavetable is made of and what was measured of it, in a line."""
+    path = wavetable.path
+    return (
+        f"wavetable of {path.points} cycles through {', '.join(path.through)}, {wavetable.partials} partials of key "
+        f"{path.at}, evenly loud to {wavetable.loudness_db:.1f} dB"
+    )
+
+
+def readme(
+    recipe: Recipe,
+    instruments: Sequence[PackedInstrument],
+    clips: Sequence[PackedClip],
+    wavetables: Sequence[PackedWavetable],
+) -> str:
     """The README of a pack."""
     lines = [f"# {recipe.name}", ""]
     if recipe.description:
@@ -89,6 +110,14 @@ def readme(recipe: Recipe, instruments: Sequence[PackedInstrument], clips: Seque
             f"sound at once, so that it takes up to {voices} voices. The format .multisample has no controllers: there",
             "the layers lie along `select`.",
         ]
+    if wavetables:
+        lines += [
+            "",
+            "Single cycles for synthesizers, in `Wavetables/`: Serum, Vital, Surge and others load the .wav, Surge and",
+            "Bitwig the .wt.",
+            "",
+        ]
+        lines += [f"- {wavetable.name}: {wavetable_summary(wavetable)}" for wavetable in wavetables]
     if clips:
         lines += ["", "Played along a path of timbres, in `Clips/`:", ""]
         lines += [f"- {clip.name}: {clip_summary(clip)}" for clip in clips]

@@ -32,6 +32,7 @@ from samplepack.pack.manifest import (
 from samplepack.pack.played import OFF_LEVEL_DB, SAME_SOUND, Played, beginning, correlation, play_instrument
 from samplepack.pack.players import Player
 from samplepack.pack.shortfalls import shortfalls
+from samplepack.pack.wavetables import wavetable_shortfalls
 from samplepack.sound.audio import read
 from samplepack.sound.loudness import attack_loudness_lufs, loudness_lufs, true_peak_db
 from samplepack.sound.partials import measure_partials
@@ -70,8 +71,8 @@ def verify(
         progress: receives reports of what is played.
 
     Returns:
-        A report for each instrument, and one more, without notes, where other files of the pack aren't as they were
-        built. Nothing falls short where no report has problems.
+        A report for each instrument, one without notes for each wavetable, and one more where other files of the pack
+        aren't as they were built. Nothing falls short where no report has problems.
 
     Raises:
         InputError: the folder is no pack.
@@ -96,6 +97,8 @@ def verify(
         reports.append(Report(instrument.name, notes, problems, played))
     _compare_players(reports)
     _find_copies(manifest, reports)
+    for wavetable in manifest.wavetables:
+        reports.append(Report(wavetable.name, [], wavetable_shortfalls(folder, wavetable, manifest.sound.peak_db)))
     others = manifest.files.keys() - {note.file for instrument in manifest.instruments for note in instrument.notes}
     changed = [file for file in sorted(others) if _changed(folder, file, manifest.files[file])]
     if changed:

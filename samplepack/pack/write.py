@@ -42,6 +42,7 @@ from samplepack.pack.manifest import (
     PackedLoop,
     PackedNote,
     PackedTuning,
+    PackedWavetable,
     PackedWidth,
     write_manifest,
 )
@@ -331,7 +332,11 @@ def write_clip(folder: Path, planned: PlannedClip, audio: Audio, loaded: LoadedR
 
 
 def write_metadata(
-    folder: Path, plan: PackPlan, instruments: Sequence[PackedInstrument], clips: Sequence[PackedClip]
+    folder: Path,
+    plan: PackPlan,
+    instruments: Sequence[PackedInstrument],
+    clips: Sequence[PackedClip],
+    wavetables: Sequence[PackedWavetable],
 ) -> Manifest:
     """Write the recipe, README, licence, and last `pack.json`, over all files in the folder of a pack.
 
@@ -340,10 +345,11 @@ def write_metadata(
         plan: what was built.
         instruments: as they were written.
         clips: as they were written.
+        wavetables: as they were written.
     """
     loaded, recipe, checkpoint = plan.loaded, plan.loaded.recipe, plan.checkpoint
     (folder / "recipe.yaml").write_bytes(loaded.text)
-    (folder / "README.md").write_text(readme(recipe, instruments, clips), encoding="utf-8")
+    (folder / "README.md").write_text(readme(recipe, instruments, clips, wavetables), encoding="utf-8")
     (folder / "LICENSE.txt").write_text(license_text(recipe, checkpoint), encoding="utf-8")
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     digests = {note.file: note.sha256 for instrument in instruments for note in instrument.notes}
@@ -370,6 +376,7 @@ def write_metadata(
         formats=recipe.formats,
         instruments=tuple(instruments),
         clips=tuple(clips),
+        wavetables=tuple(wavetables),
         files={file: digests.get(file) or sha256_of_file(folder / file) for file in files},
     )
     write_manifest(folder, manifest)

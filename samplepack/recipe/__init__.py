@@ -2,7 +2,7 @@
 
 from samplepack.recipe.clips import LEAST_APART_S, Clip
 from samplepack.recipe.load import LoadedRecipe, json_schema, load_recipe
-from samplepack.recipe.model import CheckpointReference, Play, Recipe, Sound, point_names
+from samplepack.recipe.model import CheckpointReference, LatentPath, Play, Recipe, Sound, point_names
 from samplepack.recipe.timbres import Bank, Like
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Bank",
     "CheckpointReference",
     "Clip",
+    "LatentPath",
     "Like",
     "LoadedRecipe",
     "Play",

@@ -49,18 +49,24 @@ def _named_timbres(data: Mapping[str, Any]) -> list[tuple[str, tuple[Key, ...]]]
 
 
 def name_problems(document: Document) -> list[Problem]:
-    """Problems with names: two instruments or two clips whose names differ in case at most, since some file systems
-    ignore case; an instrument with the name of the overview picture; and a recipe without any instrument."""
+    """Problems with names: two instruments, clips or wavetables whose names differ in case at most, since some file
+    systems ignore case; an instrument with the name of the overview picture; and a recipe without any instrument."""
     named = _named_timbres(document.data)
     paths = document.data.get("paths")
+    problems, tables = [], set[str]()
     for name, path in paths.items() if isinstance(paths, dict) else ():
+        if isinstance(path, dict) and path.get("as") == "wavetable":
+            if str(name).casefold() in tables:
+                problems.append(document.problem_with_key(("paths", name), f"two wavetables would be called '{name}'"))
+            tables.add(str(name).casefold())
+            continue
         steps = path.get("steps") if isinstance(path, dict) else None
         if type(steps) is int and 0 < steps <= 128:
             points = [name] if path.get("as") == "morph" else point_names(name, steps)
             named += [(point, ("paths", name)) for point in points]
     if not named and not any(document.data.get(key) for key in ("timbres", "bank", "paths")):
         return [document.problem((), "nothing to build: a recipe needs timbres, a bank or paths")]
-    problems, seen = [], set[str]()
+    seen = set[str]()
     for name, location in named:
         if name.casefold() == _PICTURE:
             problems.append(document.problem_with_key(location, f"'{name}' is the name of a picture of the pack"))

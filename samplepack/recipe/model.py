@@ -58,8 +58,8 @@ class LatentPath(Model):
     through: Annotated[tuple[TimbreName, ...], Field(min_length=2, max_length=128)]
     """Names of the timbres on the path, in order; two to 128."""
 
-    steps: Annotated[int, Field(strict=True, ge=2, le=128)]
-    """Number of points along the path, both ends included."""
+    steps: Annotated[int | None, Field(strict=True, ge=2, le=128)] = None
+    """Number of points along the path, both ends included; of a wavetable, `frames` is that number."""
 
     spacing: Spacing = "even"
     """`even` puts points at equal distances along the path; `uniform` gives every segment between two timbres the same
@@ -68,15 +68,38 @@ class LatentPath(Model):
     interpolation: Interpolation = "slerp"
     """Curve between two timbres: `slerp` is the arc, `linear` the straight line."""
 
-    as_: Annotated[Literal["instruments", "morph"], Field(alias="as")] = "instruments"
+    as_: Annotated[Literal["instruments", "morph", "wavetable"], Field(alias="as")] = "instruments"
     """`instruments` makes one instrument for each point; `morph` makes one instrument in which the mod wheel (CC1)
-    moves along the path."""
+    moves along the path; `wavetable` makes files of single cycles for synthesizers."""
+
+    at: Annotated[int, Field(strict=True, ge=0, le=127)] = 48
+    """Of a wavetable: the key whose notes become its cycles, MIDI. A lower key has more partials."""
+
+    frames: Annotated[int, Field(strict=True, ge=2, le=256)] = 64
+    """Of a wavetable: number of cycles along the path, both ends included."""
 
     @model_validator(mode="after")
-    def _playable(self) -> LatentPath:
+    def _playable(self, info: ValidationInfo) -> LatentPath:
+        if self.as_ == "wavetable":
+            checkpoint = context_of(info).get("checkpoint")
+            if self.steps is not None:
+                raise wrong("a wavetable has `frames` instead of `steps`")
+            if checkpoint and self.at not in checkpoint.pitches:
+                low, high = checkpoint.pitches[0], checkpoint.pitches[-1]
+                raise wrong(f"at: {self.at} is outside what the checkpoint can play, {low}-{high}")
+            return self
+        if self.steps is None:
+            raise wrong("'steps' is missing")
+        if own := [key for key in ("at", "frames") if key in self.model_fields_set]:
+            raise wrong(f"only a wavetable has `{own[0]}`; write as: wavetable, or leave it out")
         if self.as_ == "morph" and self.steps > _MOST_LAYERS:
             raise wrong(f"a morph plays all its steps at once; it has {_MOST_LAYERS} at most")
         return self
+
+    @property
+    def points(self) -> int:
+        """The number of points along the path."""
+        return self.frames if self.steps is None else self.steps
 
 
 _MOST_LAYERS = 16
@@ -305,7 +328,7 @@ class Recipe(Model):
     it. Of all instruments; 1 is one render at each strike."""
 
     paths: dict[Name, LatentPath] = {}
-    """Paths through latent space by name, each of which becomes several instruments or one morph."""
+    """Paths through latent space by name, each of which becomes several instruments, one morph or one wavetable."""
 
     clips: Annotated[dict[Name, Clip], Field(max_length=MOST_CLIPS)] = {}
     """MIDI files that timbres play, by name; each becomes a sound file in the pack's `Clips` folder."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.latent import Latent, latent_from_seed, path_points, slerp
-from samplepack.recipe import Recipe, point_names
+from samplepack.recipe import LatentPath, Recipe, point_names
 
 Axis = Literal["none", "velocity", "wheel"]
 
@@ -116,12 +116,14 @@ def make_plan(recipe: Recipe, checkpoint: Checkpoint, engine: str) -> tuple[Plan
     morphs = []
     for name, path in recipe.paths.items():
         origin = f"path: {', '.join(path.through)}"
+        if path.as_ == "wavetable":
+            continue
         through = [timbres[timbre] for timbre in path.through]
-        stations = path_points(through, path.steps, path.spacing, path.interpolation)
+        stations = path_points(through, path.points, path.spacing, path.interpolation)
         if path.as_ == "morph":
             morphs.append(instrument(name, origin, "wheel", stations))
         else:
-            points.update((name, (origin, z)) for name, z in zip(point_names(name, path.steps), stations, strict=True))
+            points.update((name, (origin, z)) for name, z in zip(point_names(name, path.points), stations, strict=True))
     single = []
     velocities = rendered_velocities(recipe, learned)
     for name, (origin, z) in points.items():
@@ -132,6 +134,31 @@ def make_plan(recipe: Recipe, checkpoint: Checkpoint, engine: str) -> tuple[Plan
         else:
             single.append(instrument(name, origin, "velocity" if recipe.velocity else "none", [z]))
     return (*single, *morphs)
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedWavetable:
+    """A wavetable to build."""
+
+    name: str
+    path: LatentPath
+    """The path that it follows."""
+
+    notes: tuple[Note, ...]
+    """The note of each cycle, in order; of the timbre itself, also where the pack is stereo or has takes."""
+
+
+def plan_wavetables(recipe: Recipe, checkpoint: Checkpoint, engine: str) -> tuple[PlannedWavetable, ...]:
+    """The wavetables of a recipe, in their order; arguments as for `make_plan`."""
+    timbres = timbre_latents(recipe, checkpoint.latent_dim)
+    planned = []
+    for name, path in recipe.paths.items():
+        if path.as_ == "wavetable":
+            through = [timbres[timbre] for timbre in path.through]
+            latents = path_points(through, path.points, path.spacing, path.interpolation)
+            notes = (Note(path.at, z, None, note_key(engine, checkpoint.digest, z, path.at)) for z in latents)
+            planned.append(PlannedWavetable(name, path, tuple(notes)))
+    return tuple(planned)
 
 
 def rendered_velocities(recipe: Recipe, learned: tuple[int, int] | None) -> list[int]:

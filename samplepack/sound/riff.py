@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -113,6 +114,20 @@ def with_sampler_note(wav: bytes, rate_hz: int, note: SamplerNote) -> bytes:
     chunk = _HEADER.pack(0, 0, round(1e9 / rate_hz), note.root, 0, 0, 0, len(loops), 0) + b"".join(loops)
     padding = bytes(len(wav) % 2)
     body = wav[8:] + padding + b"smpl" + struct.pack("<I", len(chunk)) + chunk
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def with_chunk_before_data(wav: bytes, name: bytes, text: bytes) -> bytes:
+    """Put a chunk of text before the samples of a WAV, where readers that stop at the samples find it.
+
+    Args:
+        wav: a whole WAV file.
+        name: the chunk's, 4 bytes.
+        text: the chunk's content.
+    """
+    at = next(chunk.start - 8 for chunk in chunks(io.BytesIO(wav)) if chunk.name == b"data")
+    chunk = name + struct.pack("<I", len(text)) + text + bytes(len(text) % 2)
+    body = wav[8:at] + chunk + wav[at:]
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 

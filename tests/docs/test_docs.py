@@ -10,7 +10,7 @@ import yaml
 
 from docs import generate
 from samplepack.cli.app import main
-from samplepack.pack.lock import Lock, LockedCheckpoint, LockedInstrument
+from samplepack.pack.lock import Lock, LockedCheckpoint, LockedInstrument, LockedWavetable
 from samplepack.pack.manifest import (
     Manifest,
     PackedCheckpoint,
@@ -19,6 +19,7 @@ from samplepack.pack.manifest import (
     PackedLoop,
     PackedNote,
     PackedTuning,
+    PackedWavetable,
 )
 from samplepack.recipe import json_schema, load_recipe
 from tests.helpers.places import REPOSITORY
@@ -119,8 +120,20 @@ def test_the_schema_takes_every_recipe_in_the_documents():
 @pytest.mark.parametrize(
     ("page", "models"),
     [
-        ("pack.md", [Manifest, PackedCheckpoint, PackedInstrument, PackedNote, PackedTuning, PackedLoop, PackedClip]),
-        ("lock-file.md", [Lock, LockedCheckpoint, LockedInstrument]),
+        (
+            "pack.md",
+            [
+                Manifest,
+                PackedCheckpoint,
+                PackedInstrument,
+                PackedNote,
+                PackedTuning,
+                PackedLoop,
+                PackedClip,
+                PackedWavetable,
+            ],
+        ),
+        ("lock-file.md", [Lock, LockedCheckpoint, LockedInstrument, LockedWavetable]),
     ],
     ids=["pack.json", "lock file"],
 )
