@@ -1,1 +1,1 @@
-"""Instruments in the browser: a player, and static pages of packs."""
+"""Instruments in the browser: a player, static pages of packs, and a keyboard for notebooks."""
