@@ -150,10 +150,19 @@ def with_timbre(loaded: LoadedRecipe, name: str, written: Any) -> Recipe:
         written: the timbre, as a recipe writes it: a seed, or a mapping such as `{seed: 7, toward: Choir, at: 0.25}`.
 
     Raises:
-        InputError: the timbre is wrong, or lies toward itself.
+        InputError: the timbre is wrong, lies toward itself, or moves along directions that nobody has found yet.
     """
+    context = loaded.context
+    if isinstance(written, dict) and written.get("move") and isinstance(loaded.checkpoint, Checkpoint):
+        found = read_directions(loaded.checkpoint)
+        if found is None:
+            raise InputError(
+                f"no directions of checkpoint '{loaded.checkpoint.name}' have been found yet; "
+                f"run: samplepack directions {shlex.quote(loaded.checkpoint.name)}"
+            )
+        context = Context(**{**context, "directions": found.named()})  # a recipe that moves nothing hasn't read them
     try:
-        timbre: Timbre = _TIMBRE.validate_python(written, context=loaded.context)
+        timbre: Timbre = _TIMBRE.validate_python(written, context=context)
         name = TypeAdapter(Name).validate_python(name)
     except ValidationError as error:
         raise InputError(*messages_in(error, Timbre)) from None
