@@ -25,7 +25,7 @@ from samplepack.base.errors import InputError
 from samplepack.base.files import user_folder
 from samplepack.base.progress import Task, silent
 from samplepack.finishing.finish import Finishing
-from samplepack.formats.instrument import Playing, Zone, key_ranges
+from samplepack.formats.instrument import Playing, Range, Zone, key_ranges
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import DEFAULT_ENGINE, Engine
 from samplepack.models.load import load_model
@@ -81,8 +81,14 @@ class Voice:
 
     def pitch_for(self, key: int) -> int | None:
         """The rendered pitch whose sound a key plays; None for a key that is silent."""
-        ranges = key_ranges(self.pitches, self.plan.loaded.recipe.play.stretch_keys)
-        return next((pitch for pitch, keys in ranges.items() if keys.low <= key <= keys.high), None)
+        return next((pitch for pitch, keys in self._ranges().items() if keys.low <= key <= keys.high), None)
+
+    def keys_with(self, key: int) -> Range:
+        """The keys that play the same sounds as a key; that key alone, if it is silent."""
+        return next((keys for keys in self._ranges().values() if keys.low <= key <= keys.high), Range(key, key))
+
+    def _ranges(self) -> dict[int, Range]:
+        return key_ranges(self.pitches, self.plan.loaded.recipe.play.stretch_keys)
 
     def notes_of(self, pitches: Iterable[int]) -> list[Note]:
         """The notes to render for some pitches, in the order of the pitches."""
@@ -193,17 +199,20 @@ class NoteEngine:
         """Whether the network of a checkpoint is loaded, so that notes come without delay."""
         return checkpoint.digest in self._models
 
-    def voice(self, loaded: LoadedRecipe, written: Any, name: str = "Audition") -> Voice:
+    def voice(self, loaded: LoadedRecipe, written: Any, name: str | None = None) -> Voice:
         """Plan the instrument of a timbre that need not stand in the recipe.
 
         Args:
             loaded: gives the checkpoint, the settings and the timbres that this one may lie toward.
             written: the timbre, as a recipe writes it.
-            name: the name of the instrument. The lowest bit of its sound files, their dither, depends on it.
+            name: the name of the instrument, on which the lowest bit of its sound files, their dither, depends; None:
+                one that the recipe doesn't have.
 
         Raises:
             InputError: the timbre is wrong.
         """
+        if name is None:
+            name = next(free for i in count() if (free := "Audition" + "_" * i) not in loaded.context["timbres"])
         return self._voice(replace(loaded, recipe=with_timbre(loaded, name, written)), name)
 
     def instrument(self, loaded: LoadedRecipe, name: str) -> Voice:

@@ -288,10 +288,11 @@ class Server:
 
         try:
             fit = dropped.fit(on_step)
-            self.session.read_again()
+            version = self.session.read_again().version
         except (SamplepackError, OSError) as error:
             self.tell({"event": "fit", "name": dropped.name, "problem": str(error)})
             return
+        self.tell({"event": "recipe", "version": version})
         self.tell(
             {
                 "event": "fit",
@@ -300,7 +301,6 @@ class Server:
                 "nearest": fit.nearest,
                 "nearestDb": fit.nearest_db,
                 "fittedDb": fit.fitted_db,
-                "version": self.session.state.version,
             }
         )
 
@@ -335,8 +335,10 @@ class Server:
     def _regions(self, asked: _Regions) -> dict[str, Any]:
         voice = self._voice(asked.sound)
         heard = self.engine.heard(voice, asked.key, asked.ahead)
+        keys = voice.keys_with(asked.key)
         answer = {
             "voice": voice.digest,
+            "keys": [keys.low, keys.high],
             "low": max(voice.pitches[0] - voice.plan.loaded.recipe.play.stretch_keys, 0),
             "high": min(voice.pitches[-1] + voice.plan.loaded.recipe.play.stretch_keys, 127),
             "rateHz": voice.settings.rate_hz,
@@ -369,7 +371,7 @@ class Server:
         """What the page has to know of the recipe and of its checkpoint."""
         loaded, data = state.loaded, state.data
         checkpoint = loaded.native_checkpoint()
-        directions = read_directions(checkpoint)
+        directions, bank = read_directions(checkpoint), loaded.recipe.bank
         timbres = {name: one if isinstance(one, dict) else {"seed": one} for name, one in _items(data, "timbres")}
         return {
             "version": state.version,
@@ -379,7 +381,7 @@ class Server:
             "text": state.text.decode("utf-8-sig"),
             "saved": self.session.is_saved,
             "timbres": timbres,
-            "bank": [name for name in origins(loaded.recipe) if name not in timbres],
+            "bank": {bank.timbre(seed): {"seed": seed} for seed in bank.seeds} if bank else {},
             "paths": dict(_items(data, "paths")),
             "process": [_in_full(step) for step in data.get("process") or ()],
             "effects": effect_controls(),

@@ -3,10 +3,13 @@
 import json
 import random
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from samplepack.checkpoints.directions import Direction, Directions
+from samplepack.checkpoints.library import resolve
 from samplepack.interactive.engine import NoteEngine
 from samplepack.interactive.server import Server
 from samplepack.interactive.session import Session
@@ -56,6 +59,20 @@ def ask(server, client):
         return client.post(f"/{server.token}/{name}", json=body)
 
     return post
+
+
+@pytest.fixture
+def checkpoint_directions(home):
+    """Directions of the starter in the user's folder: one with a name, and five principal ones."""
+    starter = resolve("starter", home)
+    steps = np.random.RandomState(1).standard_normal((6, starter.latent_dim)) / 16.0
+    found = tuple(
+        Direction(name=name, step=tuple(step))
+        for name, step in zip(["brightness", "pc1", "pc2", "pc3", "pc4", "pc5"], steps.tolist(), strict=True)
+    )
+    made = Directions(directions=1, checkpoint=starter.digest, found=found)
+    (home / "directions").mkdir()
+    (home / "directions" / f"{starter.digest}.json").write_text(made.model_dump_json(exclude_none=True))
 
 
 def edit(ask, client, server, **change):
@@ -207,6 +224,32 @@ def test_wrong_text_is_refused_with_its_place(server, ask):
     assert answer.status_code == 422
     assert "mine.yaml:8:13: " in answer.json()["problems"][0]
     assert ask("text", version=0, text="a: &a [x]\nb: " + "[*a, *a]" * 3).status_code == 422
+
+
+def test_children_lie_at_a_distance_along_principal_directions(server, ask, checkpoint_directions):
+    parent = {"seed": 7, "move": {"pc1": 1.0}}
+    children = ask("children", timbre=parent, distance=2.0, count=8, draw=3).json()["children"]
+    assert len({json.dumps(child) for child in children}) == 8
+    for child in children:
+        assert child["seed"] == 7
+        away = {**child["move"]}
+        away["pc1"] = away.get("pc1", 0.0) - 1.0
+        assert sum(amount**2 for amount in away.values()) ** 0.5 == pytest.approx(2.0, abs=0.03)
+        assert "brightness" not in away
+    again = ask("children", timbre=parent, distance=2.0, count=8, draw=3).json()["children"]
+    assert again == children
+    moved = server.engine.voice(server.session.state.loaded, children[0]).planned.layers[0]
+    still = server.engine.voice(server.session.state.loaded, {"seed": 7}).planned.layers[0]
+    assert np.abs(moved - still).max() > 0.01
+
+
+def test_without_directions_the_page_is_told_how_to_find_them(server, client, ask, monkeypatch):
+    for module in ("session", "server"):
+        monkeypatch.setattr(f"samplepack.interactive.{module}.read_directions", lambda checkpoint: None)
+    answer = ask("children", timbre={"seed": 7}, distance=1.0, count=8, draw=1)
+    assert answer.status_code == 422
+    assert "samplepack directions starter" in answer.json()["problems"][0]
+    assert client.get(f"/{server.token}/state").json()["checkpoint"]["directions"] == []
 
 
 def test_of_two_tabs_the_later_one_is_told(server, client, ask):

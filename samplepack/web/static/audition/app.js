@@ -22,6 +22,7 @@ class Page extends EventTarget {
     this._slot = 'a';
     this._past = [];
     this._future = [];
+    this._last = Promise.resolve(); // the change of the recipe that was asked for last
   }
 
   // Sound: none before somebody has clicked or pressed a key.
@@ -75,6 +76,7 @@ class Page extends EventTarget {
       },
     };
     this.player.source = measured;
+    source.prepare(this.key).catch((error) => this.say(error));
   }
 
   /** Play a sound for a moment, without choosing it. */
@@ -109,7 +111,7 @@ class Page extends EventTarget {
   /** The timbre that is heard, as the recipe would write it; null for a path. */
   get timbre() {
     if (!this.sound) return null;
-    return this.sound.timbre ?? this.state.timbres[this.sound.name] ?? null;
+    return this.sound.timbre ?? this.state.timbres[this.sound.name] ?? this.state.bank[this.sound.name] ?? null;
   }
 
   // The recipe, and its history together with that of the sound.
@@ -126,7 +128,7 @@ class Page extends EventTarget {
 
   _names() {
     const {timbres, bank, paths} = this.state;
-    return [...Object.keys(timbres), ...bank, ...Object.keys(paths).filter((name) => paths[name].as === 'morph')];
+    return [...Object.keys(timbres), ...Object.keys(bank), ...Object.keys(paths).filter((name) => paths[name].as === 'morph')];
   }
 
   /** Change the recipe; gives whether it could be changed. */
@@ -138,7 +140,14 @@ class Page extends EventTarget {
     return this._changed(() => post('text', {version: this.state.version, text}), element);
   }
 
-  async _changed(ask, element, sound = null) {
+  /** Change the recipe once earlier changes are done, since each is made on what came before it. */
+  _changed(ask, element, sound = null) {
+    const changed = this._last.then(() => this._changeNow(ask, element, sound));
+    this._last = changed.catch(() => {});
+    return changed;
+  }
+
+  async _changeNow(ask, element, sound) {
     const before = this._snapshot();
     try {
       const state = await ask();
@@ -226,19 +235,26 @@ const page = new Page();
 
 function head() {
   const {sound, state} = page;
-  $('#now').textContent = sound?.name ? `${sound.name} (${inWords(state.timbres[sound.name] ?? {path: 'morph'})})` : inWords(sound.timbre);
+  $('#now').textContent = sound?.name ? `${sound.name} (${inWords(page.timbre ?? {path: 'morph'})})` : inWords(sound.timbre);
   $('#now').title = $('#now').textContent;
   $('#undo').disabled = !page._past.length;
   $('#redo').disabled = !page._future.length;
 }
+
+let shownText = ''; // what the text held before somebody edited it
 
 function recipe() {
   const {state} = page;
   document.title = `${state.saved ? '' : '• '}${state.name} – samplepack`;
   $('#name').textContent = state.name;
   $('#file-name').textContent = state.file;
-  $('#text').value = state.text;
-  $('#apply').disabled = true;
+  if ($('#text').value === shownText || $('#text').value === state.text) {
+    $('#text').value = state.text;
+    $('#apply').disabled = true;
+  } else if (state.text !== shownText) {
+    $('#text-said').textContent = 'The recipe has changed since; applying this text puts it in its place.';
+  }
+  shownText = state.text;
   $('#save').disabled = state.saved;
   $('#save').textContent = state.saved ? 'Saved' : 'Save';
   $('#keyboard').setAttribute('low', state.low);
@@ -288,6 +304,7 @@ function wire() {
   $('#reload').onclick = async () => {
     try {
       page._remember();
+      $('#text').value = shownText;
       page.show(await post('reload', {}));
       $('#text-said').textContent = '';
     } catch (error) {

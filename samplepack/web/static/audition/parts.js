@@ -34,4 +34,7 @@ export function inWords(timbre) {
   return words.join(', ');
 }
 
-export const signed = (value) => `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(value).toFixed(1)}`;
+export function signed(value) {
+  const size = Math.abs(value).toFixed(1);
+  return size === '0.0' ? size : `${value > 0 ? '+' : '−'}${size}`;
+}

@@ -7,7 +7,7 @@ export function shelf(page) {
   const said = $('#shelf-said');
 
   function freeName(wanted) {
-    const names = new Set([...Object.keys(page.state.timbres), ...page.state.bank, ...Object.keys(page.state.paths)]);
+    const names = new Set([...Object.keys(page.state.timbres), ...Object.keys(page.state.bank), ...Object.keys(page.state.paths)]);
     let name = wanted;
     for (let number = 2; names.has(name); number++) name = `${wanted} ${number}`;
     return name;
@@ -121,7 +121,7 @@ export function shelf(page) {
       play.onclick = () => page.choose({name});
       return make('li', {className: page.sound?.name === name ? 'current' : ''}, play);
     };
-    $('#shelf').replaceChildren(...names.map((name) => row(name, timbres[name], names)), ...Object.entries(paths).map(pathRow), ...bank.map(bankRow));
+    $('#shelf').replaceChildren(...names.map((name) => row(name, timbres[name], names)), ...Object.entries(paths).map(pathRow), ...Object.keys(bank).map(bankRow));
   }
 
   $('#make-path').onsubmit = async (event) => {

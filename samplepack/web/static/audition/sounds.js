@@ -51,6 +51,8 @@ class ServerSource {
     this._asked = new Map(); // key → promise of them
     this._low = 0;
     this._high = 127;
+    this._isPrepared = false;
+    this._isSettled = false;
   }
 
   regions(key, velocity, strike) {
@@ -69,16 +71,30 @@ class ServerSource {
     return asked;
   }
 
+  /** Have the server render the other keys ahead. */
+  async prepare(key) {
+    if (this._isPrepared) return;
+    this._isPrepared = true;
+    await this.fetch(key, true);
+    if (this._isSettled) this.settle();
+  }
+
   /** Fetch the keys that were heard, then all others, now that they are as a pack will hold them. */
   async settle() {
+    const fetched = new Set();
     const all = Array.from({length: this._high - this._low + 1}, (_, i) => this._low + i);
-    const heard = [...this._keys.keys()];
-    for (const key of new Set([...heard, ...all])) await this._fetch(key, true).catch(() => {});
+    for (const key of new Set([...this._keys.keys(), ...all])) {
+      if (fetched.has(key)) continue;
+      const [low, high] = await this._fetch(key, true).then(() => this._together, () => [key, key]);
+      for (let each = low; each <= high; each++) fetched.add(each);
+    }
   }
 
   async _fetch(key, ahead) {
     const answer = await post('regions', {sound: this.sound, key, ahead});
     this.voice = answer.voice;
+    this._isSettled = answer.settled;
+    this._together = answer.keys;
     this.isMorph = answer.morph;
     [this._low, this._high] = [answer.low, answer.high];
     if (answer.regions.length) this.playing = answer.playing;
@@ -91,7 +107,7 @@ class ServerSource {
         equalDb: answer.loudnessLufs === null ? 0 : EQUAL_LUFS - answer.loudnessLufs,
       })),
     );
-    this._keys.set(key, regions);
+    for (let each = answer.keys[0]; each <= answer.keys[1]; each++) this._keys.set(each, regions);
     return regions;
   }
 
