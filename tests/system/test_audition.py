@@ -1,0 +1,253 @@
+"""The audition page in a real browser: what it plays, measured on its samples, and what it writes."""
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from samplepack.base.files import user_folder
+from samplepack.checkpoints.directions import Direction, Directions
+from samplepack.checkpoints.library import resolve
+from samplepack.interactive.map import Place, SoundMap
+from samplepack.rendering.cache import Cache
+from tests.helpers import packs
+from tests.helpers.browser import chromium, opened, samples_of
+from tests.helpers.places import REPOSITORY
+
+RECIPE = """\
+# Sounds of mine.
+recipe: 1
+name: Chosen
+pitches: [60, 64, 67]   # a chord
+
+timbres:
+  Organ: {instrument: Church Organ}   # it holds
+
+process:
+  - Gain: {gain_db: -3.0}
+"""
+PATIENCE_S = 300
+
+TAP = """
+const connect = AudioNode.prototype.connect;
+AudioNode.prototype.connect = function (to, ...rest) {
+  if (to === this.context.destination) {
+    window.tap = new AnalyserNode(this.context, {fftSize: 32768});
+    connect.call(this, window.tap);
+  }
+  return connect.call(this, to, ...rest);
+};
+navigator.requestMIDIAccess = async () => {
+  const input = {name: 'Stub'};
+  window.midi = (...data) => input.onmidimessage({data});
+  return {inputs: new Map([['a', input]]), onstatechange: null};
+};
+"""
+
+HEARD = """
+() => {
+  const samples = new Float32Array(window.tap.fftSize);
+  window.tap.getFloatTimeDomainData(samples);
+  return btoa(Array.from(new Uint8Array(samples.buffer), (byte) => String.fromCharCode(byte)).join(''));
+}
+"""
+
+ASKED = """
+async ([sound, key]) => {
+  const headers = {'content-type': 'application/json'};
+  const answer = await fetch('regions', {method: 'POST', headers, body: JSON.stringify({sound, key})});
+  const {settled, regions} = await answer.json();
+  const bytes = new Uint8Array(await (await fetch(regions[0].url)).arrayBuffer());
+  return {settled, bytes: btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))};
+}
+"""
+
+
+@pytest.fixture
+def known(home):
+    """A map of a few places, and directions, so that neither has to be made."""
+    starter = resolve("starter", home)
+    names = [("Church Organ", None), ("Flute", None), ("seed 7", 7), ("seed 11", 11)]
+    places = [
+        Place(name=name, seed=seed, x=float(i % 2), y=float(i // 2), brightness=float(i), spectrum=(0.0,) * 54)
+        for i, (name, seed) in enumerate(names)
+    ]
+    sound_map = SoundMap(map=1, checkpoint=starter.digest, places=tuple(places))
+    steps = np.random.RandomState(1).standard_normal((4, starter.latent_dim)) / 16.0
+    found = [Direction(name=n, step=tuple(s)) for n, s in zip(["brightness", "pc1", "pc2", "pc3"], steps.tolist(), strict=True)]  # fmt: skip
+    directions = Directions(directions=1, checkpoint=starter.digest, found=tuple(found))
+    for folder, made in (("maps", sound_map), ("directions", directions)):
+        (home / folder).mkdir()
+        (home / folder / f"{starter.digest}.json").write_text(made.model_dump_json(exclude_none=True))
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "chosen.yaml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def serving(known, recipe):
+    """The command, as a user starts it: its process and the page's address."""
+    command = [sys.executable, "-m", "samplepack", "audition", str(recipe), "--no-browser"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        yield process, process.stdout.readline().split()[0]
+        process.terminate()
+
+
+@pytest.fixture
+def page(serving):
+    _, address = serving
+    with chromium() as browser:
+        page = browser.new_page()
+        page.add_init_script(TAP)
+        page.set_default_timeout(1000 * PATIENCE_S)
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+        page.wait_for_selector("#map .place")
+        yield page
+        assert errors == []
+
+
+def until(page, condition):
+    """Wait for a condition; Playwright's own way would need a page without a content security policy."""
+    end = time.monotonic() + PATIENCE_S
+    while not page.evaluate(condition):
+        assert time.monotonic() < end, condition
+        page.wait_for_timeout(100)
+
+
+def settled(page, sound, key=60):
+    """The bytes of a key's sound file, once the instrument is finished as a whole."""
+    while not (answer := page.evaluate(ASKED, [sound, key]))["settled"]:
+        page.wait_for_timeout(500)
+    return base64.b64decode(answer["bytes"])
+
+
+def off_cents(samples, key, rate_hz=48000):
+    expected_hz = 440.0 * 2.0 ** ((key - 69) / 12.0)
+    size = 1 << 19
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), size))
+    first = round(expected_hz * 0.985 * size / rate_hz)
+    top = first + int(np.argmax(spectrum[first : round(expected_hz * 1.015 * size / rate_hz)]))
+    return 1200.0 * np.log2(top * rate_hz / size / expected_hz)
+
+
+def heard(page):
+    return samples_of(page.evaluate(HEARD))
+
+
+def test_sounds_are_found_played_kept_and_saved_and_a_build_writes_what_was_heard(page, recipe, tmp_path):
+    assert page.locator("#switch-on").is_visible()
+    page.hover("#place-0")
+    page.click("h1")  # the first gesture switches the sound on
+    assert not page.locator("#switch-on").is_visible()
+    settled(page, {"name": "Organ"})
+
+    # A chord holds: in tune, at one level, without a click.
+    for key in "adg":
+        page.keyboard.down(key)
+    until(page, "performance.getEntriesByName('sound').length >= 3")
+    page.wait_for_timeout(1500)
+    levels = []
+    for _ in range(10):
+        samples = heard(page)
+        levels.append(20.0 * np.log10(np.sqrt(np.mean(samples**2))))
+        assert np.abs(samples).max() < 1.0
+        page.wait_for_timeout(1000)
+    assert max(levels) - min(levels) < 3.0
+    for key in (60, 64, 67):
+        assert abs(off_cents(samples, key)) < 3.0
+    for key in "adg":
+        page.keyboard.up(key)
+    until(page, "() => { const s = new Float32Array(1024); window.tap.getFloatTimeDomainData(s); return s.every((x) => Math.abs(x) < 1e-3); }")  # fmt: skip
+
+    # The map plays what the pointer rests on.
+    page.hover("#place-1")
+    until(page, "() => { const s = new Float32Array(32768); window.tap.getFloatTimeDomainData(s); return s.some((x) => Math.abs(x) > 1e-3); }")  # fmt: skip
+    page.click("#place-1")
+    until(page, "document.querySelector('#now').textContent === 'Flute'")
+    page.fill("#keep-name", "Flute <b>")
+    page.click("#keep button")
+    until(page, "document.querySelector('#shelf-said').textContent.includes('file name')")
+    page.fill("#keep-name", "Pipe")
+    page.click("#keep button")
+    until(page, "document.querySelectorAll('#shelf li').length === 2")
+
+    # Children, a direction, undo and redo.
+    page.click("#tab-around")
+    page.click("#grow")
+    until(page, "document.querySelectorAll('.child .go').length === 8")
+    page.click(".child .go >> nth=2")
+    until(page, "document.querySelector('#now').textContent.includes('pc')")
+    child = page.text_content("#now")
+    page.fill("[data-direction=brightness]", "1.5")
+    until(page, "document.querySelector('#now').textContent.includes('brightness +1.5')")
+    page.click("#undo")
+    until(page, f"document.querySelector('#now').textContent === {json.dumps(child)}")
+    page.click("#redo")
+    until(page, "document.querySelector('#now').textContent.includes('brightness +1.5')")
+    page.fill("#keep-name", "Child")
+    page.click("#keep button")
+    until(page, "document.querySelectorAll('#shelf li').length === 3")
+
+    # An effect, a path, saving.
+    page.click("#tab-effects")
+    page.fill('[data-parameter="0.gain_db"]', "0.4")
+    until(page, "!document.querySelector('#text').value.includes('gain_db: -3.0')")
+    for i in range(3):
+        page.check(f"#shelf li:nth-child({i + 1}) input[type=checkbox]")
+    page.fill("#path-name", "Way")
+    page.click("#make-path button")
+    until(page, "document.querySelector('#text').value.includes('Way')")
+    page.click("#save")
+    until(page, "document.querySelector('#save').textContent === 'Saved'")
+    text = recipe.read_text(encoding="utf-8")
+    assert text == page.input_value("#text")
+    assert text.startswith("# Sounds of mine.\nrecipe: 1\n")
+    assert "  Organ: {instrument: Church Organ}   # it holds\n" in text
+    assert "  Way: {through: [Organ, Pipe, Child], steps: 5}\n" in text
+
+    # What is built renders the points of the path alone, and has the bytes that were heard.
+    names = ("Organ", "Pipe", "Child")
+    sounds = {name: hashlib.sha256(settled(page, {"name": name})).hexdigest() for name in names}
+    before = Cache(user_folder("notes")).info().notes
+    pack = packs.build(recipe, tmp_path / "output", user_folder("notes"))
+    assert Cache(user_folder("notes")).info().notes - before <= 3 * 3  # five points, of which two are timbres
+    for instrument in pack.manifest.instruments:
+        if instrument.name in names:
+            (note,) = [note for note in instrument.notes if note.pitch == 60]
+            assert note.sha256 == sounds[instrument.name]
+
+
+def test_a_midi_keyboard_plays(page):
+    page.click("h1")
+    page.click("sample-keyboard #midi")
+    until(
+        page, "document.querySelector('sample-keyboard').shadowRoot.querySelector('#said').textContent.includes('Stub')"
+    )
+    page.evaluate("midi(0x90, 60, 100)")
+    until(page, "performance.getEntriesByName('sound').length === 1")
+    page.evaluate("midi(0x80, 60, 0)")
+
+
+def test_a_server_that_ended_is_said_and_two_tabs_see_one_recipe(page, serving):
+    process, address = serving
+    with opened(page.context.browser, address) as other:
+        page.click("#place-2")
+        page.fill("#keep-name", "Here")
+        page.click("#keep button")
+        until(other, "document.querySelector('#text').value.includes('Here: 7')")
+    process.kill()
+    until(page, "document.querySelector('#banner').textContent.includes('doesn’t answer')")
+    assert "Here: 7" in page.input_value("#text")
