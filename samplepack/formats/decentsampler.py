@@ -25,7 +25,7 @@ from samplepack.formats.instrument import (
     Instrument,
     Range,
     Zone,
-    without_fades,
+    switched_velocities,
 )
 
 _VERSION = "1.6.0"
@@ -72,13 +72,14 @@ def write(instrument: Instrument, pack: Path) -> bytes:
     release_s = min(instrument.release_s, _LONGEST_RELEASE_S)
     groups = SubElement(root, "groups", attack=f"{attack_s:g}", release=f"{release_s:g}")
     tracking = min(1.0, _TRACKING[instrument.playing.velocity_curve] * instrument.velocity_tracking_percent / 100)
+    switched = switched_velocities(instrument.zones)
     for wheel, zones in zip(wheels, layers.values(), strict=True):
         group = SubElement(groups, "group", ampVelTrack=f"{tracking:g}")
         if wheel:
             # Decent Sampler reads the wheel once it moves; until then the group has the volume for position 0.
             group.set("volume", f"{_gain(wheel, 0):g}")
         for zone in zones:
-            SubElement(group, "sample", _sample(zone))
+            SubElement(group, "sample", _sample(zone, switched[zone.velocities.low, zone.velocities.high]))
     SubElement(SubElement(root, "effects"), "effect", type="lowpass", frequency=str(OPEN_CUTOFF_HZ), resonance="0.7")
     midi = SubElement(root, "midi")
     for position, knob in enumerate(knobs):
@@ -197,8 +198,7 @@ def _median_fades(wheels: Sequence[Range]) -> Range | None:
     return replace(wheels[0], low_fade=low_fade, high_fade=high_fade)
 
 
-def _sample(zone: Zone) -> dict[str, str]:
-    velocities = without_fades(zone.velocities)  # Decent Sampler doesn't crossfade between velocities
+def _sample(zone: Zone, velocities: Range) -> dict[str, str]:
     attributes = {
         "path": f"../{zone.file}",
         "rootNote": str(zone.root),

@@ -174,13 +174,25 @@ class Instrument:
         return any(zone.wheel for zone in self.zones)
 
 
-def without_fades(velocities: Range) -> Range:
-    """The velocities of a sound in a player that can't crossfade: it switches in the middle of each fade.
+def switched_velocities(zones: Sequence[Zone]) -> dict[tuple[int, int], Range]:
+    """The velocities of each layer in a player that can't crossfade: it switches in the middle of those that two
+    layers share.
 
-    Two sounds that share velocities would play together there, twice as loud.
+    Layers that share velocities would play together there, twice as loud.
+
+    Args:
+        zones: those of an instrument.
+
+    Returns:
+        The lowest and the highest velocity of a layer → its velocities without those of others.
     """
-    low = velocities.low + velocities.low_fade // 2 + 1 if velocities.low_fade else velocities.low
-    return Range(low, velocities.high - (velocities.high_fade + 1) // 2)
+    layers = sorted({(zone.velocities.low, zone.velocities.high) for zone in zones})
+    lows, highs = [low for low, _ in layers], [high for _, high in layers]
+    for i, ((_, high), (low, _)) in enumerate(pairwise(layers)):
+        if low <= high:
+            highs[i] = (low + high) // 2
+            lows[i + 1] = highs[i] + 1
+    return {layer: Range(low, high) for layer, low, high in zip(layers, lows, highs, strict=True)}
 
 
 def key_ranges(roots: Sequence[int], stretch: int) -> dict[int, Range]:
@@ -228,8 +240,9 @@ def velocity_tracking_percent(quieter_db: float, soft: int, hard: int) -> int:
     return round(100.0 * min(max((1.0 - gain) / most, 0.5), 0.98))
 
 
-def wheel_ranges(alike: Sequence[float]) -> list[Range]:
-    """Distribute layers over the mod wheel, each at full level at its own position, at equal distances from 0 to 127.
+def path_ranges(alike: Sequence[float], axis: Literal["wheel", "velocity path"]) -> list[Range]:
+    """Distribute the layers of a morph over the mod wheel or over velocities, each at full level at its own position,
+    at equal distances from 0 to 127.
 
     Between two positions the layers crossfade. Where the gains of two sounds of one level are g each, their sum has the
     level of one if g² · 2 (1 + r) = 1, with their correlation r; so the fades overlap for as long as makes the gains in
@@ -238,16 +251,19 @@ def wheel_ranges(alike: Sequence[float]) -> list[Range]:
 
     Args:
         alike: the correlation of each layer with the next one; at least one.
+        axis: what the ranges are of. Velocities start at 1, and positions on them at 2 and end at 126, so that the
+            softest and the hardest layer sound alone at 1 and at 127 also in players that ignore fades.
 
     Returns:
         The ranges, one more than there are correlations.
     """
     layers = len(alike) + 1
-    nodes = [round(127 * i / (layers - 1)) for i in range(layers)]
+    lowest, first, last = (0, 0, 127) if axis == "wheel" else (1, 2, 126)
+    nodes = [first + round((last - first) * i / (layers - 1)) for i in range(layers)]
     fades = [
         _fade(upper - lower, min(max(r, 0.0), 1.0)) for (lower, upper), r in zip(pairwise(nodes), alike, strict=True)
     ]
-    lows, highs = [0, *nodes[:-1]], [*nodes[1:], 127]
+    lows, highs = [lowest, *nodes[:-1]], [*nodes[1:], 127]
     return [
         Range(low, high, low_fade, high_fade)
         for low, high, low_fade, high_fade in zip(lows, highs, [0, *fades], [*fades, 0], strict=True)
@@ -255,7 +271,7 @@ def wheel_ranges(alike: Sequence[float]) -> list[Range]:
 
 
 def _fade(width: int, r: float) -> int:
-    """How long two layers fade whose positions are `width` apart: whole steps of the wheel, for the evenest level."""
+    """How long two layers fade whose positions are `width` apart: a whole number, for the evenest level."""
 
     def unevenness(fade: int) -> float:
         begun = (width - fade) / fade  # the gain of the layer that comes when the other begins to fall

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element, SubElement
 
 from samplepack.formats._xml import document
-from samplepack.formats.instrument import Instrument, Range, Zone, without_fades
+from samplepack.formats.instrument import Instrument, Range, Zone, switched_velocities
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX, _PLAIN_FILE = 3, 0o100644
@@ -56,8 +56,9 @@ def _multisample(instrument: Instrument) -> Element:
         for tag in about.tags:
             SubElement(keywords, "keyword").text = tag
     SubElement(root, "group", name=instrument.name)
+    switched = switched_velocities(instrument.zones)
     for zone in _zones(instrument):
-        _sample(root, zone)
+        _sample(root, zone, switched[zone.velocities.low, zone.velocities.high])
     return root
 
 
@@ -69,9 +70,9 @@ def _zones(instrument: Instrument) -> list[Zone]:
     return [zone for zone in instrument.zones if zone.turn == 1 or not zone.wheel]
 
 
-def _sample(root: Element, zone: Zone) -> None:
+def _sample(root: Element, zone: Zone, switched: Range) -> None:
     takes_turns = zone.turns > 1 and not zone.wheel
-    velocities = without_fades(zone.velocities) if takes_turns else zone.velocities
+    velocities = switched if takes_turns else zone.velocities
     attributes = {
         "file": _base_name(zone.file),
         "gain": "0.00",

@@ -20,13 +20,19 @@ from samplepack.pack.lock import Lock, LockedInstrument, lock_before_build, lock
 from samplepack.recipe import load_recipe
 from samplepack.recipe.model import Velocity
 from samplepack.recipe.timbres import split_origin
-from samplepack.rendering.plan import make_plan, take
+from samplepack.rendering.plan import layers_of_keys, make_plan, take
 
 _STILL_DEGREES = 0.05
 """A latent that moved by a smaller angle counts as unmoved."""
 
 
-_AXES = {"none": "one layer", "velocity": "velocity layers", "wheel": "layers along the mod wheel"}
+_AXES = {
+    "none": "one layer",
+    "velocity": "velocity layers",
+    "velocity path": "layers along velocity",
+    "wheel": "layers along the mod wheel",
+    "keys": "a latent for each key",
+}
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,7 @@ def _sounds(lock: Lock) -> set[tuple[bytes, int, int, str]]:
         for locked in lock.wavetables.values()
         for z in path_points(
             [lock.instruments[name].values()[-1] for name in locked.path.through],
-            locked.path.points,
+            locked.path.frames,
             locked.path.spacing,
             locked.path.interpolation,
         )
@@ -165,15 +171,18 @@ def _sounds(lock: Lock) -> set[tuple[bytes, int, int, str]]:
         (take(z, number).tobytes(), velocity, pitch, side)
         for number in range(lock.round_robin)
         for instrument in lock.instruments.values()
-        for z, velocity in zip(instrument.values(), _velocities(instrument), strict=True)
-        for pitch in lock.pitches
+        for pitch, layers in zip(lock.pitches, _layers_of_keys(instrument, len(lock.pitches)), strict=True)
+        for z, velocity in layers
         for side in (("left", "right") if lock.sound.channels == "stereo" else ("",))
     }
 
 
-def _velocities(instrument: LockedInstrument) -> list[int]:
-    """The velocity of each layer; the hardest is the same note as one that isn't asked for with a velocity."""
-    return [*instrument.velocities[:-1], 127] if instrument.velocities else [127] * len(instrument.latents)
+def _layers_of_keys(instrument: LockedInstrument, keys: int) -> list[Sequence[tuple[Latent, int]]]:
+    """The latent and the velocity of each layer of each key; the hardest velocity is the same note as one that isn't
+    asked for with a velocity."""
+    latents = instrument.values()
+    velocities = [*instrument.velocities[:-1], 127] if instrument.velocities else [127] * len(latents)
+    return layers_of_keys(instrument.axis, list(zip(latents, velocities, strict=True)), keys)
 
 
 def _instruments(one: Lock, two: Lock) -> list[str]:
@@ -208,7 +217,8 @@ def _moved(one: LockedInstrument, two: LockedInstrument) -> str:
     if one.axis != two.axis:
         return f"has {_AXES[two.axis]}, not {_AXES[one.axis]}{origin}"
     if len(from_) != len(to):
-        return f"has {len(to)} layers, not {len(from_)}{origin}"
+        what = "keys" if two.axis == "keys" else "layers"
+        return f"has {len(to)} {what}, not {len(from_)}{origin}"
     if len(from_[0]) != len(to[0]):
         return f"lies in another latent space{origin}"
     degrees = max(_degrees(a, b) for a, b in zip(from_, to, strict=True))

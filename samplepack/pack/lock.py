@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from samplepack.base.errors import InputError, Problem
 from samplepack.base.files import read_regular, sha256_of_file, write_aside
@@ -86,7 +86,7 @@ class LockedInstrument(_Model):
 
     axis: Axis
     latents: Annotated[tuple[Annotated[str, AfterValidator(_latent)], ...], Field(min_length=1)]
-    """One for each layer, float32, little-endian, in base 64."""
+    """One for each layer or, by keys, for each pitch: float32, little-endian, in base 64."""
 
     velocities: tuple[int, ...] = ()
     """The velocity at which the network renders each layer; empty where it isn't asked for any."""
@@ -144,6 +144,12 @@ class Lock(_Model):
     wavetables: dict[str, LockedWavetable] = {}
     files: dict[str, Sha256] = {}
     """Every file of the pack; empty of what was never built."""
+
+    @model_validator(mode="after")
+    def _a_latent_a_key(self) -> Lock:
+        if any(one.axis == "keys" and len(one.latents) != len(self.pitches) for one in self.instruments.values()):
+            raise ValueError("a morph by keys should have a latent for each of pitches")
+        return self
 
 
 @dataclass(frozen=True)
@@ -234,7 +240,7 @@ def lock_before_build(
             planned.name: LockedInstrument(
                 origin=planned.origin,
                 axis=planned.axis,
-                latents=tuple(map(_encoded, planned.layers)),
+                latents=tuple(map(_encoded, planned.latents)),
                 velocities=planned.velocities,
             )
             for planned in instruments

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from statistics import median
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from samplepack.base.errors import InputError
 from samplepack.base.files import read_regular, write_aside
@@ -161,7 +161,7 @@ class PackedInstrument(_Model):
     """Where it sustains, all of its notes have loops, unless the recipe asks for none; where it decays, none has."""
 
     latents: Annotated[tuple[tuple[_Number, ...], ...], Field(min_length=1)]
-    """One for each layer."""
+    """One for each layer or, by keys, for each pitch."""
 
     velocities: tuple[Annotated[int, Field(ge=1, le=127)], ...] = ()
     """The velocity at which the network rendered each layer; empty where it wasn't asked for any."""
@@ -251,6 +251,13 @@ class Manifest(_Model):
     wavetables: tuple[PackedWavetable, ...] = ()
     files: dict[RelativePath, Sha256]
     """Every file of the pack but `pack.json`."""
+
+    @model_validator(mode="after")
+    def _a_latent_a_key(self) -> Manifest:
+        keys = len(self.instruments[0].rendered)
+        if any(one.axis == "keys" and len(one.latents) != keys for one in self.instruments):
+            raise ValueError("a morph by keys should have a latent for each key")
+        return self
 
 
 def read_manifest(folder: Path) -> Manifest:

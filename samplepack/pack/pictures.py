@@ -287,7 +287,9 @@ def _about(packed: PackedInstrument, layers: int) -> str:
     loops, sounds = sum(note.loop is not None for note in packed.notes), len(packed.notes)
     parts = [packed.name]
     parts.append("decays" if packed.behaviour == "decay" else f"sustains, {loops} of {sounds} sounds loop")
-    if packed.axis != "none":
+    if packed.axis == "keys":
+        parts.append("a morph by key")
+    elif packed.axis != "none":
         controller = "mod wheel" if packed.axis == "wheel" else "velocity"
         parts.append(f"{layers} layers by {controller}")
     if takes := max(note.take for note in packed.notes):
@@ -301,7 +303,7 @@ def _layer_name(packed: PackedInstrument, layer: int, layers: int) -> str:
         return f"wheel at {round(127 * layer / (layers - 1))}"
     if packed.velocities:
         return f"rendered at velocity {packed.velocities[layer]}"
-    if packed.axis == "velocity":
+    if packed.axis in ("velocity", "velocity path"):
         return f"layer {layer + 1}" + (
             ", the softest" if layer == 0 else ", the hardest" if layer == layers - 1 else ""
         )
@@ -356,6 +358,8 @@ def _draw_overview(
                 image = _show(axes, f"{name} (each key from wheel 0 to 127)", pitches, _travelled(layers))
             elif len(layers) > 1:
                 image = _show(axes, f"{name} (the hardest of {len(layers)} layers)", pitches, layers[-1])
+            elif layers_by[name] == "keys":
+                image = _show(axes, f"{name} (a morph by key)", pitches, layers[-1])
             else:
                 image = _show(axes, name, pitches, layers[-1])
         for axes in grid[len(shown) :]:

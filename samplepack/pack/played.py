@@ -49,6 +49,7 @@ _LEAST_BRIGHTER = 1.1
 _LEAST_OVERTONES = 0.05
 _COMPARED_S = 0.3
 _SOFT, _HARD = 20, 127
+_VELOCITIES = tuple(range(1, 128, 6))
 _BRIGHTNESS, _RESONANCE, _ATTACK, _RELEASE = 74, 71, 73, 72
 
 
@@ -133,12 +134,14 @@ class _Stage:
         self.folder, self.manifest, self.instrument, self.player = folder, manifest, instrument, player
         self.map = folder / "Instruments" / f"{instrument.name}.sfz"
         self.notes = {(note.pitch, note.take): note for note in last_layer(notes)}
+        self.all_notes = notes
         pitches = sorted({pitch for pitch, _ in self.notes})
         self.pitches = pitches if player.is_native else _chosen(pitches)
         self.keys = _chosen(pitches)
         self.middle = self.keys[len(self.keys) // 2]
         self.takes = 1 + max(take for _, take in self.notes)
         self.wheel = {WHEEL: 127} if instrument.axis == "wheel" else {}
+        self.moves_by_velocity = instrument.axis == "velocity path"
         self.sustains = instrument.behaviour == "sustain" and manifest.sound.loop != "none"
         self.tail_s = _tail_s(manifest)
         self.heard: dict[_Name, Audio] = {}
@@ -185,7 +188,7 @@ class _Stage:
             held = (Strike(self.middle, velocity, 0.0, held_s),)
             played[name, number] = Performance(held, length_s, {**self.wheel, **controllers})
 
-        for velocity in (_SOFT, _HARD):
+        for velocity in _VELOCITIES if self.moves_by_velocity else (_SOFT, _HARD):
             strike("velocity", velocity, velocity, {}, 1.5, 1.5)
         apart_s = 0.5 + min(self._release_s(), 4.0)
         hits = tuple(Strike(self.middle, 100, i * apart_s, 0.4) for i in range(max(self.takes, 2)))
@@ -218,7 +221,10 @@ class _Stage:
         if self.middle in keys:
             self._judge_pedal()
             if self.player.is_native:
-                self._judge_velocity()
+                if self.moves_by_velocity:
+                    self._judge_morph_by_velocity()
+                else:
+                    self._judge_velocity()
                 self._judge_hits()
                 self._judge_controllers()
         for key in keys:
@@ -433,6 +439,21 @@ class _Stage:
                 f"velocity hardly changes the brightness in {self.player.name}: spectral centroid "
                 f"{_centroid_hz(soft):.0f} Hz at velocity {_SOFT}, {_centroid_hz(hard):.0f} Hz at {_HARD}", self.middle,
             )  # fmt: skip
+
+    def _judge_morph_by_velocity(self) -> None:
+        """Whether velocity goes from the first layer to the last, and harder is louder all the way."""
+        heard = [self.heard["velocity", velocity] for velocity in _VELOCITIES]
+        levels = [_level_db(audio, 0.2, 1.4) for audio in heard]
+        if min(np.diff(levels)) < -SWEEP_DB:
+            self._say(f"a harder note is {-min(np.diff(levels)):.1f} dB quieter in {self.player.name}", self.middle)
+        layers = [note for note in self.all_notes if (note.pitch, note.take) == (self.middle, 0)]
+        for audio, end, layer in ((heard[0], "softest", 0), (heard[-1], "hardest", len(layers) - 1)):
+            likeness = [correlation(beginning(audio), beginning(read(self.folder / note.file))) for note in layers]
+            if likeness[layer] < max(likeness) - (1.0 - SAME_SOUND):
+                self._say(
+                    f"the {end} note is layer {likeness.index(max(likeness)) + 1} of {len(layers)} in "
+                    f"{self.player.name}; should be {layer + 1}", self.middle,
+                )  # fmt: skip
 
     def _judge_hits(self) -> None:
         hits, count = self.heard["hits", 0], max(self.takes, 2)

@@ -66,7 +66,7 @@ def wavetable_summary(wavetable: PackedWavetable) -> str:
     """What a wavetable is made of and what was measured of it, in a line."""
     path = wavetable.path
     return (
-        f"wavetable of {path.points} cycles through {', '.join(path.through)}, {wavetable.partials} partials of key "
+        f"wavetable of {path.frames} cycles through {', '.join(path.through)}, {wavetable.partials} partials of key "
         f"{path.at}, evenly loud to {wavetable.loudness_db:.1f} dB"
     )
 
@@ -109,6 +109,19 @@ def readme(
             "In a morph the mod wheel (CC1) travels from timbre to timbre, also under held notes. All layers of a note",
             f"sound at once, so that it takes up to {voices} voices. The format .multisample has no controllers: there",
             "the layers lie along `select`.",
+        ]
+    if by_velocity := [instrument.name for instrument in instruments if instrument.axis == "velocity path"]:
+        lines += [
+            "",
+            f"In {', '.join(by_velocity)} velocity travels from timbre to timbre: the path begins with the softest",
+            "notes and ends with the hardest. Neighbouring layers crossfade, but in DecentSampler, which can't fade",
+            "between velocities, they switch.",
+        ]
+    if by_keys := [instrument.name for instrument in instruments if instrument.axis == "keys"]:
+        lines += [
+            "",
+            f"In {', '.join(by_keys)} each key has its own place on the way from timbre to timbre: the path begins",
+            "with the lowest rendered key and ends with the highest.",
         ]
     if wavetables:
         lines += [

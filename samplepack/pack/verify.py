@@ -172,7 +172,7 @@ def _layer_problems(manifest: Manifest, instrument: PackedInstrument) -> list[st
     """Velocity layers that the recipe asks for and an instrument doesn't have."""
     if not manifest.velocity or instrument.axis == "velocity":
         return []
-    kind = "a morph" if instrument.axis == "wheel" else "an instrument of one layer"
+    kind = "an instrument of one layer" if instrument.axis == "none" else "a morph"
     return [f"the recipe's velocity layers are left out: it is {kind}"]
 
 

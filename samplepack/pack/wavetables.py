@@ -91,10 +91,10 @@ def wavetable_shortfalls(folder: Path, packed: PackedWavetable, peak_db: float) 
     chunks = {chunk.name: content[chunk.start : chunk.start + chunk.size] for chunk in riff.chunks(io.BytesIO(content))}
     if not chunks.get(b"clm ", b"").startswith(b"<!>%d " % FRAME):
         problems.append(f"{wav.name} doesn't state the length of a cycle")
-    if header != struct.pack("<4sIHH", b"vawt", FRAME, packed.path.points, 0):
+    if header != struct.pack("<4sIHH", b"vawt", FRAME, packed.path.frames, 0):
         problems.append(f"{surge.name} doesn't begin as Surge's format does")
-    if len(samples) != packed.path.points * FRAME:
-        return [*problems, f"{wav.name} has {len(samples)} samples, not {packed.path.points} cycles of {FRAME}"]
+    if len(samples) != packed.path.frames * FRAME:
+        return [*problems, f"{wav.name} has {len(samples)} samples, not {packed.path.frames} cycles of {FRAME}"]
     if not np.array_equal(samples, cycles):
         problems.append("its files hold different cycles")
     frames = samples.reshape(-1, FRAME)

@@ -28,9 +28,9 @@ from samplepack.formats.instrument import (
     Range,
     Zone,
     key_ranges,
+    path_ranges,
     velocity_ranges,
     velocity_tracking_percent,
-    wheel_ranges,
 )
 from samplepack.pack.identity import plain_clips, plain_effects, versions
 from samplepack.pack.manifest import (
@@ -176,7 +176,7 @@ def write_sounds(
         origin=planned.origin,
         axis=planned.axis,
         behaviour=behaviour,
-        latents=tuple(tuple(float(str(value)) for value in z) for z in planned.layers),
+        latents=tuple(tuple(float(str(value)) for value in z) for z in planned.latents),
         velocities=planned.velocities,
         velocity_tracking_percent=tracking,
         rendered={
@@ -223,15 +223,21 @@ def zones_of(packed: PackedInstrument, stretch: int) -> tuple[Zone, ...]:
     notes, axis = packed.notes, packed.axis
     # Velocity layers that the network rendered are darker by themselves. The layers of a morph, of which a filter would
     # take more from the brighter ones, must stay equally loud.
-    darkened = axis != "wheel" and len(packed.latents) == 1 and not packed.velocities
+    darkened = (len(packed.latents) == 1 or axis == "keys") and not packed.velocities
     keys = key_ranges(sorted({note.pitch for note in notes}), stretch)
-    velocities = velocity_ranges(layers) if axis == "velocity" else [Range(1, 127)] * layers
+    velocities: dict[tuple[int, int], Sequence[Range]] = {}
     wheel: dict[tuple[int, int], Sequence[Range | None]] = {}
     soft_cutoffs_hz: dict[tuple[int, int], float | None] = {}
     for pitch, take in {(note.pitch, note.take) for note in notes}:
         together = [note for note in notes if (note.pitch, note.take) == (pitch, take)]
         alike = [note.alike for note in together if note.alike is not None]
-        wheel[pitch, take] = wheel_ranges(alike) if axis == "wheel" else [None] * layers
+        velocities[pitch, take], wheel[pitch, take] = [Range(1, 127)] * layers, [None] * layers
+        if axis == "wheel":
+            wheel[pitch, take] = path_ranges(alike, axis)
+        elif axis == "velocity path":
+            velocities[pitch, take] = path_ranges(alike, axis)
+        elif axis == "velocity":
+            velocities[pitch, take] = velocity_ranges(layers)
         # Layers that are mixed have one cutoff, since filters that differ would turn their phases apart.
         soft_cutoffs_hz[pitch, take] = median(note.soft_cutoff_hz for note in together) if darkened else None
     return tuple(
@@ -240,7 +246,7 @@ def zones_of(packed: PackedInstrument, stretch: int) -> tuple[Zone, ...]:
             note.frames,
             note.pitch,
             keys[note.pitch],
-            velocities[note.layer],
+            velocities[note.pitch, note.take][note.layer],
             wheel[note.pitch, note.take][note.layer],
             layer=note.layer,
             loop=note.loop.loop if note.loop else None,

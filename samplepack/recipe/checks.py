@@ -61,9 +61,10 @@ def name_problems(document: Document) -> list[Problem]:
             tables.add(str(name).casefold())
             continue
         steps = path.get("steps") if isinstance(path, dict) else None
-        if type(steps) is int and 0 < steps <= 128:
-            points = [name] if path.get("as") == "morph" else point_names(name, steps)
-            named += [(point, ("paths", name)) for point in points]
+        points = point_names(name, steps) if type(steps) is int and 0 < steps <= 128 else []
+        if isinstance(path, dict) and path.get("as") == "morph":
+            points = [name]
+        named += [(point, ("paths", name)) for point in points]
     if not named and not any(document.data.get(key) for key in ("timbres", "bank", "paths")):
         return [document.problem((), "nothing to build: a recipe needs timbres, a bank or paths")]
     seen = set[str]()
@@ -118,17 +119,21 @@ def sound_problems(document: Document, recipe: Recipe, rate_hz: int) -> list[Pro
 
 
 def play_problems(document: Document, recipe: Recipe) -> list[Problem]:
-    """Problems with morphs: velocity layers, which they have none of, and another use of the mod wheel."""
-    morphs = [name for name, path in recipe.paths.items() if path.as_ == "morph"]
-    if not morphs:
-        return []
+    """Problems with morphs: other uses of what moves them, and a single key, along which nothing moves."""
+    morphs = {name: path.by for name, path in recipe.paths.items() if path.as_ == "morph"}
     problems = []
-    if recipe.velocity:
-        message = f"velocity: '{morphs[0]}' is a morph, which has no velocity layers; write it in a recipe of its own"
+    if recipe.velocity and morphs:
+        message = f"velocity: '{next(iter(morphs))}' is a morph, which has no velocity layers of this kind; "
+        message += "write it in a recipe of its own"
         problems.append(document.problem_with_key(("velocity",), message))
-    if recipe.play.vibrato == "wheel":
-        message = f"play.vibrato: the mod wheel moves the morph '{morphs[0]}'; write aftertouch or none"
+    by_wheel = [name for name, by in morphs.items() if by == "wheel"]
+    if by_wheel and recipe.play.vibrato == "wheel":
+        message = f"play.vibrato: the mod wheel moves the morph '{by_wheel[0]}'; write aftertouch or none"
         problems.append(document.problem(("play", "vibrato"), message))
+    for name, by in morphs.items():
+        if by == "keys" and len(recipe.pitches) == 1:
+            message = f"paths.{name}.by: a morph by keys goes from the lowest to the highest; pitches has one key"
+            problems.append(document.problem(("paths", name, "by"), message))
     return problems
 
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 from samplepack.documents.problems import wrong
 from samplepack.finishing import process
@@ -52,14 +53,27 @@ class Velocity(Model):
 VelocityField = Annotated[Velocity, ShortFor("layers", {"type": "integer", "minimum": 2, "maximum": 8})]
 
 
+MorphAxis = Literal["wheel", "velocity", "keys"]
+"""What moves a morph along its path."""
+
+
 class LatentPath(Model):
     """A path through latent space."""
 
     through: Annotated[tuple[TimbreName, ...], Field(min_length=2, max_length=128)]
     """Names of the timbres on the path, in order; two to 128."""
 
-    steps: Annotated[int | None, Field(strict=True, ge=2, le=128)] = None
-    """Number of points along the path, both ends included; of a wavetable, `frames` is that number."""
+    as_: Annotated[Literal["instruments", "morph", "wavetable"], Field(alias="as")] = "instruments"
+    """`instruments` makes one instrument for each point; `morph` makes one instrument that moves along the path;
+    `wavetable` makes files of single cycles for synthesizers."""
+
+    by: MorphAxis = "wheel"
+    """What moves a morph along the path: the mod `wheel` (CC1), also under held notes; `velocity`, from soft to hard;
+    or the `keys`, from the lowest rendered one to the highest, each with its own point of the path."""
+
+    steps: Annotated[int | None, Field(strict=True, ge=2, le=128, validate_default=True)] = None
+    """Number of points along the path, both ends included; 16 at most for a morph. A morph by keys has no `steps`,
+    since it has a point for each key, nor has a wavetable, which has `frames`; all else needs them."""
 
     spacing: Spacing = "even"
     """`even` puts points at equal distances along the path; `uniform` gives every segment between two timbres the same
@@ -68,42 +82,58 @@ class LatentPath(Model):
     interpolation: Interpolation = "slerp"
     """Curve between two timbres: `slerp` is the arc, `linear` the straight line."""
 
-    as_: Annotated[Literal["instruments", "morph", "wavetable"], Field(alias="as")] = "instruments"
-    """`instruments` makes one instrument for each point; `morph` makes one instrument in which the mod wheel (CC1)
-    moves along the path; `wavetable` makes files of single cycles for synthesizers."""
-
-    at: Annotated[int, Field(strict=True, ge=0, le=127)] = 48
+    at: Annotated[int, Field(strict=True, ge=0, le=127, validate_default=True)] = 48
     """Of a wavetable: the key whose notes become its cycles, MIDI. A lower key has more partials."""
 
     frames: Annotated[int, Field(strict=True, ge=2, le=256)] = 64
     """Of a wavetable: number of cycles along the path, both ends included."""
 
-    @model_validator(mode="after")
-    def _playable(self, info: ValidationInfo) -> LatentPath:
-        if self.as_ == "wavetable":
-            checkpoint = context_of(info).get("checkpoint")
-            if self.steps is not None:
-                raise wrong("a wavetable has `frames` instead of `steps`")
-            if checkpoint and self.at not in checkpoint.pitches:
-                low, high = checkpoint.pitches[0], checkpoint.pitches[-1]
-                raise wrong(f"at: {self.at} is outside what the checkpoint can play, {low}-{high}")
-            return self
-        if self.steps is None:
-            raise wrong("'steps' is missing")
-        if own := [key for key in ("at", "frames") if key in self.model_fields_set]:
-            raise wrong(f"only a wavetable has `{own[0]}`; write as: wavetable, or leave it out")
-        if self.as_ == "morph" and self.steps > _MOST_LAYERS:
-            raise wrong(f"a morph plays all its steps at once; it has {_MOST_LAYERS} at most")
-        return self
+    @field_validator("by")
+    @classmethod
+    def _of_a_morph(cls, by: MorphAxis, info: ValidationInfo) -> MorphAxis:
+        if by != "wheel" and info.data.get("as_") in ("instruments", "wavetable"):
+            raise wrong("only a morph is moved; write as: morph")
+        return by
 
-    @property
-    def points(self) -> int:
-        """The number of points along the path."""
-        return self.frames if self.steps is None else self.steps
+    @field_validator("steps")
+    @classmethod
+    def _playable(cls, steps: int | None, info: ValidationInfo) -> int | None:
+        if "as_" not in info.data or "by" not in info.data:
+            return steps  # one of them is wrong, which is reported
+        is_morph, by = info.data["as_"] == "morph", info.data["by"]
+        if info.data["as_"] == "wavetable":
+            if steps is not None:
+                raise wrong("a wavetable has `frames` instead of `steps`")
+            return None
+        if is_morph and by == "keys":
+            if steps is not None:
+                raise wrong("a morph by keys has a point of the path for each key; leave steps out")
+        elif steps is None:
+            raise PydanticKnownError("missing")
+        elif is_morph and steps > _MOST_LAYERS:
+            raise wrong(f"a morph has a layer for each step; it has {_MOST_LAYERS} at most")
+        return steps
+
+    @field_validator("at")
+    @classmethod
+    def _in_reach(cls, at: int, info: ValidationInfo) -> int:
+        checkpoint = context_of(info).get("checkpoint")
+        if info.data.get("as_") == "wavetable" and checkpoint and at not in checkpoint.pitches:
+            low, high = checkpoint.pitches[0], checkpoint.pitches[-1]
+            raise wrong(f"{at} is outside what the checkpoint can play, {low}-{high}")
+        return at
+
+    @model_validator(mode="after")
+    def _of_a_wavetable(self) -> LatentPath:
+        own = [key for key in ("at", "frames") if key in self.model_fields_set]
+        if own and self.as_ != "wavetable":
+            raise wrong(f"only a wavetable has `{own[0]}`; write as: wavetable, or leave it out")
+        return self
 
 
 _MOST_LAYERS = 16
-"""The largest number of steps of a morph. Each takes a voice for each note, and samplers have 64 of them or more."""
+"""The largest number of steps of a morph by wheel or velocity. By the wheel, each takes a voice for each note, and
+samplers have 64 of them or more."""
 
 
 def point_names(path: str, steps: int) -> list[str]:
@@ -321,7 +351,7 @@ class Recipe(Model):
 
     velocity: VelocityField | None = None
     """Velocity layers of all instruments; a whole number is the number of layers. Without it, there is one layer, and
-    samplers darken soft notes by a filter. A recipe with morphs has no velocity layers."""
+    samplers darken soft notes by a filter. A recipe with morphs has no `velocity`."""
 
     round_robin: Annotated[int, Field(strict=True, ge=1, le=8)] = 1
     """How many renders of each key take turns when it is struck again and again: the timbre itself and neighbours of

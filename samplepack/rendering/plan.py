@@ -8,15 +8,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.latent import Latent, latent_from_seed, path_points, slerp
 from samplepack.recipe import LatentPath, Recipe, point_names
+from samplepack.recipe.model import MorphAxis
 
-Axis = Literal["none", "velocity", "wheel"]
+Axis = Literal["none", "velocity", "velocity path", "wheel", "keys"]
+"""What selects among the latents of an instrument: `velocity` is that of a recipe's velocity layers, the last three are
+those of morphs by velocity, wheel and keys."""
+
+_AXES_OF_MORPHS: dict[MorphAxis, Axis] = {"wheel": "wheel", "velocity": "velocity path", "keys": "keys"}
+
+_T = TypeVar("_T")
 
 _SIDEWAYS_SEED = 19
 _SIDEWAYS = 0.1
@@ -58,10 +65,11 @@ class PlannedInstrument:
     """The instrument's place in latent space, in the words of the recipe: `seed: 7, toward: Choir, at: 0.25`."""
 
     axis: Axis
-    """The controller that selects among the layers: velocity, the mod wheel, or none."""
+    """What selects among the latents: velocity or the mod wheel among those of layers, the key, or nothing."""
 
-    layers: tuple[Latent, ...]
-    """The latent of each layer, float32, shape (latent_dim,), from the softest layer or the mod wheel's lower end."""
+    latents: tuple[Latent, ...]
+    """The latent of each layer, float32, shape (latent_dim,), from the softest layer or the mod wheel's lower end; by
+    keys, that of each pitch, from the lowest."""
 
     velocities: tuple[int, ...]
     """The MIDI velocity at which the network renders each layer; empty where it isn't asked for any."""
@@ -98,32 +106,45 @@ def make_plan(recipe: Recipe, checkpoint: Checkpoint, engine: str) -> tuple[Plan
         return Note(pitch, z, given, note_key(engine, checkpoint.digest, z, pitch, given))
 
     def instrument(
-        name: str, origin: str, axis: Axis, layers: Sequence[Latent], velocities: Sequence[int] = ()
+        name: str, origin: str, axis: Axis, latents: Sequence[Latent], velocities: Sequence[int] = ()
     ) -> PlannedInstrument:
-        struck = list(zip(layers, velocities or [127] * len(layers), strict=True))
-        takes = [[(take(z, number), velocity) for z, velocity in struck] for number in range(recipe.round_robin)]
-        if recipe.sound.channels == "stereo":
-            takes = [[(side, velocity) for z, velocity in one for side in sides(z)] for one in takes]
+        struck = list(zip(latents, velocities or [127] * len(latents), strict=True))
+        takes = [
+            [[(side, velocity) for side in channels(take(z, number))] for z, velocity in struck]
+            for number in range(recipe.round_robin)
+        ]
+        layers_of_takes = (layers_of_keys(axis, one, len(recipe.pitches)) for one in takes)
         keys = tuple(
-            tuple(note(pitch, z, velocity) for z, velocity in one) for pitch in recipe.pitches for one in takes
+            tuple(note(pitch, z, velocity) for layer in layers for z, velocity in layer)
+            for pitch, *of_takes in zip(recipe.pitches, *layers_of_takes, strict=True)
+            for layers in of_takes
         )
         sounds = named.setdefault((axis, tuple(note.key for key in keys for note in key)), name)
-        return PlannedInstrument(name, origin, axis, tuple(layers), tuple(velocities), recipe.round_robin, keys, sounds)
+        return PlannedInstrument(
+            name, origin, axis, tuple(latents), tuple(velocities), recipe.round_robin, keys, sounds
+        )
+
+    def channels(z: Latent) -> list[Latent]:
+        return sides(z) if recipe.sound.channels == "stereo" else [z]
 
     timbres = timbre_latents(recipe, checkpoint.latent_dim)
     soft = timbres[recipe.velocity.toward] if recipe.velocity and recipe.velocity.toward else None
     points = {name: (origin, timbres[name]) for name, origin in origins(recipe).items()}
     morphs = []
     for name, path in recipe.paths.items():
-        origin = f"path: {', '.join(path.through)}"
         if path.as_ == "wavetable":
             continue
+        origin = f"path: {', '.join(path.through)}" + (f", by: {path.by}" if path.by != "wheel" else "")
         through = [timbres[timbre] for timbre in path.through]
-        stations = path_points(through, path.points, path.spacing, path.interpolation)
-        if path.as_ == "morph":
-            morphs.append(instrument(name, origin, "wheel", stations))
+        lowest, highest = recipe.pitches[0], recipe.pitches[-1]
+        steps = path.steps or highest - lowest + 1
+        stations = path_points(through, steps, path.spacing, path.interpolation)
+        if path.as_ == "instruments":
+            points.update((name, (origin, z)) for name, z in zip(point_names(name, steps), stations, strict=True))
         else:
-            points.update((name, (origin, z)) for name, z in zip(point_names(name, path.points), stations, strict=True))
+            if path.by == "keys":
+                stations = [stations[pitch - lowest] for pitch in recipe.pitches]
+            morphs.append(instrument(name, origin, _AXES_OF_MORPHS[path.by], stations))
     single = []
     velocities = rendered_velocities(recipe, learned)
     for name, (origin, z) in points.items():
@@ -155,10 +176,21 @@ def plan_wavetables(recipe: Recipe, checkpoint: Checkpoint, engine: str) -> tupl
     for name, path in recipe.paths.items():
         if path.as_ == "wavetable":
             through = [timbres[timbre] for timbre in path.through]
-            latents = path_points(through, path.points, path.spacing, path.interpolation)
+            latents = path_points(through, path.frames, path.spacing, path.interpolation)
             notes = (Note(path.at, z, None, note_key(engine, checkpoint.digest, z, path.at)) for z in latents)
             planned.append(PlannedWavetable(name, path, tuple(notes)))
     return tuple(planned)
+
+
+def layers_of_keys(axis: Axis, latents: Sequence[_T], keys: int) -> list[Sequence[_T]]:
+    """The layers of each key: all latents of an instrument or, by keys, one of them.
+
+    Args:
+        axis: what selects among the latents.
+        latents: the instrument's latents, or what belongs to each.
+        keys: how many keys there are.
+    """
+    return [[one] for one in latents] if axis == "keys" else [latents] * keys
 
 
 def rendered_velocities(recipe: Recipe, learned: tuple[int, int] | None) -> list[int]:

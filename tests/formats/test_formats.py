@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from samplepack.formats import WRITERS
-from samplepack.formats.instrument import About, Instrument, Playing, Range, wheel_ranges
+from samplepack.formats.instrument import About, Instrument, Playing, Range, path_ranges
 from samplepack.sound.audio import Audio, encode
 from samplepack.sound.riff import Loop
 from tests.helpers.instruments import FRAMES, INSTRUMENTS, MORPH, ROOTS, morph, velocity_layers, zones
@@ -121,7 +121,7 @@ def test_sounds_that_take_turns_have_the_same_turn_in_every_format(write, layere
 
 
 def test_a_multisample_holds_the_first_turn_of_a_morph(write):
-    ranges = wheel_ranges([1.0, 1.0])
+    ranges = path_ranges([1.0, 1.0], "wheel")
     path = sum((zones(f"{i} {t}", wheel=w, turn=t, turns=2) for i, w in enumerate(ranges) for t in (1, 2)), ())
     written = write("multisample", Instrument("Path", path))
     samples = list(multisample_xml(written).iter("sample"))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from samplepack.formats.instrument import key_ranges, wheel_ranges
+from samplepack.formats.instrument import key_ranges, path_ranges
 
 
 @pytest.mark.parametrize("stretch", [0, 12, 127])
@@ -26,7 +26,7 @@ def gains(ranges, position):
 
 @pytest.mark.parametrize("layers", [2, 3, 5, 8])
 def test_at_every_position_of_the_wheel_equal_layers_fade_to_one(layers):
-    ranges = wheel_ranges([1.0] * (layers - 1))
+    ranges = path_ranges([1.0] * (layers - 1), "wheel")
     assert ranges[0].low == 0 and ranges[-1].high == 127
     for position in range(128):
         assert sum(gains(ranges, position)) == pytest.approx(1.0)
@@ -35,7 +35,7 @@ def test_at_every_position_of_the_wheel_equal_layers_fade_to_one(layers):
 @pytest.mark.parametrize("r", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
 @pytest.mark.parametrize("layers", [2, 3, 5, 8])
 def test_layers_of_any_correlation_cross_at_an_even_level(layers, r):
-    ranges, levels = wheel_ranges([r] * (layers - 1)), []
+    ranges, levels = path_ranges([r] * (layers - 1), "wheel"), []
     for position in range(128):
         playing = np.array(list(gains(ranges, position)))
         assert np.count_nonzero(playing) in (1, 2)

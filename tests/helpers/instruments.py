@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from samplepack.formats.instrument import Instrument, Range, Zone, key_ranges, wheel_ranges
+from samplepack.formats.instrument import Instrument, Range, Zone, key_ranges, path_ranges
 from samplepack.sound.riff import Loop
 
 FRAMES = 240
@@ -21,7 +21,7 @@ def velocity_layers(*velocities):
 
 def morph(alike):
     """A path on the wheel, whose neighbouring layers correlate by these numbers."""
-    ranges = enumerate(wheel_ranges(alike))
+    ranges = enumerate(path_ranges(alike, "wheel"))
     return Instrument("Path", sum((zones(f"Path {i}", wheel=wheel, layer=i) for i, wheel in ranges), ()))
 
 

@@ -21,6 +21,8 @@ PACKS = {
     "pair": "pitches: [60]\ntimbres: {Glass: 28, Reed: 2, Bow: 5}\n",
     "morph": "pitches: [60]\ntimbres: {Dawn: 28, Noon: 2}\n"
     "paths: {Drift: {through: [Dawn, Noon], steps: 3, as: morph}}\n",
+    "touch": "pitches: [60]\ntimbres: {Dawn: 28, Noon: 2}\n"
+    "paths: {Drift: {through: [Dawn, Noon], steps: 3, as: morph, by: velocity}}\n",
     "dying": "pitches: [60]\ntimbres: {Glass: 28}\nsound: {loop: decay}\n",
     "wet": "pitches: [60]\ntimbres: {Glass: 28}\nprocess: [Reverb: {room_size: 0.9, wet_level: 0.4}]\n",
     "wide": "pitches: [60]\ntimbres: {Glass: 28}\nsound: {channels: stereo}\n",
@@ -111,6 +113,18 @@ FAULTS = {
         "morph",
         _edit("Drift", (r"xfout_locc1=\d+ xfout_hicc1=64", "xfout_locc1=0 xfout_hicc1=20")),
         "the mod wheel changes the level .* in {player}",
+    ),
+    "velocity that travels the other way": Fault(
+        "touch",
+        _edit("Drift", ("_1.wav", "_0.wav"), ("_3.wav", "_1.wav"), ("_0.wav", "_3.wav")),
+        "the softest note is layer 3 of 3 in {player}; should be 1",
+        in_sf2=False,
+    ),
+    "a hole between two layers by velocity": Fault(
+        "touch",
+        _edit("Drift", (r"xfout_lovel=\d+ xfout_hivel=126", "xfout_lovel=64 xfout_hivel=80")),
+        r"a harder note is \d+\.\d dB quieter in {player}",
+        in_sf2=False,
     ),
     "a key dies among looped ones": Fault(
         "plain",

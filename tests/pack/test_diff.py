@@ -152,3 +152,20 @@ def test_what_cannot_be_read_is_told(run, repository, what, told):
     ran = run("diff", "--", what, "recipes/small.yaml")
     assert ran.code == 2 and told in ran.err, ran
     assert not (repository / "x").exists()
+
+
+def test_a_morph_by_keys_has_a_latent_for_each_of_them(run, tmp_path):
+    def recipe(name, pitches, path):
+        text = f"recipe: 1\nname: Small\npitches: {pitches}\ntimbres: {{Glass: 7, Choir: 9}}\npaths: {{Way: {path}}}\n"
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    keys = recipe("keys.yaml", "[48, 60]", "{through: [Glass, Choir], as: morph, by: keys}")
+    wheel = recipe("wheel.yaml", "[48, 60]", "{through: [Glass, Choir], as: morph, steps: 2}")
+    told = run("diff", wheel, keys).out
+    assert "Way has a latent for each key, not layers along the mod wheel" in told
+    # Its notes are those of Glass at the lower key and of Choir at the upper one.
+    assert "0 to render anew" in told
+    more = recipe("more.yaml", "[48, 54, 60]", "{through: [Glass, Choir], as: morph, by: keys}")
+    told = run("diff", keys, more).out
+    assert "Way has 3 keys, not 2" in told and "3 to render anew, 4 as before" in told

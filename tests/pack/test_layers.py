@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -125,6 +126,71 @@ def test_stereo_survives_mono(tmp_path):
     assert len(different) == 9 and min(different) > 1e-4  # it is stereo
     _, audio = play(folder / "Instruments" / "Dawn.sfz", 60)
     assert audio.peak > 0.03 and not np.allclose(audio.samples[0], audio.samples[1], atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory):
+    """Morphs by velocity and by keys."""
+    folder = tmp_path_factory.mktemp("moved")
+    (folder / "r.yaml").write_text(
+        "recipe: 1\nname: Moved\npitches: [36, 60, 84]\ntimbres: {Dawn: 28, Noon: 2}\npaths:\n"
+        "  Touch: {through: [Dawn, Noon], steps: 4, as: morph, by: velocity}\n"
+        "  Reach: {through: [Dawn, Noon], as: morph, by: keys}\n"
+        "formats: [sfz, multisample, decentsampler]\n"
+    )
+    return build(folder / "r.yaml", folder / "output", folder / "cache")
+
+
+def alike(one, other):
+    """The correlation of two sounds, but for what of one of them is longer."""
+    length = min(len(one), len(other))
+    one, other = one[:length], other[:length]
+    return one @ other / np.sqrt((one @ one) * (other @ other))
+
+
+@pytest.mark.parametrize("key", [36, 60, 84])
+def test_velocity_travels_from_timbre_to_timbre_without_a_hole(moved, key):
+    synth, _ = play(moved.folder / "Instruments" / "Touch.sfz", key, 0.1, 0.1)
+    velocities, heard = np.arange(1, 128, 3), []
+    for velocity in velocities:
+        synth._synth.all_sound_off()
+        heard.append(np.array(synth.render_note(key, int(velocity), 1.5, 1.5))[0])
+    levels = np.array([10 * np.log10(np.mean(played[24000:] ** 2)) for played in heard])
+    tracked = 20 * np.log10(1 - 0.8 * (1 - (velocities / 127) ** 2))  # SFZ's amp_veltrack=80
+    assert np.ptp(levels - tracked) < 1.0 and np.diff(levels).min() > -0.5
+    layers = [soundfile.read(moved.folder / "Samples" / "Touch" / f"Touch_{key:03d}_{i}.wav")[0] for i in (1, 2, 3, 4)]
+    nearest = [int(np.argmax([alike(played[:24000], layer[:24000]) for layer in layers])) for played in heard]
+    assert nearest == sorted(nearest) and set(nearest) == {0, 1, 2, 3}
+
+
+def test_keys_travel_from_timbre_to_timbre(moved):
+    reach = next(instrument for instrument in moved.manifest.instruments if instrument.name == "Reach")
+    assert reach.axis == "keys" and len(reach.notes) == len(reach.latents) == 3
+    rendered = {i.name: i.rendered for i in moved.manifest.instruments}
+    assert rendered["Reach"]["36"] == rendered["Dawn"]["36"] and rendered["Reach"]["84"] == rendered["Noon"]["84"]
+    assert rendered["Reach"]["60"] not in (rendered["Dawn"]["60"], rendered["Noon"]["60"])
+    for key, end, other in ((36, "Dawn", "Noon"), (84, "Noon", "Dawn")):
+        heard = {name: play(moved.folder / "Instruments" / f"{name}.sfz", key)[1] for name in ("Reach", end, other)}
+        mono = {name: audio.samples[0] for name, audio in heard.items()}
+        assert alike(mono["Reach"], mono[end]) > 0.999 > 0.9 > alike(mono["Reach"], mono[other])
+
+
+def test_layers_by_velocity_switch_in_decent_sampler_and_fade_in_multisample(moved):
+    root = ElementTree.fromstring((moved.folder / "Instruments" / "Touch.dspreset").read_bytes())
+    spans = sorted({(int(s.get("loVel")), int(s.get("hiVel"))) for s in root.iter("sample")})
+    assert spans[0][0] == 1 and spans[-1][1] == 127
+    assert all(after[0] == before[1] + 1 for before, after in pairwise(spans))
+    with zipfile.ZipFile(moved.folder / "Instruments" / "Touch.multisample") as archive:
+        samples = ElementTree.fromstring(archive.read("multisample.xml")).findall("sample")
+    (first, *_, last) = (s.find("velocity") for s in samples if s.find("key").get("root") == "60")
+    assert (first.get("low"), last.get("high")) == ("1", "127") and first.get("high-fade") and last.get("low-fade")
+
+
+def test_a_pack_says_by_what_its_morphs_move(moved):
+    readme = (moved.folder / "README.md").read_text()
+    assert "In Touch velocity travels from timbre to timbre" in readme
+    assert "In Reach each key has its own place on the way from timbre to timbre" in readme
+    assert "mod wheel" not in readme
 
 
 def test_layers_share_their_loop_and_level(morph):

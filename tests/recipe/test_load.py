@@ -610,5 +610,42 @@ def test_velocity_layers_and_vibrato_that_a_morph_cannot_have_are_told(write_rec
 
 def test_a_morph_of_many_steps_is_told(write_recipe):
     text = "paths: {Way: {through: [Glass, Choir], steps: 17, as: morph}}\n"
-    with pytest.raises(InputError, match="a morph plays all its steps at once; it has 16 at most"):
+    with pytest.raises(InputError, match="Way.steps: a morph has a layer for each step; it has 16 at most"):
         load_recipe(write_recipe(text, timbres="{Glass: 7, Choir: 12}"))
+
+
+@pytest.mark.parametrize("path, told", [
+    (
+        "{through: [Glass, Chor], steps: 17, as: morph}",
+        ["paths.Way.through[1]: no timbre is called 'Chor'", "paths.Way.steps: a morph has a layer for each step"],
+    ),
+    ("{through: [Glass, Choir], steps: 3, by: keys}", ["paths.Way.by: only a morph is moved; write as: morph"]),
+    (
+        "{through: [Glass, Choir], steps: 3, as: morph, by: keys}",
+        ["paths.Way.steps: a morph by keys has a point of the path for each key; leave steps out"],
+    ),
+    ("{through: [Glass, Choir], as: morph, by: velocity}", ["paths.Way: 'steps' is missing"]),
+    ("{through: [Glass, Choir], as: morph, by: whel}", ["paths.Way.by: should be 'wheel', 'velocity' or 'keys'"]),
+])  # fmt: skip
+def test_all_that_is_wrong_with_a_path_is_told_at_once(write_recipe, path, told):
+    with pytest.raises(InputError) as raised:
+        load_recipe(write_recipe(f"paths: {{Way: {path}}}\n", timbres="{Glass: 7, Choir: 12}"))
+    messages = [problem.message for problem in raised.value.problems]
+    assert len(messages) == len(told) and all(map(str.startswith, messages, told)), messages
+
+
+@pytest.mark.parametrize("by", ["velocity", "keys"])
+def test_a_morph_that_the_wheel_does_not_move_leaves_it_to_vibrato_but_has_no_velocity_layers(write_recipe, by):
+    steps = "" if by == "keys" else "steps: 3, "
+    text = f"paths: {{Way: {{through: [Glass, Choir], {steps}as: morph, by: {by}}}}}\nplay: {{vibrato: wheel}}\n"
+    load_recipe(write_recipe(text, timbres="{Glass: 7, Choir: 12}"))
+    with pytest.raises(InputError, match="velocity: 'Way' is a morph, which has no velocity layers"):
+        load_recipe(write_recipe(text + "velocity: 3\n", timbres="{Glass: 7, Choir: 12}"))
+
+
+def test_a_morph_by_keys_needs_two_keys_and_has_a_name_of_its_own(write_recipe):
+    text = "paths: {glass: {through: [Glass, Choir], as: morph, by: keys}}\n"
+    with pytest.raises(InputError) as raised:
+        load_recipe(write_recipe(text, timbres="{Glass: 7, Choir: 12}", pitches="60"))
+    name, one_key = sorted(problem.message for problem in raised.value.problems)[::-1]
+    assert name == "two instruments would be called 'glass'" and one_key.startswith("paths.glass.by: ")
