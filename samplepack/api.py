@@ -432,8 +432,10 @@ class Player:
         count = len(score.notes)
         title = f"{count} note{'s' * (count != 1)}" + "".join(f"; left out: {dropped}" for dropped in score.dropped)
 
+        names = list(zip(path.times_s, map(_named, timbres), strict=False))  # none of random ones
+
         def draw(audio: Audio, to: Path | IO[bytes]) -> None:
-            pictures.draw_clip(to, title, audio, score.notes, planned.path_positions)
+            pictures.draw_clip(to, title, audio, score.notes, planned.path_positions, names)
 
         return Rendered(_as_soundfile_has_them(audio), audio.rate_hz, title, picture=draw)
 
@@ -500,8 +502,14 @@ def _note(
 
 
 def _title(timbre: Timbre, pitch: int) -> str:
-    name = timbre if isinstance(timbre, str) else f"seed {timbre}" if isinstance(timbre, int | np.integer) else "latent"
-    return f"{name}, pitch {pitch}"
+    return f"{_named(timbre)}, pitch {pitch}"
+
+
+def _named(timbre: Timbre) -> str:
+    """A timbre in words."""
+    if isinstance(timbre, str):
+        return timbre
+    return f"seed {timbre}" if isinstance(timbre, int | np.integer) else "latent"
 
 
 def _as_soundfile_has_them(audio: Audio) -> NDArray[np.float32]:
