@@ -96,7 +96,7 @@ def build(
     def report(built: Built) -> None:
         if not quiet and not as_json:
             _print_built(built)
-        for remark in built.lock.remarks if built.lock else ():
+        for remark in [*built.remarks, *(built.lock.remarks if built.lock else ())]:
             print_problems(f"samplepack: {remark}")
         for shortfall in () if strict else built.shortfalls:
             print_problems(f"samplepack: {built.folder} falls short: {shortfall}")
@@ -190,6 +190,8 @@ def check(recipes: tuple[Path, ...], allow_plugins: bool, allow_reads: bool) -> 
 
     for checked in check_recipes(recipes, allow_plugins, allow_reads):
         print_line(f"{checked.loaded.path}: good")
+        for remark in checked.loaded.recipe.remarks:
+            print_line(f"  {remark}")
 
 
 @click.command()
@@ -219,6 +221,8 @@ def plan(recipe: Path, allow_plugins: bool, allow_reads: bool, as_json: bool) ->
         return
     print_line(f"{planned.name}: {counted(len(planned.instruments), 'instrument')} from {planned.checkpoint}")
     print_line(f"loop: {planned.loop}")
+    for remark in planned.remarks:
+        print_line(remark)
     for instrument in planned.instruments:
         held = f"{counted(instrument.notes, 'note')}, {instrument.cached} of them in the cache"
         turns = f", {instrument.takes} takes of each key" if instrument.takes > 1 else ""

@@ -83,6 +83,9 @@ class Built:
     shortfalls: list[str]
     """What the pack falls short of by its own figures, as `verify` would say; nothing, as a rule."""
 
+    remarks: list[str]
+    """What the recipe's author should know, though nothing is wrong."""
+
     cache_trouble: str | None
     """Why notes couldn't be kept in the cache, if they couldn't."""
 
@@ -161,6 +164,7 @@ def build(
             comparison=compare_to_lock(made, wanted) if wanted else None,
             lock=keep_lock(lock_file(plan.loaded.path), made, update_lock) if keeps else None,
             shortfalls=pack_shortfalls(manifest),
+            remarks=plan.loaded.recipe.remarks,
             cache_trouble=cache.trouble,
             archive=write_archive(folder, manifest) if archive else None,
         )

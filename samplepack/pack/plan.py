@@ -127,6 +127,9 @@ class PlanSummary:
     loop: str
     """The recipe's `sound: {loop: …}`; with `auto` the notes decide whether an instrument sustains or decays."""
 
+    remarks: list[str]
+    """What the recipe's author should know, though nothing is wrong."""
+
     instruments: list[InstrumentSummary]
     clips: list[ClipSummary]
     wavetables: list[WavetableSummary]
@@ -177,6 +180,7 @@ def summarise(plan: PackPlan, cache: Cache) -> PlanSummary:
         checkpoint=checkpoint.name,
         digest=checkpoint.digest,
         loop=recipe.sound.loop,
+        remarks=recipe.remarks,
         instruments=instruments,
         clips=clips,
         wavetables=wavetables,

@@ -6,8 +6,16 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
-from pydantic_core import PydanticKnownError
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticKnownError
 
 from samplepack.documents.problems import wrong
 from samplepack.finishing import process
@@ -141,6 +149,18 @@ def point_names(path: str, steps: int) -> list[str]:
     return [f"{path} {i:0{len(str(steps))}d}" for i in range(1, steps + 1)]
 
 
+class _Default(str):
+    """A default in the form that a recipe writes; what the checkpoint can't play of it is left out."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler(str)
+
+
+_DEFAULT_PITCHES: Any = _Default("36-84")
+"""The keys that checkpoints are measured at: see `evaluate`."""
+
+
 def _pitches(value: Any, info: ValidationInfo) -> tuple[int, ...]:
     if type(value) is int:
         pitches = [value]
@@ -159,7 +179,10 @@ def _pitches(value: Any, info: ValidationInfo) -> tuple[int, ...]:
         raise wrong("should be a range such as 36-84 or 36-84/3, or a list such as [36, 40, 43]")
     if checkpoint := context_of(info).get("checkpoint"):
         playable = checkpoint.pitches
-        if outside := [p for p in pitches if p not in playable]:
+        outside = [p for p in pitches if p not in playable]
+        if isinstance(value, _Default) and len(outside) < len(pitches):
+            return tuple(p for p in pitches if p in playable)
+        if outside:
             raise wrong(f"{outside[0]} is outside what the checkpoint can play, {playable[0]}-{playable[-1]}")
     return tuple(pitches)
 
@@ -177,10 +200,6 @@ Pitches = Annotated[
         }
     ),
 ]
-
-
-_DEFAULT_PITCHES: Any = "36-84"
-"""The default in the form that a recipe writes, so that it is validated against the pitches of the checkpoint."""
 
 
 class Sound(Model):
@@ -341,7 +360,8 @@ class Recipe(Model):
 
     pitches: Pitches = Field(_DEFAULT_PITCHES, validate_default=True)
     """The keys to render, as MIDI note numbers: a range `36-84`, every third key of it `36-84/3`, a number or a list
-    `[36, 40, 43]`. The sampler stretches each sound over its neighbours."""
+    `[36, 40, 43]`. The sampler stretches each sound over its neighbours. Without it, those of 36-84 that the checkpoint
+    was trained at."""
 
     timbres: dict[Name, Annotated[Timbre, ShortFor("seed", SEED_SCHEMA)]] = {}
     """Points in latent space by name, each of which becomes an instrument; a whole number is a seed."""
@@ -383,6 +403,14 @@ class Recipe(Model):
         """
         tail_s = process.tail_s(self.effects, self.sound.rate_for(native_hz), down_to_db=-60.0)
         return self.play.playing(tail_s)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What its author should know, though nothing is wrong: that some of the usual keys are left out."""
+        keys = f"{self.pitches[0]}-{self.pitches[-1]}"
+        if "pitches" in self.model_fields_set or keys == _DEFAULT_PITCHES:
+            return []
+        return [f"pitches: {keys}, which is what the checkpoint can play of {_DEFAULT_PITCHES}"]
 
     @property
     def slug(self) -> str:

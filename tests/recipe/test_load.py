@@ -439,13 +439,23 @@ def test_the_recipe_is_kept_as_it_was_read(tmp_path):
     assert load_recipe(path).text == path.read_bytes()
 
 
-def test_the_pitches_that_are_left_out_are_checked_too(tmp_path):
+@pytest.mark.parametrize("pitches, told", [
+    ([40, 60], None),
+    ([20, 30], "r.yaml:1:1: pitches: 36 is outside what the checkpoint can play, 20-30"),
+])  # fmt: skip
+def test_a_recipe_without_pitches_has_what_the_checkpoint_can_play_of_36_to_84(tmp_path, run, pitches, told):
     folder = shutil.copytree(library.STARTER, tmp_path / "own")
     config = json.loads((folder / CONFIG).read_text())
-    write_checkpoint(folder, Config.model_validate({**config, "pitches": [40, 60]}), {"a": np.ones(1)})
+    write_checkpoint(folder, Config.model_validate({**config, "pitches": pitches}), {"a": np.ones(1)})
     path = tmp_path / "r.yaml"
     path.write_text(GOOD.replace("starter", "./own").replace("pitches: 36-84\n", ""))
-    assert problems_of(path) == ["r.yaml:1:1: pitches: 36 is outside what the checkpoint can play, 40-60"]
+    if told:
+        assert problems_of(path) == [told]
+        return
+    assert load_recipe(path).recipe.pitches == tuple(range(40, 61))
+    assert "pitches: 40-60, which is what the checkpoint can play of 36-84" in run("check", path).out
+    path.write_text(path.read_text() + "pitches: 36-84\n")  # one that asks for them is told so
+    assert "pitches: 36 is outside what the checkpoint can play, 40-60" in problems_of(path)[0]
 
 
 def test_files_that_are_no_text_or_not_there_are_told(tmp_path):
