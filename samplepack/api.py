@@ -45,6 +45,7 @@ from samplepack.base import parallel
 from samplepack.base.errors import InputError
 from samplepack.base.files import user_folder, write_aside
 from samplepack.checkpoints import library
+from samplepack.checkpoints.directions import Direction, moved, read_directions
 from samplepack.checkpoints.instruments import find_instrument
 from samplepack.clips import pictures
 from samplepack.clips.clip import key_notes, plan_clip
@@ -312,6 +313,46 @@ class Player:
         if not 0.0 <= t <= 1.0:
             raise InputError(f"t is {t}; it should be from 0.0 to 1.0")
         return slerp(self._direction(a), self._direction(b), float(t))
+
+    @property
+    def directions(self) -> dict[str, Direction]:
+        """The directions of the checkpoint by name; none where `samplepack directions` hasn't found any.
+
+            >>> import samplepack
+            >>> list(samplepack.load("starter@1").directions)[:3]
+            ['brightness', 'hollowness', 'attack']
+
+        Raises:
+            InputError: the file of the directions is damaged.
+        """
+        directions = read_directions(self.checkpoint)
+        return directions.named() if directions else {}
+
+    def move(self, timbre: Timbre, amounts: Mapping[str, float]) -> Latent:
+        """A timbre moved along directions of the checkpoint, as `move:` does in a recipe.
+
+            >>> import samplepack
+            >>> starter = samplepack.load("starter@1")
+            >>> starter.render(starter.move(7, {"brightness": 1.5, "pc3": -0.8}))
+            <Rendered 'latent, pitch 60': 4.00 s, 16000 Hz, mono>
+
+        Args:
+            timbre: a seed, an instrument's name or a latent.
+            amounts: direction → how far, in units of it, negative for the opposite way.
+
+        Returns:
+            float32, shape (latent_dim,): a timbre for `render`, `note`, `clip` and `between`.
+
+        Raises:
+            InputError: the timbre is wrong, the checkpoint has no such direction, or an amount isn't a finite number.
+        """
+        known = self.directions
+        for name, amount in amounts.items():
+            if name not in known:
+                raise InputError(f"no direction is called '{name}' (the checkpoint has {', '.join(known) or 'none'})")
+            if not np.isfinite(amount):
+                raise InputError(f"the amount of '{name}' should be a finite number, not {amount}")
+        return moved(self.latent(timbre), known, amounts)
 
     def _direction(self, timbre: Timbre) -> Latent:
         """A latent that arcs can begin and end at."""

@@ -24,6 +24,8 @@ from samplepack.models.latent import Latent
 
 _MOST_BYTES = 16 << 20
 
+_AUDIBLE = 0.2
+
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -35,20 +37,33 @@ class Effect(_Model):
     """What moving along a direction does, measured on notes of latents that took no part in finding it."""
 
     notes: int = Field(ge=1)
-    """How many latents were moved, to either side."""
+    """How many latents were moved, each to either side."""
 
-    correlation: _Number | None
-    """Correlation of the direction's own figure with the movement; None for a principal direction."""
+    by: _Number
+    """How far they were moved, units."""
 
-    follows: _Number | None
-    """Share of the notes whose own figure rose with the movement; None for a principal direction."""
+    correlation: _Number | None = None
+    """Correlation of the change of the direction's own figure with the movement; None for a principal direction."""
+
+    follows: _Number | None = None
+    """Share of the movements with which the direction's own figure rose or fell as it should; None for a principal
+    direction."""
 
     moves: dict[str, _Number]
     """Figure → how far one unit of movement moves it, in standard deviations of the figure; negative where it falls."""
 
     timbre_db: _Number
-    """Distance in timbre that one unit of movement makes: the mean difference of the levels of mel bands over time, dB,
-    median of the notes."""
+    """Distance in timbre between a note and the moved one: the mean difference of the levels of mel bands over time,
+    dB, median of the notes."""
+
+    def strongest(self, besides: str) -> list[tuple[str, float]]:
+        """The figures that a direction moves by a fifth of a deviation or more, the most moved first.
+
+        Args:
+            besides: the direction's name, whose own figure isn't listed.
+        """
+        others = [(name, by) for name, by in self.moves.items() if name != besides and abs(by) >= _AUDIBLE]
+        return sorted(others, key=lambda moved: -abs(moved[1]))
 
 
 class Direction(_Model):

@@ -14,6 +14,7 @@ from samplepack.cli.options import QUIET, WORKERS, allowances, complete_checkpoi
 from samplepack.cli.terminal import print_json, print_line, progress_bars, progress_bars_or_lines
 
 if TYPE_CHECKING:
+    from samplepack.checkpoints.directions import Directions
     from samplepack.datasets.dataset import Contents
 
 
@@ -254,4 +255,86 @@ def evaluate(checkpoint: str, data: Path, as_json: bool, output: Path | None) ->
         print_line(f"note: {remark}")
 
 
-COMMANDS = (dataset, train, evaluate, fit)
+@click.command()
+@click.argument("checkpoint", shell_complete=complete_checkpoints)
+@click.option("--again", is_flag=True, help="Find the directions anew, even if there are some already.")
+@click.option(
+    "--import",
+    "import_",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Take the directions from this file, as the command writes it, in place of those that there are.",
+)
+@click.option(
+    "--picture",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Draw what each direction moves, as a PNG or SVG file.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the directions with all figures as JSON.")
+@QUIET
+def directions(
+    checkpoint: str, again: bool, import_: Path | None, picture: Path | None, as_json: bool, quiet: bool
+) -> None:
+    """Find the directions that timbres can be moved along.
+
+    CHECKPOINT is a name or a path, as in recipes. Named directions, such as brightness, move a figure that is measured
+    in notes; pc1 to pc8 are the principal directions of the network's own features. The unit of a movement is one
+    standard deviation. The table shows how well each holds on latents that took no part in finding it: how far they
+    were moved, the correlation of the figure with that, how often it followed, the distance in timbre, and what one
+    unit moves of other figures.
+
+    The directions are written to directions.json in the folder of the checkpoint; where that can't be written, they are
+    kept in the folder of SAMPLEPACK_HOME. A recipe moves a timbre by them: {seed: 7, move: {brightness: 1.5}}. If there
+    are directions already, the command shows them.
+
+    \b
+    Examples:
+      samplepack directions starter
+      samplepack directions ./runs/mine/checkpoint --picture directions.png
+    """
+    from samplepack.fitting.directions import directions_of, draw_directions, import_directions
+
+    written: Path | None
+    if import_ is not None:
+        shown, written = import_directions(checkpoint, import_)
+    else:
+        with progress_bars("notes", quiet) as progress:
+            shown, written = directions_of(checkpoint, again, progress)
+    if picture is not None:
+        draw_directions(picture, shown)
+    if as_json:
+        click.echo(shown.model_dump_json(indent=1, exclude_none=True))
+        return
+    _print_directions(shown)
+    if written:
+        print_line(str(written))
+
+
+def _print_directions(shown: Directions) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=True)
+    table.add_column("direction", no_wrap=True)
+    for heading in ("unit or share", "by", "corr.", "follows", "dB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("moves others")
+    for one in shown.found:
+        effect = one.effect
+        unit = f"{one.deviation:.2f} {one.figure.split(', ')[-1]}" if one.deviation else ""
+        unit = f"{one.share:.1%}" if one.share else unit
+        if effect is None:
+            table.add_row(one.name, unit)
+            continue
+        correlation = "" if effect.correlation is None else f"{effect.correlation:.2f}"
+        follows = "" if effect.follows is None else f"{effect.follows:.0%}"
+        others = ", ".join(f"{name} {by:+.1f}" for name, by in effect.strongest(besides=one.name))
+        table.add_row(one.name, unit, f"±{effect.by:.1f}", correlation, follows, f"{effect.timbre_db:.1f}", others)
+    Console().print(table)
+    for one in shown.found:
+        if one.effect and one.effect.correlation is not None and one.effect.correlation < 0.5:
+            print_line(f"note: {one.name} hardly holds with this checkpoint")
+
+
+COMMANDS = (dataset, train, evaluate, fit, directions)

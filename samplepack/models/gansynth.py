@@ -97,6 +97,25 @@ class GANSynth:
         """
         return self._in_batches(self.generator, latents, pitches, velocities)
 
+    def features(self, latents: NDArray[np.float32], pitches: NDArray[np.int32], block: int) -> NDArray[np.float32]:
+        """The features of an early block, of notes at the highest velocity.
+
+        Args:
+            latents: float32, shape (n, latent_dim).
+            pitches: MIDI, shape (n,).
+            block: number of the block, from 1; it and those below it take no templates.
+
+        Returns:
+            float32, shape (n, frames·bins·channels of the block).
+        """
+        labels = np.asarray(pitches, "int32") - self.config.pitches[0]
+        codes = numpy_codes(self.config, latents, labels, np.full(len(labels), 127.0))
+        with keras.device(self._device):
+            x = first_block(self.generator.folded, ops.cast(codes, self.generator.precision), self.config.start)
+            for number in range(2, block + 1):
+                x = next_block(self.generator.folded, number, x)
+            return np.asarray(ops.cast(x, "float32")).reshape(len(labels), -1)
+
     def _in_batches(
         self,
         network: keras.Model,
