@@ -26,48 +26,54 @@ def trained_in(folder, path, **keywords):
     return read_checkpoint(trained.folder, "tiny"), reports
 
 
-def test_a_training_ends_in_a_checkpoint_that_says_where_it_comes_from_and_how_good_it_is(make_training, tmp_path, run):
-    path = make_training()
-    checkpoint, _ = trained_in(tmp_path / "run", path)
+def begin(path, folder, *options):
+    """Train in a process of its own: beside graphs of other runs, TensorFlow may round otherwise."""
+    command = [sys.executable, "-m", "samplepack", "train", str(path), "--quiet", "--output", str(folder), *options]
+    return subprocess.Popen(command, cwd=REPOSITORY)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_training, tmp_path_factory):
+    """The folder of a run from beginning to end."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert begin(tiny_training, folder).wait() == 0
+    return folder
+
+
+def test_a_training_ends_in_a_checkpoint_that_says_where_it_comes_from_and_how_good_it_is(tiny_training, whole):
+    checkpoint, run = read_checkpoint(whole / "checkpoint", "tiny"), whole
     assert checkpoint.config.instruments == ["Dark", "Bright"]
     assert checkpoint.config.license == "CC0"
     assert checkpoint.config.provenance["trained_on"] == "Tones"
     card = (checkpoint.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "# tiny" in card and "CC0" in card and "to be judged they need 0.128 s" in card  # notes so short aren't
-    assert {file.name for file in (tmp_path / "run").iterdir()} == {
+    assert {file.name for file in run.iterdir()} == {
         "checkpoint",
         "reconstruction.csv",
         "reconstruction.png",
         "run.json",
         "train.yaml",
     }
-    with (tmp_path / "run" / "reconstruction.csv").open(newline="") as file:
+    with (run / "reconstruction.csv").open(newline="") as file:
         assert [row["images"] for row in csv.DictReader(file)] == ["160"]
-    assert train(load_training(path), tmp_path / "run", 1000.0, silent).steps == 0
+    assert train(load_training(tiny_training), run, 1000.0, silent).steps == 0
 
 
-def test_a_run_that_was_killed_ends_with_the_same_weights(make_training, tmp_path):
-    path = make_training(TINY.replace("images: 160", "images: 800"))
-
-    def begin(folder):
-        command = [sys.executable, "-m", "samplepack", "train", str(path), "--quiet"]
-        command += ["--output", str(tmp_path / folder), "--save-every", "1"]
-        return subprocess.Popen(command, cwd=REPOSITORY)
-
-    process = begin("killed")
+def test_a_run_that_was_killed_ends_with_the_same_weights(tiny_training, whole, tmp_path):
+    killed = tmp_path / "killed"
+    process = begin(tiny_training, killed, "--save-every", "1")
     deadline = time.monotonic() + 120.0
-    while not (tmp_path / "killed" / "state.safetensors").is_file() and time.monotonic() < deadline:
+    while not (killed / "state.safetensors").is_file() and time.monotonic() < deadline:
         assert process.poll() is None, "it ended before it was killed"
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not (tmp_path / "killed" / "checkpoint").exists()
-    both = [begin("killed"), begin("whole")]
-    assert [process.wait() for process in both] == [0, 0]
-    images = [(tmp_path / folder / "reconstruction.csv").read_text().count("\n") for folder in ("killed", "whole")]
-    assert images[0] >= images[1] > 1
-    resumed, whole = (read_tensors(read_checkpoint(tmp_path / f / "checkpoint", "tiny")) for f in ("killed", "whole"))
-    for name, tensor in whole.items():
+    assert not (killed / "checkpoint").exists()
+    assert begin(tiny_training, killed).wait() == 0
+    lines = [(folder / "reconstruction.csv").read_text().count("\n") for folder in (killed, whole)]
+    assert lines[0] >= lines[1] > 1
+    resumed, weights = (read_tensors(read_checkpoint(folder / "checkpoint", "tiny")) for folder in (killed, whole))
+    for name, tensor in weights.items():
         np.testing.assert_array_equal(resumed[name], tensor, err_msg=name)
 
 
