@@ -237,8 +237,9 @@ def user_folder(kind: str) -> Path:
 
     Args:
         kind: `notes` (the cache of rendered notes), `checkpoints` (imported checkpoints), `converted` (the cache of
-            Magenta's checkpoints, converted, that recipes name by path), `directions` (of checkpoints whose own folder
-            can't be written) or `downloads` (files that may be incomplete).
+            Magenta's checkpoints, converted, that recipes name by path), `maps` (of checkpoints, for the audition
+            page), `directions` (of checkpoints whose own folder can't be written) or `downloads` (files that may be
+            incomplete).
     """
     import platformdirs
 

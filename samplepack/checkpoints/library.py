@@ -23,6 +23,7 @@ from samplepack.models.backend import start_backend
 from samplepack.models.checkpoint import (
     CONFIG,
     DIRECTIONS,
+    MAP,
     WEIGHTS,
     Checkpoint,
     Config,
@@ -288,8 +289,9 @@ def import_checkpoint(source: Path, name: str, provenance: Mapping[str, str] | N
             shutil.copyfile(found.folder / file, aside / file)
         for notice, content in notices_of(found.folder).items():
             (aside / notice).write_bytes(content)
-        if (found.folder / DIRECTIONS).is_file():
-            shutil.copyfile(found.folder / DIRECTIONS, aside / DIRECTIONS)
+        for file in (DIRECTIONS, MAP):
+            if (found.folder / file).is_file():
+                shutil.copyfile(found.folder / file, aside / file)
     return read_checkpoint(folder, name)
 
 

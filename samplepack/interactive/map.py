@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -12,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from samplepack.base.errors import InputError
 from samplepack.base.files import user_folder, write_aside
 from samplepack.documents.json_files import read_json
-from samplepack.models.checkpoint import Checkpoint, read_instruments
+from samplepack.models.checkpoint import MAP, Checkpoint, read_instruments
 from samplepack.models.latent import Latent, latent_from_seed
 from samplepack.sound.pitch import pitch_hz
 
@@ -112,13 +114,18 @@ def brightness_of(spectrum: NDArray[np.float32]) -> float:
 
 
 def read_map(checkpoint: Checkpoint) -> SoundMap | None:
-    """The map of a checkpoint that was made before; None if there is none, or it is damaged."""
-    file = user_folder("maps") / f"{checkpoint.digest}.json"
-    try:
-        found = read_json(file, SoundMap, "map", _MOST_BYTES)
-    except (InputError, OSError):
-        return None
-    return found if found.checkpoint == checkpoint.digest else None
+    """The map of a checkpoint that was made before: the one in its folder, or in the user's; None if there is none that
+    isn't damaged."""
+    for file in (checkpoint.folder / MAP, _users_file(checkpoint)):
+        with contextlib.suppress(InputError, OSError):
+            found = read_json(file, SoundMap, "map", _MOST_BYTES)
+            if found.checkpoint == checkpoint.digest:
+                return found
+    return None
+
+
+def _users_file(checkpoint: Checkpoint) -> Path:
+    return user_folder("maps") / f"{checkpoint.digest}.json"
 
 
 def make_map(
@@ -155,9 +162,9 @@ def make_map(
         places += fresh
         on_places(fresh, len(spectra), len(sounds))
     made = SoundMap(map=1, checkpoint=checkpoint.digest, places=tuple(places))
-    folder = user_folder("maps")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_aside(folder / f"{checkpoint.digest}.json", made.model_dump_json().encode())
+    file = _users_file(checkpoint)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_aside(file, made.model_dump_json().encode())
     return made
 
 

@@ -25,6 +25,9 @@ CARD = "MODEL_CARD.md"
 DIRECTIONS = "directions.json"
 """Name of the file with the directions of one checkpoint alone."""
 
+MAP = "map.json"
+"""Name of the file with the map of one checkpoint alone."""
+
 FAMILY = "gansynth"
 
 _MOST_BYTES, _MOST_CONFIG_BYTES = 1 << 30, 16 << 20
@@ -179,7 +182,7 @@ def notices_of(folder: Path) -> dict[str, bytes]:
     Raises:
         OSError: one of them can't be read, or is longer than 1 MiB.
     """
-    others = (CONFIG, WEIGHTS, CARD, DIRECTIONS)
+    others = (CONFIG, WEIGHTS, CARD, DIRECTIONS, MAP)
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in others)
     return {path.name: read_regular(path, 1 << 20) for path in files if not path.name.startswith(".")}
 
