@@ -160,8 +160,9 @@ def _draw(path: Path, title: str, frames: Frames) -> None:
                 phase, number + wave, number - len(frames), color="white", linewidth=0.0, zorder=2 * order
             )
             cycles.plot(phase, number + wave, color=colour, linewidth=0.9, zorder=2 * order + 1)
-        cycles.set(xlabel="time, periods", ylabel="cycle", xlim=(0.0, 1.0), yticks=[0, len(frames) - 1])
-        cycles.set_yticklabels(["1", str(len(frames))])
+        margin = 5.0 * len(frames) / len(shown)
+        cycles.set(xlabel="time, periods", ylabel="cycle", xlim=(0.0, 1.0), ylim=(-margin, len(frames) - 1 + margin))
+        cycles.set_yticks([0, len(frames) - 1], ["1", str(len(frames))])
         magnitude = np.abs(np.fft.rfft(frames, axis=1))[:, 1 : _MOST_DRAWN + 1]
         level_db = 20.0 * np.log10(np.maximum(magnitude / max(float(magnitude.max()), 1e-12), 1e-6))
         extent = (0.5, level_db.shape[1] + 0.5, 0.5, len(frames) + 0.5)
