@@ -14,7 +14,7 @@ import click
 
 from samplepack.base.errors import InputError, SamplepackError
 from samplepack.base.version import __version__
-from samplepack.cli import interactive, networks, packs, play, stores
+from samplepack.cli import interactive, live, networks, packs, play, stores
 from samplepack.cli.terminal import print_problems
 
 
@@ -74,6 +74,6 @@ def main() -> None:
     atexit.register(gc.freeze)  # without it, the last collections traverse all of TensorFlow, for 0.8 s
 
 
-for _commands in (packs.COMMANDS, play.COMMANDS, interactive.COMMANDS, networks.COMMANDS, stores.COMMANDS):
-    for _command in _commands:
+for _module in (packs, play, interactive, live, networks, stores):
+    for _command in _module.COMMANDS:
         main.add_command(_command)

@@ -23,7 +23,7 @@ _MOST_RELEASE_S = 2.0
 _RELEASED_DB = -80.0
 """Where a release ends, as in players."""
 
-_POWERS = {"soft": 1, "normal": 2, "hard": 3, "fixed": 0}
+VELOCITY_POWERS = {"soft": 1, "normal": 2, "hard": 3, "fixed": 0}
 """Velocity curve → the power of velocity that level follows."""
 
 _MIDDLE = 60
@@ -113,7 +113,7 @@ def play_phrase(folder: Path, instrument: Instrument) -> Audio:
     length = round((end_s + release_s) * rate_hz)
     mixed = np.zeros((len(sound(instrument.zones[0].file).samples), length))
     wheel = np.interp(np.arange(length) / rate_hz, [0.0, 0.5 * end_s, end_s], [0.0, 127.0, 0.0])
-    tracking, power = instrument.velocity_tracking_percent / 100.0, _POWERS[instrument.playing.velocity_curve]
+    tracking, power = instrument.velocity_tracking_percent / 100.0, VELOCITY_POWERS[instrument.playing.velocity_curve]
     struck: Counter[int] = Counter()
     for note in notes:
         start = round(note.start_s * rate_hz)
