@@ -217,3 +217,14 @@ def test_what_cannot_be_played_from_python_is_told(player):
         player.clip(FIXTURES / "clip.mid")
     with pytest.raises(InputError, match="'at' should give a rising fraction"):
         player.clip(FIXTURES / "clip.mid", timbres=[7, 8], at=[0.5, 0.5])
+
+
+def test_a_timbre_is_moved_along_directions_of_the_checkpoint():
+    starter = samplepack.load("starter@1")
+    moved = starter.move("Viola", {"brightness": 1.5, "pc3": -0.8})
+    steps = {name: direction.values for name, direction in starter.directions.items()}
+    assert moved == pytest.approx(starter.latent("Viola") + 1.5 * steps["brightness"] - 0.8 * steps["pc3"], abs=1e-5)
+    with pytest.raises(InputError, match=r"no direction is called 'warmth' \(the checkpoint has brightness, "):
+        starter.move(7, {"warmth": 1.0})
+    with pytest.raises(InputError, match="should be a finite number, not nan"):
+        starter.move(7, {"brightness": float("nan")})

@@ -219,3 +219,16 @@ def test_a_pitch_that_the_checkpoint_lacks_is_no_other_pitch(pitch):
     model = GANSynth(sizes, random_tensors(sizes))
     with pytest.raises(ValueError, match="pitches from 60 to 62 alone"):
         model.render(np.ones((2, 5), np.float32), np.array([60, pitch]))
+
+
+def test_features_are_those_that_the_image_is_made_of():
+    sizes = small_config(channels=(6, 5), start=(8, 16))
+    tensors = random_tensors(sizes)
+    model = GANSynth(sizes, tensors)
+    latents = np.random.RandomState(2).standard_normal((3, 5)).astype(np.float32)
+    pitches = np.array([60, 62, 61], np.int32)
+    assert model.features(latents, pitches, 1).shape == (3, 8 * 16 * 6)
+    features = model.features(latents, pitches, 2).reshape(3, 16, 32, 5)
+    kernel, bias = (tensors[f"block_2/to_rgb/{part}"] for part in ("kernel", "bias"))
+    image = np.tanh(features @ kernel[0, 0] / np.sqrt(5.0) + bias)
+    assert relative_rms(model.spectrograms(latents, pitches), image) < 1e-3
