@@ -238,8 +238,8 @@ def test_children_lie_at_a_distance_along_principal_directions(server, ask, chec
         assert "brightness" not in away
     again = ask("children", timbre=parent, distance=2.0, count=8, draw=3).json()["children"]
     assert again == children
-    moved = server.engine.voice(server.session.state.loaded, children[0]).planned.layers[0]
-    still = server.engine.voice(server.session.state.loaded, {"seed": 7}).planned.layers[0]
+    moved = server.engine.voice(server.session.state.loaded, children[0]).planned.latents[0]
+    still = server.engine.voice(server.session.state.loaded, {"seed": 7}).planned.latents[0]
     assert np.abs(moved - still).max() > 0.01
 
 
