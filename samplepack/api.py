@@ -43,7 +43,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from samplepack.base import parallel
 from samplepack.base.errors import InputError
-from samplepack.base.files import user_folder, write_aside
+from samplepack.base.files import write_aside
 from samplepack.checkpoints import library
 from samplepack.checkpoints.directions import Direction, moved, read_directions
 from samplepack.checkpoints.instruments import find_instrument
@@ -223,7 +223,7 @@ class Player:
         self._studio = Studio(
             Recipe(recipe=1, name="Notebook"),
             checkpoint,
-            Cache(user_folder("notes")),
+            Cache.of_user(),
             parallel.threads(os.cpu_count() or 1),
             engine=engine,
             load=cache(lambda: load_model(checkpoint, engine)),

@@ -44,6 +44,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Rewrite lock files that were written with other versions or on another kind of machine.",
 )
+@click.option(
+    "--shard",
+    metavar="K/N",
+    help="Only render part K of N of the notes into the cache, so that N machines share the work, and build no pack.",
+)
 @click.option("--strict", is_flag=True, help="Exit with code 1 if a pack falls short of what verify requires.")
 @click.option(
     "--zip", "archive", is_flag=True, help="Write each pack as a ZIP archive, too, and an entry for registries."
@@ -60,6 +65,7 @@ def build(
     locked: bool,
     update_lock: bool,
     archive: bool,
+    shard: str | None,
     strict: bool,
     allow_plugins: bool,
     allow_reads: bool,
@@ -84,6 +90,7 @@ def build(
       samplepack build recipes/*.yaml --output ~/Samples --workers 4
       samplepack build recipes/first-light.yaml --locked
       samplepack build recipes/first-light.yaml --precision bfloat16 --output drafts
+      samplepack build recipes/*.yaml --shard 3/16
     """
     from samplepack.models.backend import device_of, lacks_bfloat16
     from samplepack.pack.build import build as build_packs
@@ -92,6 +99,14 @@ def build(
         raise click.UsageError("--locked judges packs in float32; leave --precision out")
     if update_lock and (locked or precision != "float32"):
         raise click.UsageError("--update-lock goes with neither --locked nor --precision bfloat16")
+
+    if shard:
+        if locked or update_lock or archive or strict:
+            raise click.UsageError(
+                "--shard builds no pack: --locked, --update-lock, --zip and --strict don't go with it"
+            )
+        _render_shard(recipes, shard, precision, device, allow_plugins, allow_reads, quiet, as_json)
+        return
 
     def report(built: Built) -> None:
         if not quiet and not as_json:
@@ -139,6 +154,36 @@ def build(
         disagreeing += [f"{built.folder} falls short: {line}" for built in results for line in built.shortfalls]
     if disagreeing:
         raise SamplepackError("\n".join(disagreeing))
+
+
+def _render_shard(
+    recipes: tuple[Path, ...],
+    shard: str,
+    precision: Literal["float32", "bfloat16"],
+    device: Literal["auto", "cpu", "gpu"],
+    allow_plugins: bool,
+    allow_reads: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from samplepack.pack.shard import Shard, render_shard
+
+    part = Shard.parse(shard)
+    with progress_bars("notes", quiet) as progress:
+        done = render_shard(
+            recipes,
+            part,
+            allow_plugins=allow_plugins,
+            allow_reads=allow_reads,
+            precision=precision,
+            device=device,
+            progress=progress,
+        )
+    if as_json:
+        print_json({**vars(done), "shard": str(done.shard)})
+    elif not quiet:
+        here = f"{done.notes} of {counted(done.of_notes, 'note')}"
+        print_line(f"shard {done.shard}: {here}, {done.rendered} rendered now")
 
 
 def _print_built(built: Built) -> None:
@@ -207,15 +252,12 @@ def plan(recipe: Path, allow_plugins: bool, allow_reads: bool, as_json: bool) ->
     """
     from dataclasses import asdict
 
-    from samplepack.base.files import user_folder
     from samplepack.models.engine import DEFAULT_ENGINE
     from samplepack.pack.plan import plan_pack, summarise
     from samplepack.pack.recipes import check_recipe
     from samplepack.rendering.cache import Cache
 
-    planned = summarise(
-        plan_pack(check_recipe(recipe, allow_plugins, allow_reads), DEFAULT_ENGINE), Cache(user_folder("notes"))
-    )
+    planned = summarise(plan_pack(check_recipe(recipe, allow_plugins, allow_reads), DEFAULT_ENGINE), Cache.of_user())
     if as_json:
         print_json(asdict(planned))
         return

@@ -245,14 +245,13 @@ def preview(
 @contextmanager
 def _studio(loaded: LoadedRecipe, name: str, device: Literal["auto", "cpu", "gpu"], quiet: bool) -> Iterator[Studio]:
     from samplepack.base import parallel
-    from samplepack.base.files import user_folder
     from samplepack.base.progress import Task
     from samplepack.clips.studio import Studio
     from samplepack.models.backend import device_of
     from samplepack.models.engine import Engine
     from samplepack.rendering.cache import Cache
 
-    cache = Cache(user_folder("notes"))
+    cache = Cache.of_user()
     engine = Engine(device=device_of(device))
     map_ = parallel.threads(os.cpu_count() or 1)
     with progress_bars("notes", quiet) as progress:

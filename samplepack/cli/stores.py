@@ -33,10 +33,9 @@ def cache_info(as_json: bool) -> None:
     Example:
       samplepack cache info
     """
-    from samplepack.base.files import user_folder
     from samplepack.rendering.cache import Cache
 
-    held = Cache(user_folder("notes")).info()
+    held = Cache.of_user().info()
     if as_json:
         print_json({**vars(held), "folder": str(held.folder)})
     else:
@@ -51,10 +50,9 @@ def cache_clear() -> None:
     Example:
       samplepack cache clear
     """
-    from samplepack.base.files import user_folder
     from samplepack.rendering.cache import Cache
 
-    notes = Cache(user_folder("notes"))
+    notes = Cache.of_user()
     held = notes.info()
     notes.clear()
     print_line(f"{held.folder}: {held.notes} notes dropped, {held.size_bytes / 1e6:.1f} MB")

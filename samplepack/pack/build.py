@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from samplepack.base.errors import InputError, SamplepackError
-from samplepack.base.files import aside_of, locked, settle, sha256_of_file, user_folder
+from samplepack.base.files import aside_of, locked, settle, sha256_of_file
 from samplepack.base.parallel import Map, threads
 from samplepack.base.progress import Progress, Task, silent
 from samplepack.clips.clip import play
@@ -149,7 +149,7 @@ def build(
             check_archive(Path(output) / plan.loaded.recipe.slug)
     before = [lock_before_build(plan.loaded, plan.checkpoint, plan.instruments, engine) for plan in plans]
     required = read_required_locks(paths, before) if locked else [None] * len(plans)
-    cache = Cache(user_folder("notes"))
+    cache = Cache.of_user()
     map_ = threads(workers or os.cpu_count() or 1)
     results: list[Built] = []
     for plan, lock, wanted in zip(plans, before, required, strict=True):

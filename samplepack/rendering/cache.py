@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.base.errors import InputError
-from samplepack.base.files import write_aside
+from samplepack.base.files import user_folder, write_aside
 
 _CHECKSUM_BYTES = 32
 
@@ -66,6 +66,11 @@ class Cache:
         self.trouble: str | None = None
         """Why the cache can't be written; None as long as it can."""
         self._puts = 0
+
+    @classmethod
+    def of_user(cls) -> Cache:
+        """The cache that all builds of a user share."""
+        return cls(user_folder("notes"))
 
     def __contains__(self, key: str) -> bool:
         return os.path.isfile(self._path(key))
