@@ -62,7 +62,7 @@ def wavetable(notes: Sequence[Audio], pitch: int, peak_db: float) -> Frames:
 
 def partial_amplitudes(note: Audio, pitch: int) -> NDArray[np.float64]:
     """The amplitudes of a note's partials from the fundamental: the square root of twice the mean power around the
-    partial, within a quarter of the distance to the next, from 0.25 s to 2.75 s.
+    partial, within a quarter of the distance to the next, from 0.25 s to 2.75 s under a Hann window.
 
     Args:
         note: one channel.

@@ -50,9 +50,10 @@ def cycles_of(pack):
 
 
 def partials_db(audio, pitch, number):
-    """The levels of the lowest partials: the power around each in one long spectrum of 0.25 s to 2.75 s."""
+    """The levels of the lowest partials: the power around each in one spectrum of 0.25 s to 2.75 s. Its window is that of
+    the cycles: partials of a timbre die at different rates, and each window weighs the time otherwise."""
     held = audio.samples[0, audio.rate_hz // 4 : audio.rate_hz * 11 // 4].astype(np.float64)
-    power = np.abs(np.fft.rfft(held * np.blackman(len(held)))) ** 2
+    power = np.abs(np.fft.rfft(held * np.hanning(len(held)))) ** 2
     hz = np.fft.rfftfreq(len(held), 1.0 / audio.rate_hz)
     of = [power[np.abs(hz - k * pitch_hz(pitch)) < 0.25 * pitch_hz(pitch)].sum() for k in range(1, number + 1)]
     return 10.0 * np.log10(np.array(of))
