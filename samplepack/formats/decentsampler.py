@@ -8,9 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 from xml.etree.ElementTree import Comment, Element, SubElement
 
@@ -25,6 +23,8 @@ from samplepack.formats.instrument import (
     Instrument,
     Range,
     Zone,
+    gain_at,
+    median_fades,
     switched_velocities,
 )
 
@@ -63,7 +63,8 @@ def write(instrument: Instrument, pack: Path) -> bytes:
     layers: dict[int, list[Zone]] = {}
     for zone in instrument.zones:
         layers.setdefault(zone.layer if zone.wheel else 0, []).append(zone)
-    wheels = [_median_fades([zone.wheel for zone in zones if zone.wheel]) for zones in layers.values()]
+    ranges = [[zone.wheel for zone in zones if zone.wheel] for zones in layers.values()]
+    wheels = [median_fades(of_layer) if of_layer else None for of_layer in ranges]
     knobs = _knobs(instrument, wheels)
     root = Element("DecentSampler", minVersion=_VERSION)
     root.append(Comment(_about(instrument)))
@@ -77,7 +78,7 @@ def write(instrument: Instrument, pack: Path) -> bytes:
         group = SubElement(groups, "group", ampVelTrack=f"{tracking:g}")
         if wheel:
             # Decent Sampler reads the wheel once it moves; until then the group has the volume for position 0.
-            group.set("volume", f"{_gain(wheel, 0):g}")
+            group.set("volume", f"{gain_at(wheel, 0):g}")
         for zone in zones:
             SubElement(group, "sample", _sample(zone, switched[zone.velocities.low, zone.velocities.high]))
     SubElement(SubElement(root, "effects"), "effect", type="lowpass", frequency=str(OPEN_CUTOFF_HZ), resonance="0.7")
@@ -133,7 +134,7 @@ def _knobs(instrument: Instrument, wheels: Sequence[Range | None]) -> list[_Knob
                 "position": str(index),
                 "groupIndex": str(index),
                 "parameter": "AMP_VOLUME",
-                **_table((at, _gain(wheel, at)) for at in _corners(wheel)),
+                **_table((at, gain_at(wheel, at)) for at in _corners(wheel)),
             }
             for index, wheel in enumerate(wheels)
             if wheel
@@ -188,16 +189,6 @@ def _table(points: Iterable[tuple[int, float]]) -> dict[str, str]:
     return {"translation": "table", "translationTable": ";".join(f"{at},{value:g}" for at, value in points)}
 
 
-def _median_fades(wheels: Sequence[Range]) -> Range | None:
-    """The range of a layer whose keys have fades of different lengths; None without a range."""
-    if not wheels:
-        return None
-    low_fade, high_fade = (
-        round(median(fades)) for fades in zip(*((w.low_fade, w.high_fade) for w in wheels), strict=True)
-    )
-    return replace(wheels[0], low_fade=low_fade, high_fade=high_fade)
-
-
 def _sample(zone: Zone, velocities: Range) -> dict[str, str]:
     attributes = {
         "path": f"../{zone.file}",
@@ -224,11 +215,3 @@ def _corners(wheel: Range) -> list[int]:
     rise = (wheel.low, wheel.low + wheel.low_fade) if wheel.low_fade else (wheel.low - 1, wheel.low)
     fall = (wheel.high - wheel.high_fade, wheel.high) if wheel.high_fade else (wheel.high, wheel.high + 1)
     return sorted({at for at in (0, *rise, *fall, 127) if 0 <= at <= 127})
-
-
-def _gain(wheel: Range, position: int) -> float:
-    if not wheel.low <= position <= wheel.high:
-        return 0.0
-    rise = (position - wheel.low) / wheel.low_fade if wheel.low_fade else 1.0
-    fall = (wheel.high - position) / wheel.high_fade if wheel.high_fade else 1.0
-    return min(rise, fall, 1.0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from statistics import median
 from typing import Literal
 
 from samplepack.sound.riff import Loop
@@ -193,6 +194,23 @@ def switched_velocities(zones: Sequence[Zone]) -> dict[tuple[int, int], Range]:
             highs[i] = (low + high) // 2
             lows[i + 1] = highs[i] + 1
     return {layer: Range(low, high) for layer, low, high in zip(layers, lows, highs, strict=True)}
+
+
+def gain_at(values: Range, value: int) -> float:
+    """The gain of a sound where its controller stands at a value, by the fades of its range."""
+    if not values.low <= value <= values.high:
+        return 0.0
+    rise = (value - values.low) / values.low_fade if values.low_fade else 1.0
+    fall = (values.high - value) / values.high_fade if values.high_fade else 1.0
+    return min(rise, fall, 1.0)
+
+
+def median_fades(wheels: Sequence[Range]) -> Range:
+    """The range of a layer whose keys have fades of different lengths, for formats with one fade for all keys."""
+    low_fade, high_fade = (
+        round(median(fades)) for fades in zip(*((w.low_fade, w.high_fade) for w in wheels), strict=True)
+    )
+    return replace(wheels[0], low_fade=low_fade, high_fade=high_fade)
 
 
 def key_ranges(roots: Sequence[int], stretch: int) -> dict[int, Range]:

@@ -44,6 +44,7 @@ from samplepack.pack.write import (
     SpooledKey,
     SpooledNote,
     pack_gains_db,
+    write_bank,
     write_clip,
     write_instrument,
     write_metadata,
@@ -257,6 +258,7 @@ def _write_pack(plan: PackPlan, folder: Path, cache: Cache, map_: Map, task: Tas
                         written[planned.name] = write_twin(folder, planned, written[planned.sounds], recipe, playing)
                         drawing.instrument(written[planned.name])
         instruments = [written[planned.name] for planned in plan.instruments]
+        write_bank(folder, instruments, recipe, playing)
         raws = (audio for _, audio in rendered)
         native_hz = plan.checkpoint.rate_hz
         wavetables = [write_wavetable(folder, planned, raws, recipe, native_hz) for planned in plan.wavetables]

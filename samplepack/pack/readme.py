@@ -8,6 +8,7 @@ from pathlib import Path
 from samplepack.base.errors import counted
 from samplepack.base.version import __version__
 from samplepack.clips.score import left_out
+from samplepack.formats import sf2
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.pack.manifest import (
     MANIFEST,
@@ -58,6 +59,7 @@ _PLAYERS = {
     "sfz": "an .sfz loads into sforzando, sfizz, Bitwig, Ardour, Reaper (with sfizz or sforzando) and others",
     "multisample": "a .multisample loads into Bitwig and Studio One",
     "decentsampler": "a .dspreset loads into DecentSampler",
+    "sf2": "an .sf2 loads into FluidSynth, LMMS, MuseScore, Ardour, Polyphone and others, and holds its own sounds",
 }
 """Format → where its files can be played."""
 
@@ -71,13 +73,27 @@ def wavetable_summary(wavetable: PackedWavetable) -> str:
     )
 
 
+def bank_file(name: str) -> str:
+    """The soundfont of all instruments of a pack with a name, in the pack's folder."""
+    return f"{name}.sf2"
+
+
 def readme(
     recipe: Recipe,
     instruments: Sequence[PackedInstrument],
     clips: Sequence[PackedClip],
     wavetables: Sequence[PackedWavetable],
+    has_bank: bool,
 ) -> str:
-    """The README of a pack."""
+    """The README of a pack.
+
+    Args:
+        recipe: the pack's.
+        instruments: in the pack.
+        clips: in the pack.
+        wavetables: in the pack.
+        has_bank: whether it has a soundfont of all instruments.
+    """
     lines = [f"# {recipe.name}", ""]
     if recipe.description:
         lines += [recipe.description, ""]
@@ -131,6 +147,8 @@ def readme(
             "",
         ]
         lines += [f"- {wavetable.name}: {wavetable_summary(wavetable)}" for wavetable in wavetables]
+    if "sf2" in recipe.formats and (about := _about_sf2(recipe, instruments, has_bank)):
+        lines += ["", *about]
     if clips:
         lines += ["", "Played along a path of timbres, in `Clips/`:", ""]
         lines += [f"- {clip.name}: {clip_summary(clip)}" for clip in clips]
@@ -140,6 +158,27 @@ def readme(
         "",
     ]
     return "\n".join(lines)
+
+
+def _about_sf2(recipe: Recipe, instruments: Sequence[PackedInstrument], has_bank: bool) -> list[str]:
+    """What the soundfonts of a pack hold, and what of it the format can't."""
+    lines = []
+    if has_bank:
+        lines.append(f"`{bank_file(recipe.name)}` has all instruments as presets, in the order of the table.")
+    elif len(instruments) > 1:
+        lines.append("There is no soundfont of all instruments: the format can't hold as much in one file.")
+    if recipe.round_robin > 1:
+        lines.append("Soundfonts have no round robin: each key plays its first take.")
+    if most := max((len(i.latents) for i in instruments if i.axis == "wheel"), default=0):
+        lines.append(
+            "In a soundfont the fades between the timbres of a morph come close to those of the other formats."
+        )
+        if most > sf2.MOST_LAYERS:
+            lines.append(
+                f"It keeps {sf2.MOST_LAYERS} timbres of a morph apart on the wheel; of more, as many stand in it, at "
+                "even distances."
+            )
+    return lines
 
 
 def license_text(recipe: Recipe, checkpoint: Checkpoint) -> str:

@@ -19,7 +19,7 @@ from samplepack.clips.clip import PlannedClip
 from samplepack.finishing.behaviour import Behaviour
 from samplepack.finishing.finish import FinishedNote
 from samplepack.finishing.levels import even_gains_db, limited, matched_gains_db
-from samplepack.formats import WRITERS
+from samplepack.formats import WRITERS, sf2
 from samplepack.formats.instrument import (
     VELOCITY_TRACKING_PERCENT,
     About,
@@ -48,7 +48,7 @@ from samplepack.pack.manifest import (
 )
 from samplepack.pack.plan import PackPlan
 from samplepack.pack.previews import write_preview
-from samplepack.pack.readme import license_text, readme
+from samplepack.pack.readme import bank_file, license_text, readme
 from samplepack.recipe import LoadedRecipe, Recipe, Sound
 from samplepack.rendering.plan import PlannedInstrument
 from samplepack.sound.audio import Audio, db_to_gain, encode
@@ -197,17 +197,29 @@ def write_twin(
     return twin
 
 
+def write_bank(folder: Path, instruments: Sequence[PackedInstrument], recipe: Recipe, playing: Playing) -> None:
+    """Write a soundfont of all instruments, where the recipe asks for that format, there are several, and they fit."""
+    if "sf2" in recipe.formats and len(instruments) > 1:
+        presets = [_instrument_of(packed, recipe, playing) for packed in instruments]
+        sf2.write_bank(recipe.name, _about(recipe), presets, folder, folder / bank_file(recipe.name))
+
+
 def _write_maps(folder: Path, packed: PackedInstrument, recipe: Recipe, playing: Playing) -> Instrument:
-    zones = zones_of(packed, recipe.play.stretch_keys)
-    about = About(recipe.author, recipe.license, recipe.description, recipe.category, recipe.tags)
-    picture = f"Pictures/{packed.name}.png"
-    instrument = Instrument(
-        packed.name, zones, packed.behaviour, packed.velocity_tracking_percent, playing, about, picture
-    )
+    instrument = _instrument_of(packed, recipe, playing)
     for name in recipe.formats:
         suffix, write_map = WRITERS[name]
         (folder / "Instruments" / f"{packed.name}{suffix}").write_bytes(write_map(instrument, folder))
     return instrument
+
+
+def _instrument_of(packed: PackedInstrument, recipe: Recipe, playing: Playing) -> Instrument:
+    zones, picture = zones_of(packed, recipe.play.stretch_keys), f"Pictures/{packed.name}.png"
+    tracking = packed.velocity_tracking_percent
+    return Instrument(packed.name, zones, packed.behaviour, tracking, playing, _about(recipe), picture)
+
+
+def _about(recipe: Recipe) -> About:
+    return About(recipe.author, recipe.license, recipe.description, recipe.category, recipe.tags)
 
 
 def zones_of(packed: PackedInstrument, stretch: int) -> tuple[Zone, ...]:
@@ -355,7 +367,8 @@ def write_metadata(
     """
     loaded, recipe, checkpoint = plan.loaded, plan.loaded.recipe, plan.checkpoint
     (folder / "recipe.yaml").write_bytes(loaded.text)
-    (folder / "README.md").write_text(readme(recipe, instruments, clips, wavetables), encoding="utf-8")
+    has_bank = (folder / bank_file(recipe.name)).is_file()
+    (folder / "README.md").write_text(readme(recipe, instruments, clips, wavetables, has_bank), encoding="utf-8")
     (folder / "LICENSE.txt").write_text(license_text(recipe, checkpoint), encoding="utf-8")
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     digests = {note.file: note.sha256 for instrument in instruments for note in instrument.notes}

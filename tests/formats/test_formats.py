@@ -13,6 +13,7 @@ from samplepack.formats.instrument import About, Instrument, Playing, Range, pat
 from samplepack.sound.audio import Audio, encode
 from samplepack.sound.riff import Loop
 from tests.helpers.instruments import FRAMES, INSTRUMENTS, MORPH, ROOTS, morph, velocity_layers, zones
+from tests.helpers.soundfonts import Soundfont
 
 
 @pytest.fixture(params=INSTRUMENTS, ids=lambda instrument: instrument.name)
@@ -74,7 +75,24 @@ def read_decentsampler(written):
         yield Read(sample.get("path").removeprefix("../"), root, low, high, loop)
 
 
-READERS = {"sfz": read_sfz, "multisample": read_multisample, "decentsampler": read_decentsampler}
+def read_sf2(written):
+    font = Soundfont(written)
+    for zone in font.zones():
+        sample = font.samples[zone.of[53]]
+        loop = None
+        if zone.of.get(54):
+            assert zone.of[54] == 3
+            loop = Loop(sample.loop[0] - sample.start, sample.loop[1] - sample.start - 1)
+        number = sample.name.rpartition("_")[2]
+        yield Read(int(number), sample.root, zone.of[43] & 0xFF, zone.of[43] >> 8, loop)
+
+
+READERS = {
+    "sfz": read_sfz,
+    "multisample": read_multisample,
+    "decentsampler": read_decentsampler,
+    "sf2": read_sf2,
+}
 
 
 def multisample_xml(written):
@@ -87,7 +105,12 @@ def multisample_xml(written):
 @pytest.mark.parametrize("format_name", WRITERS)
 def test_the_map_says_of_every_zone_what_the_instrument_says(write, instrument, format_name):
     expected = [Read(z.file, z.root, z.keys.low, z.keys.high, z.loop) for z in instrument.zones]
-    assert list(READERS[format_name](write(format_name, instrument))) == expected
+    if format_name == "sf2":  # which names no files, has no turns, and cuts zones where they fade
+        first = [read for read, zone in zip(expected, instrument.zones, strict=True) if zone.turn == 1]
+        expected = [read._replace(file=read.root) for read in first]
+    found = list(READERS[format_name](write(format_name, instrument)))
+    assert list(dict.fromkeys(found)) == list(dict.fromkeys(expected))
+    assert len(found) == len(expected) or (format_name == "sf2" and len(found) > len(expected))
 
 
 @pytest.mark.parametrize("format_name", WRITERS)
