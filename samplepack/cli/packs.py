@@ -1,4 +1,4 @@
-"""Commands on recipes and packs: build, check, plan, diff, verify, init, schema and page."""
+"""Commands on recipes and packs: build, check, plan, diff, verify, init, session, schema and page."""
 
 from __future__ import annotations
 
@@ -382,6 +382,27 @@ def verify(pack: Path, player: bool, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("pack", type=click.Path(path_type=Path))
+@click.option("--host", type=click.Choice(["lmms"]), required=True, help="Program to write the project for.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the project."
+)
+def session(pack: Path, host: str, output: Path) -> None:
+    """Write a project that plays a built pack in a music program.
+
+    It has a track for each instrument, and each plays its phrase after the one before. LMMS loads soundfonts, so the
+    pack's recipe needs formats: [sf2]. The project names the pack's files by their absolute paths.
+
+    \b
+    Example:
+      samplepack session output/first-light --host lmms -o sessions
+    """
+    from samplepack.pack.session import write_session
+
+    print_line(str(write_session(pack, host, output)))
+
+
+@click.command()
 def schema() -> None:
     """Print the JSON Schema of recipes, for editors.
 
@@ -454,4 +475,4 @@ def page(
             print_line(f"{output / written.address}: {count}, {megabytes:.1f} MB of sounds")
 
 
-COMMANDS = (build, check, plan, diff, init, verify, schema, page)
+COMMANDS = (build, check, plan, diff, init, verify, session, schema, page)
