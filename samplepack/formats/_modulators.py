@@ -106,7 +106,8 @@ def _factors(reach: int) -> NDArray[np.float64]:
     """What each term gives for each value of its controller, shape (128, terms)."""
     values = np.arange(128.0)
     columns = [_curve(one, values, reach) * (1.0 if two < 0 else _curve(two, values, reach)) for one, two in _TERMS]
-    return np.array(columns).T
+    factors: NDArray[np.float64] = np.array(columns, np.float64).T
+    return factors
 
 
 def attenuation(source: int, gains: Mapping[int, float]) -> list[Modulator]:

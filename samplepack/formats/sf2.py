@@ -381,7 +381,8 @@ def _pieces(velocities: Range) -> Iterator[tuple[Range, Range]]:
 def _points_of(path: Path, channel: int) -> NDArray[np.int32]:
     """A channel of a sound file in 24 bits."""
     points = np.rint(read(path).samples[channel].astype(np.float64) * (1 << 23))
-    return np.clip(points, -(1 << 23), (1 << 23) - 1).astype(np.int32)
+    clipped: NDArray[np.int32] = np.clip(points, -(1 << 23), (1 << 23) - 1).astype(np.int32)
+    return clipped
 
 
 def _sample_name(file: str, side: str) -> str:

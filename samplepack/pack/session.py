@@ -101,7 +101,7 @@ def _lmms(tracks: Sequence[Track]) -> bytes:
             values = {"key": note.pitch - _LOWEST_KEY, "vol": volume, "pan": 0, "pos": start, "len": end - start}
             SubElement(pattern, "note", {name: str(value) for name, value in values.items()})
     indent(root)
-    return b'<?xml version="1.0"?>\n<!DOCTYPE lmms-project>\n' + tostring(root, encoding="utf-8") + b"\n"
+    return f'<?xml version="1.0"?>\n<!DOCTYPE lmms-project>\n{tostring(root, encoding="unicode")}\n'.encode()
 
 
 def _ticks(seconds: float) -> int:
