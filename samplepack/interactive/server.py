@@ -308,6 +308,9 @@ class Server:
         await socket.accept()
         events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._listeners.add(events)
+        # The page may have asked for the recipe and the map before it listened.
+        events.put_nowait({"event": "recipe", "version": self.session.state.version})
+        events.put_nowait({"event": "map"})
 
         async def send() -> None:
             while True:

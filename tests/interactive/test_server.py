@@ -130,9 +130,9 @@ def test_the_own_page_hears_of_changes(server, path):
         version = client.get(f"/{server.token}/state").json()["version"]
         change = {"op": "timbre", "name": "New", "timbre": {"seed": 5}}
         client.post(f"/{server.token}/edit", json={"version": version, "edit": change})
-        while (event := json.loads(events.receive_text()))["event"] != "recipe":
-            pass
-        assert event["version"] == version + 1
+        assert json.loads(events.receive_text()) == {"event": "recipe", "version": version}
+        assert json.loads(events.receive_text()) == {"event": "map"}
+        assert json.loads(events.receive_text()) == {"event": "recipe", "version": version + 1}
 
 
 def test_requests_that_make_no_sense_are_refused_and_change_nothing(server, client, ask, path):
