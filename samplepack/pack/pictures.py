@@ -39,7 +39,7 @@ COVER = "cover.png"
 """The pack's cover, in the pack's own folder."""
 
 _MOST_IN_OVERVIEW = 64
-_LOWEST_HZ, _HIGHEST_HZ = 60.0, 8000.0
+_LOWEST_HZ, _HIGHEST_HZ = 60.0, 16000.0
 _BANDS = 160
 _FRAMES = 24
 _SHOWN_S = 4.0
@@ -65,7 +65,7 @@ def keyboard_images(layers: Sequence[Sequence[Column]]) -> list[Image]:
     Returns:
         Of each layer, levels in equal steps of dB from 70 dB below the loudest of all layers, 0, to the loudest, 255;
         uint8, since those of all instruments wait in memory for the pack's picture. Shape (160 bands, 24 · notes):
-        bands rise in equal musical steps from 60 to 8000 Hz, and 24 columns are the first 4 s of a note.
+        bands rise in equal musical steps from 60 to 16000 Hz, and 24 columns are the first 4 s of a note.
     """
     levels_db = [10.0 * np.log10(np.maximum(np.concatenate(columns, axis=1), 1e-12)) for columns in layers]
     loudest_db = max(float(level_db.max()) for level_db in levels_db)
