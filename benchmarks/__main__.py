@@ -224,14 +224,14 @@ def main() -> None:
     parser.add_argument("--timbres", type=int, nargs="+", default=[1, 10], help="sizes of the builds")
     parser.add_argument("--magenta-python", metavar="PATH", help="a Python that has Magenta")
     arguments = parser.parse_args()
-    from samplepack.checkpoints.library import STARTER
+    from samplepack.checkpoints.library import STARTERS
     from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for name, (config, weights) in {
             "full": (CONFIG, tensors()),
-            "sounding": sounding(read_checkpoint(STARTER, "starter")),
+            "sounding": sounding(read_checkpoint(STARTERS["starter@1"], "starter@1")),
         }.items():
             write_checkpoint(folder / name, Config.model_validate(config), weights)
         network(folder / "full")

@@ -1,4 +1,4 @@
-"""Checkpoints of the size of Magenta's published ones: drawn at random, or with the starter's sound."""
+"""Checkpoints of the size of Magenta's published ones: drawn at random, or with the first starter's sound."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def tensors() -> dict[str, NDArray[np.float32]]:
 
 
 def sounding(starter: Checkpoint) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
-    """The starter's sound from a network of that size: the config and the weights by name.
+    """The first starter's sound from a network of that size: the config and the weights by name.
 
     Each layer has the starter's channels and zeros beyond them: it takes as long as if all were used. What norms over
     more channels, and scales by the number of inputs, would change is made up for in the kernels.

@@ -13,7 +13,7 @@ The functions of the command line, from Python:
     >>> samplepack.diff("bell.yaml", built.folder).to_render
     0
     >>> samplepack.load("starter").render(7, pitch=60)     # a checkpoint to play notes and clips with
-    <Rendered 'seed 7, pitch 60': 4.00 s, 16000 Hz, mono>
+    <Rendered 'seed 7, pitch 60': 4.00 s, 48000 Hz, mono>
 """
 
 from __future__ import annotations

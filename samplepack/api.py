@@ -4,7 +4,7 @@
     >>> starter = samplepack.load("starter")
     >>> note = starter.render(7, pitch=60)
     >>> note.samples.shape, note.samples.dtype, note.sample_rate
-    ((64000,), dtype('float32'), 16000)
+    ((192000,), dtype('float32'), 48000)
 
 A timbre is a seed, the name of an instrument that the checkpoint knows, or a latent:
 
@@ -86,10 +86,10 @@ class Rendered:
     >>> import numpy as np, samplepack, soundfile
     >>> sound = samplepack.load("starter").render(7)
     >>> sound
-    <Rendered 'seed 7, pitch 60': 4.00 s, 16000 Hz, mono>
+    <Rendered 'seed 7, pitch 60': 4.00 s, 48000 Hz, mono>
     >>> soundfile.write("glass.wav", sound, sound.sample_rate)
     >>> np.asarray(sound).shape, len(sound), sound.duration_s
-    ((64000,), 64000, 4.0)
+    ((192000,), 192000, 4.0)
     """
 
     samples: NDArray[np.float32]
@@ -190,7 +190,7 @@ def load(checkpoint: str | os.PathLike[str] = "starter") -> Player:
 
         >>> import samplepack
         >>> samplepack.load("starter").render(7, pitch=60)
-        <Rendered 'seed 7, pitch 60': 4.00 s, 16000 Hz, mono>
+        <Rendered 'seed 7, pitch 60': 4.00 s, 48000 Hz, mono>
 
     Args:
         checkpoint: a name that `samplepack checkpoints list` shows; or a folder or zip, as a `Path`, or as a string
@@ -209,7 +209,7 @@ class Player:
         >>> import samplepack
         >>> starter = samplepack.load("starter")
         >>> starter
-        <Player 'starter': 111 instruments, pitches 24-84, 16000 Hz>
+        <Player 'starter': 111 instruments, pitches 24-84, 48000 Hz>
         >>> starter.instruments[:3]
         ['Acoustic Grand Piano', 'Bright Acoustic Piano', 'Electric Grand Piano']
 
@@ -334,7 +334,7 @@ class Player:
             >>> import samplepack
             >>> starter = samplepack.load("starter@1")
             >>> starter.render(starter.move(7, {"brightness": 1.5, "pc3": -0.8}))
-            <Rendered 'latent, pitch 60': 4.00 s, 16000 Hz, mono>
+            <Rendered 'latent, pitch 60': 4.00 s, 48000 Hz, mono>
 
         Args:
             timbre: a seed, an instrument's name or a latent.
@@ -365,9 +365,9 @@ class Player:
         """Render a note as the network makes it, at the checkpoint's own rate: neither tuned nor looped.
 
             >>> import samplepack
-            >>> note = samplepack.load("starter").render(7, pitch=60)
-            >>> note.duration_s, round(note.gain_db, 1)  # the network's wave has a true peak of 2.5 dB
-            (4.0, -3.5)
+            >>> note = samplepack.load("starter").render(6, pitch=60)
+            >>> note.duration_s, round(note.gain_db, 1)  # the network's wave has a true peak of 6.8 dB
+            (4.0, -7.8)
 
         Args:
             timbre: a seed, an instrument's name or a latent.

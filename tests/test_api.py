@@ -40,8 +40,8 @@ def test_examples_in_docstrings_run(module, player, tmp_path, monkeypatch):
 
 def test_a_raw_note_is_an_array_of_mono_sound(player):
     note = player.render(7, pitch=60)
-    assert note.samples.shape == (64000,) and note.samples.dtype == np.float32
-    assert note.sample_rate == 16000 and note.duration_s == 4.0 and len(note) == 64000
+    assert note.samples.shape == (192000,) and note.samples.dtype == np.float32
+    assert note.sample_rate == 48000 and note.duration_s == 4.0 and len(note) == 192000
     assert np.array_equal(np.asarray(note), note.samples) and np.asarray(note, np.float64).dtype == np.float64
     assert note.loop is None and note.cents is None and repr(note).startswith("<Rendered 'seed 7, pitch 60': 4.00 s")
 
@@ -54,7 +54,7 @@ def test_soundfile_takes_it_as_it_is(player, tmp_path):
 
 
 def test_what_is_above_full_scale_is_brought_below_it_by_a_gain_that_it_tells(player):
-    note, key = player.render(7, pitch=60), player._studio.key(player.latent(7), 60)
+    note, key = player.render(6, pitch=60), player._studio.key(player.latent(6), 60)
     (raw,) = player._studio.render([key])
     assert raw.peak > 1.3
     assert note.gain_db == pytest.approx(-1.0 - true_peak_db(raw))
@@ -113,7 +113,7 @@ def test_between_two_timbres_lies_an_arc(player):
     half = player.between(a, b, 0.5)
     cosine = [half @ end / np.linalg.norm(half) / np.linalg.norm(end) for end in (a, b)]
     assert half.dtype == np.float32 and cosine[0] > a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-    assert len(player.render(half, 60)) == 64000
+    assert len(player.render(half, 60)) == 192000
 
 
 def test_a_checkpoint_is_loaded_by_name_path_or_text_with_a_slash(tmp_path, monkeypatch):
@@ -130,7 +130,7 @@ def test_a_checkpoint_is_loaded_by_name_path_or_text_with_a_slash(tmp_path, monk
 def test_the_network_is_loaded_once(player, monkeypatch):
     player.render(7, pitch=61)
     monkeypatch.setattr("samplepack.api.load_model", None)
-    assert len(player.render(8, pitch=62)) == 64000
+    assert len(player.render(8, pitch=62)) == 192000
 
 
 NAN = [0.5] * 31 + [float("nan")]

@@ -100,7 +100,7 @@ def test_plan_tells_what_the_cache_holds(run, write_recipe, tmp_path):
 
 
 def test_checkpoints_are_listed_imported_and_described(run):
-    assert run("checkpoints", "list").out.startswith("starter: gansynth, latents of 32, pitches 24-84, 16000 Hz, ")
+    assert run("checkpoints", "list").out.startswith("starter: gansynth, latents of 32, pitches 24-84, 48000 Hz, ")
     ran = run("checkpoints", "import", FIXTURES / "magenta-tiny", "tiny")
     assert ran.code == 0 and "in a recipe: checkpoint: tiny" in ran.out
     assert [one["name"] for one in json.loads(run("checkpoints", "list", "--json").out)] == [

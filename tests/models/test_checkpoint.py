@@ -24,8 +24,8 @@ def test_an_unknown_family_is_refused(tmp_path):
 
 
 def own(tmp_path, damage):
-    """A copy of the starter, damaged."""
-    folder = shutil.copytree(library.STARTER, tmp_path / "own")
+    """A copy of the first starter, damaged."""
+    folder = shutil.copytree(library.STARTERS["starter@1"], tmp_path / "own")
     config = json.loads((folder / CONFIG).read_text())
     damage(folder, config)
     return folder
@@ -93,7 +93,7 @@ def test_a_damaged_checkpoint_of_our_own_is_told(tmp_path, damage):
 
 
 def test_weights_that_are_no_safetensors_file_or_nan_are_told(tmp_path):
-    folder = shutil.copytree(library.STARTER, tmp_path / "own")
+    folder = shutil.copytree(library.STARTERS["starter@1"], tmp_path / "own")
     absurd = b'{"a":{"dtype":"F32","shape":[1099511627776,1048576],"data_offsets":[0,4]}}'
     for weights, told in (
         (b"\xff" * 100, "is not a safetensors file"),
@@ -130,7 +130,7 @@ def test_numbers_that_numpy_lacks_are_read_or_told(tmp_path, kind):
 
 
 def test_weights_beyond_what_a_network_has_are_refused_before_they_are_read(tmp_path):
-    folder = shutil.copytree(library.STARTER, tmp_path / "own")
+    folder = shutil.copytree(library.STARTERS["starter@1"], tmp_path / "own")
     with (folder / WEIGHTS).open("wb") as file:
         file.truncate((1 << 30) + 1)
     with pytest.raises(InputError, match="cannot read weights.safetensors: longer than 1024 MiB"):
