@@ -61,6 +61,13 @@ class InputError(SamplepackError):
         super().__init__("\n".join(str(p) for p in self.problems))
 
 
+def lines_of(error: SamplepackError | OSError) -> list[str]:
+    """What an error says, each problem in a line."""
+    if isinstance(error, OSError):
+        return [(f"{error.filename}: " if error.filename else "") + (error.strerror or str(error))]
+    return str(error).splitlines()
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The ending of a message, `"; did you mean 'Reverb'?"`, if a known name is spelled similarly; otherwise `""`."""
     by_lower_case = {k.lower(): k for k in known}

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
-from samplepack.base.errors import InputError, SamplepackError
+from samplepack.base.errors import InputError, SamplepackError, lines_of
 from samplepack.base.version import __version__
 from samplepack.cli import interactive, live, networks, packs, play, stores
 from samplepack.cli.terminal import print_problems
@@ -30,9 +30,9 @@ class _Commands(click.Group):
         try:
             super().main(*args, **{**kwargs, "standalone_mode": False})
         except InputError as error:
-            code, lines = 2, [str(problem) for problem in error.problems]
+            code, lines = 2, lines_of(error)
         except SamplepackError as error:
-            code, lines = 1, str(error).splitlines()
+            code, lines = 1, lines_of(error)
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
             code = 2
@@ -48,8 +48,7 @@ class _Commands(click.Group):
             code = 1
             lines = [f"samplepack: file names are encoded in {error.encoding}, which lacks '{name}'; set PYTHONUTF8=1"]
         except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            code, lines = 1, [f"samplepack: {place}{error.strerror or error}"]
+            code, lines = 1, [f"samplepack: {line}" for line in lines_of(error)]
         print_problems(*lines)
         sys.exit(code)
 

@@ -11,11 +11,11 @@ import click
 
 from samplepack.base.errors import SamplepackError, counted
 from samplepack.cli.options import DEVICE, QUIET, RECIPES, WORKERS, allowances
-from samplepack.cli.terminal import print_json, print_line, print_problems, progress_bars
+from samplepack.cli.terminal import print_json, print_json_line, print_line, print_problems, progress_bars
 from samplepack.clips.score import left_out
 
 if TYPE_CHECKING:
-    from samplepack.pack.build import Built
+    from samplepack.pack.build import Built, Failed
 
 
 @click.command()
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 )
 @allowances
 @QUIET
-@click.option("--json", "as_json", is_flag=True, help="Print the packs that were built as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each pack, as soon as it is done.")
 def build(
     recipes: tuple[Path, ...],
     output: Path,
@@ -75,7 +75,8 @@ def build(
     """Build the packs of recipes.
 
     Every recipe is checked before the first one is built. An existing pack from the same recipe and versions is left
-    unchanged, and notes that were rendered before are read from a cache.
+    unchanged, and notes that were rendered before are read from a cache. If one of several packs can't be made, the
+    others are built all the same; the exit code is 1 then.
 
     What a pack falls short of by its own figures is reported in lines on standard error, as verify would report it.
 
@@ -108,6 +109,8 @@ def build(
         _render_shard(recipes, shard, precision, device, allow_plugins, allow_reads, quiet, as_json)
         return
 
+    failing, troubles, stdout = list[str](), list[str](), sys.stdout
+
     def report(built: Built) -> None:
         if not quiet and not as_json:
             _print_built(built)
@@ -116,12 +119,29 @@ def build(
         for shortfall in () if strict else built.shortfalls:
             print_problems(f"samplepack: {built.folder} falls short: {shortfall}")
 
-    # Lines would be lost between bars that are drawn anew, so that they wait where there are bars.
+    # Lines would be lost between bars that are drawn anew, so that they wait where there are bars; JSON doesn't.
     waiting: list[Built] = []
-    on_built = waiting.append if sys.stderr.isatty() and not quiet else report
+    has_bars = sys.stderr.isatty() and not quiet
+
+    def on_built(built: Built) -> None:
+        if as_json:
+            print_json_line(_as_plain_data(built), stdout)
+        if built.cache_trouble:
+            troubles.append(built.cache_trouble)
+        if built.comparison and not built.comparison.good:
+            failing.extend(f"{built.recipe}: {line}" for line in built.comparison.lines())
+        if strict:
+            failing.extend(f"{built.folder} falls short: {line}" for line in built.shortfalls)
+        (waiting.append if has_bars else report)(built)
+
+    def on_failed(failed: Failed) -> None:
+        if as_json:
+            print_json_line({"recipe": str(failed.recipe), "problems": failed.problems}, stdout)
+        failing.extend(failed.problems)
+
     try:
         with progress_bars("notes", quiet) as progress:
-            results = build_packs(
+            build_packs(
                 recipes,
                 output,
                 locked=locked,
@@ -134,26 +154,17 @@ def build(
                 workers=workers,
                 progress=progress,
                 on_built=on_built,
+                on_failed=on_failed,
             )
     finally:
         for built in waiting:
             report(built)
     if precision == "bfloat16" and device_of(device) == "cpu" and lacks_bfloat16():
         print_problems("samplepack: this processor has no bfloat16; in float32 a build is faster here, and smoother")
-    if trouble := [built.cache_trouble for built in results if built.cache_trouble]:
-        print_problems(f"samplepack: built without keeping all notes in the cache: {trouble[0]}")
-    if as_json:
-        print_json([_as_plain_data(built) for built in results])
-    disagreeing = [
-        f"{built.recipe}: {line}"
-        for built in results
-        if built.comparison and not built.comparison.good
-        for line in built.comparison.lines()
-    ]
-    if strict:
-        disagreeing += [f"{built.folder} falls short: {line}" for built in results for line in built.shortfalls]
-    if disagreeing:
-        raise SamplepackError("\n".join(disagreeing))
+    if troubles:
+        print_problems(f"samplepack: built without keeping all notes in the cache: {troubles[0]}")
+    if failing:
+        raise SamplepackError("\n".join(failing))
 
 
 def _render_shard(
@@ -189,15 +200,16 @@ def _render_shard(
 def _print_built(built: Built) -> None:
     from samplepack.pack.readme import clip_summary, summary, wavetable_summary
 
-    instruments = built.manifest.instruments
+    manifest = built.manifest
+    instruments = manifest.instruments
     unchanged = "unchanged: " if built.unchanged else ""
     notes = sum(len(instrument.notes) for instrument in instruments)
     print_line(f"{built.folder}: {unchanged}{counted(len(instruments), 'instrument')}, {counted(notes, 'note')}")
     for instrument in instruments:
         print_line(f"  {instrument.name}: {summary(instrument.notes)}")
-    for wavetable in built.manifest.wavetables:
+    for wavetable in manifest.wavetables:
         print_line(f"  {wavetable.name}: {wavetable_summary(wavetable)}")
-    for clip in built.manifest.clips:
+    for clip in manifest.clips:
         print_line(f"  {clip.name}: {clip_summary(clip)}")
     if built.archive:
         print_line(f"  {built.archive}")
@@ -206,12 +218,12 @@ def _print_built(built: Built) -> None:
 
 
 def _as_plain_data(built: Built) -> dict[str, Any]:
-    judged = built.comparison
+    judged, instruments = built.comparison, built.manifest.instruments
     return {
         "recipe": str(built.recipe),
         "pack": str(built.folder),
-        "instruments": len(built.manifest.instruments),
-        "notes": sum(len(instrument.notes) for instrument in built.manifest.instruments),
+        "instruments": len(instruments),
+        "notes": sum(len(instrument.notes) for instrument in instruments),
         "unchanged": built.unchanged,
         **({"archive": str(built.archive)} if built.archive else {}),
         "shortfalls": built.shortfalls,

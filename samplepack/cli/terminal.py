@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import click
 
@@ -21,6 +21,9 @@ Unit = Literal["notes", "bytes", "images", "steps", "performances", "instruments
 
 _SECONDS_BETWEEN_LINES = 60.0
 
+_MOST_BARS = 8
+"""Beyond, the bar of the task that has been done for longest is taken away."""
+
 
 def print_line(line: str) -> None:
     """Print a line without the control characters that text from a user's files may contain."""
@@ -30,6 +33,11 @@ def print_line(line: str) -> None:
 def print_json(value: Any) -> None:
     """Print plain data as JSON, in ASCII, which every terminal and pipe can take."""
     click.echo(json.dumps(value, indent=1))
+
+
+def print_json_line(value: Any, stream: TextIO) -> None:
+    """Print plain data as one line of JSON, in ASCII, at once: who reads the stream needn't wait for the end."""
+    click.echo(json.dumps(value), file=stream)
 
 
 def print_problems(*lines: str) -> None:
@@ -66,6 +74,10 @@ def progress_bars(unit: Unit, quiet: bool = False) -> Iterator[Progress]:
 
         def show(task: str, done: int, total: int | None, remark: str = "") -> None:
             if task not in tasks:
+                finished = {bar.id for bar in bars.tasks if bar.finished}
+                ended = [name for name in tasks if tasks[name] in finished]
+                if ended and len(tasks) >= _MOST_BARS:
+                    bars.remove_task(tasks.pop(ended[0]))
                 tasks[task] = bars.add_task(printable(task), total=total, remark="")
             bars.update(tasks[task], completed=done, total=total, remark=remark)
 

@@ -7,13 +7,15 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain
+from functools import cache as once
+from functools import partial
+from itertools import chain, groupby
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from samplepack.base.errors import InputError, SamplepackError
+from samplepack.base.errors import InputError, SamplepackError, lines_of
 from samplepack.base.files import aside_of, locked, settle, sha256_of_file
 from samplepack.base.parallel import Map, threads
 from samplepack.base.progress import Progress, Task, silent
@@ -23,9 +25,11 @@ from samplepack.finishing.finish import Finishing, finish_key
 from samplepack.finishing.tune import lowered
 from samplepack.models.backend import device_of
 from samplepack.models.engine import Engine, Precision
+from samplepack.models.load import load_model
 from samplepack.pack.archive import check_archive, write_archive
 from samplepack.pack.lock import (
     KeptLock,
+    Lock,
     LockComparison,
     compare_to_lock,
     keep_lock,
@@ -57,6 +61,9 @@ from samplepack.sound.audio import Audio
 from samplepack.sound.fingerprint import fingerprint
 from samplepack.sound.loudness import attack_loudness_lufs, loudness_lufs
 
+if TYPE_CHECKING:
+    from samplepack.models.gansynth import GANSynth
+
 _FARTHEST = 12
 """The largest distance, in semitones, of the key whose render is resampled for one that can't be looped."""
 
@@ -68,9 +75,6 @@ class Built:
     recipe: Path
     folder: Path
     """The pack."""
-
-    manifest: Manifest
-    """The content of its `pack.json`."""
 
     unchanged: bool
     """Whether the pack was there already, whole and made from the same inputs."""
@@ -93,6 +97,20 @@ class Built:
     archive: Path | None = None
     """The pack as a ZIP archive, where that was asked for."""
 
+    @property
+    def manifest(self) -> Manifest:
+        """The content of its `pack.json`, read anew each time: of hundreds of packs it would fill the memory."""
+        return read_manifest(self.folder)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A recipe whose pack couldn't be made, while those of others were."""
+
+    recipe: Path
+    problems: list[str]
+    """What went wrong, each in a line that begins with the recipe's path."""
+
 
 def build(
     recipes: str | Path | Sequence[str | Path],
@@ -109,11 +127,13 @@ def build(
     workers: int | None = None,
     progress: Progress = silent,
     on_built: Callable[[Built], None] = lambda built: None,
+    on_failed: Callable[[Failed], None] | None = None,
 ) -> list[Built]:
     """Make the packs of recipes, and write or compare their lock files.
 
     Every recipe is checked before the first one is built. A pack that is there already, from the same inputs, is left
-    as it is; notes that were rendered before come from the user's cache.
+    as it is; notes that were rendered before come from the user's cache. Recipes of one checkpoint are built one after
+    the other, so that each network is loaded once. If one of several recipes fails, the others are built.
 
     Args:
         recipes: paths of recipes, or one path.
@@ -130,37 +150,42 @@ def build(
         workers: how many notes are processed side by side; all cores, where left out.
         progress: receives how many notes of each pack are done.
         on_built: receives each result as soon as its pack is there.
+        on_failed: receives each of several recipes that fails; None raises one error for all of them at the end.
 
     Returns:
-        The results, in the order of the recipes.
+        The results of the recipes that didn't fail, in the order of the recipes.
 
     Raises:
         InputError: every problem of every recipe and of its lock file, before anything renders; or a checkpoint is
             damaged.
-        SamplepackError: a note couldn't be rendered, or with `strict` a pack falls short.
-        OSError: a pack can't be written.
+        SamplepackError: a note couldn't be rendered, one of several recipes failed, or with `strict` a pack falls
+            short.
+        OSError: the pack of a single recipe can't be written.
     """
     _check_arguments(locked, update_lock, precision, device, workers)
     paths = paths_of(recipes)
     checked = check_recipes(paths, allow_plugins, allow_reads)
     engine = Engine(precision, device_of(device))
-    plans = [plan_pack(recipe, engine) for recipe in checked]
-    if archive:
-        for plan in plans:
+    # Plans hold a latent and a key for each note: they are made again, one at a time, when a pack is built.
+    before, digests = list[Lock](), list[str]()
+    for recipe in checked:
+        plan = plan_pack(recipe, engine)
+        if archive:
             check_archive(Path(output) / plan.loaded.recipe.slug)
-    before = [lock_before_build(plan.loaded, plan.checkpoint, plan.instruments, engine) for plan in plans]
-    required = read_required_locks(paths, before) if locked else [None] * len(plans)
+        before.append(lock_before_build(plan.loaded, plan.checkpoint, plan.instruments, engine))
+        digests.append(plan.checkpoint.digest)
+    required = read_required_locks(paths, before) if locked else [None] * len(checked)
     cache = Cache.of_user()
     map_ = threads(workers or os.cpu_count() or 1)
-    results: list[Built] = []
-    for plan, lock, wanted in zip(plans, before, required, strict=True):
-        folder, manifest, unchanged = build_pack(plan, Path(output), cache, map_, progress)
-        made = lock_after_build(lock, folder, manifest)
+
+    def build_one(number: int, load: Callable[[], GANSynth]) -> Built:
+        plan, wanted = plan_pack(checked[number], engine), required[number]
+        folder, manifest, unchanged = build_pack(plan, Path(output), cache, map_, progress, load)
+        made = lock_after_build(before[number], folder, manifest)
         keeps = not locked and precision == "float32"
-        built = Built(
+        return Built(
             recipe=plan.loaded.path,
             folder=folder,
-            manifest=manifest,
             unchanged=unchanged,
             comparison=compare_to_lock(made, wanted) if wanted else None,
             lock=keep_lock(lock_file(plan.loaded.path), made, update_lock) if keeps else None,
@@ -169,11 +194,33 @@ def build(
             cache_trouble=cache.trouble,
             archive=write_archive(folder, manifest) if archive else None,
         )
-        results.append(built)
-        on_built(built)
-    if strict and (short := [f"{built.folder}: {line}" for built in results for line in built.shortfalls]):
-        raise SamplepackError("\n".join(short))
-    return results
+
+    results: dict[int, Built] = {}
+    failures: list[Failed] = []
+    by_checkpoint = sorted(range(len(checked)), key=lambda number: digests.index(digests[number]))
+    for _, numbers in groupby(by_checkpoint, key=digests.__getitem__):
+        group = list(numbers)
+        load = once(partial(load_model, checked[group[0]].loaded.native_checkpoint(), engine))
+        for number in group:
+            try:
+                results[number] = build_one(number, load)
+            except (SamplepackError, OSError) as error:
+                if len(checked) == 1:
+                    raise
+                path = str(checked[number].loaded.path)
+                lines = [line if line.startswith(f"{path}:") else f"{path}: {line}" for line in lines_of(error)]
+                failures.append(Failed(Path(path), lines))
+                if on_failed:
+                    on_failed(failures[-1])
+            else:
+                on_built(results[number])
+    built = [results[number] for number in sorted(results)]
+    problems = [] if on_failed else [line for failed in failures for line in failed.problems]
+    if strict:
+        problems += [f"{one.folder}: {line}" for one in built for line in one.shortfalls]
+    if problems:
+        raise SamplepackError("\n".join(problems))
+    return built
 
 
 def _check_arguments(locked: bool, update_lock: bool, precision: str, device: str, workers: int | None) -> None:
@@ -193,13 +240,26 @@ def _check_arguments(locked: bool, update_lock: bool, precision: str, device: st
 
 
 def build_pack(
-    plan: PackPlan, output: Path, cache: Cache, map_: Map, progress: Progress = silent
+    plan: PackPlan,
+    output: Path,
+    cache: Cache,
+    map_: Map,
+    progress: Progress = silent,
+    load: Callable[[], GANSynth] | None = None,
 ) -> tuple[Path, Manifest, bool]:
     """Make a planned pack, in a folder of its own in `output`.
 
     The pack is built aside and takes its place whole; an earlier one stays until then. The result depends on nothing
     but the recipe, the files that it names and the versions of what makes it: not on the cache, the map, the number of
     cores, or what stood there before.
+
+    Args:
+        plan: the pack.
+        output: the folder that the pack's folder goes into.
+        cache: holds rendered notes.
+        map_: processes notes side by side.
+        progress: receives how many notes are done.
+        load: returns the network if the caller keeps it loaded; None loads it if a note has to be rendered.
 
     Returns:
         The pack's folder, its manifest, and whether it was there already.
@@ -216,17 +276,19 @@ def build_pack(
         if (there := _built_before(folder, plan, map_)) is not None:
             return folder, there, True
         with aside_of(folder, listed_files) as aside:
-            manifest = _write_pack(plan, aside, cache, map_, task)
+            manifest = _write_pack(plan, aside, cache, map_, task, load)
     cache.trim()
     return folder, manifest, False
 
 
-def _write_pack(plan: PackPlan, folder: Path, cache: Cache, map_: Map, task: Task) -> Manifest:
+def _write_pack(
+    plan: PackPlan, folder: Path, cache: Cache, map_: Map, task: Task, load: Callable[[], GANSynth] | None
+) -> Manifest:
     """Render, finish and write everything of a pack into an empty folder."""
     recipe = plan.loaded.recipe
     keys = plan.key_notes()
     task.begin(sum(map(len, keys)))
-    with closing(render(chain.from_iterable(keys), plan.checkpoint, cache, plan.engine, task)) as rendered:
+    with closing(render(chain.from_iterable(keys), plan.checkpoint, cache, plan.engine, task, load)) as rendered:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".spool") as spool:
             own = [planned for planned in plan.instruments if planned.has_own_sounds]
             velocity_layers = recipe.velocity.layers if recipe.velocity else 1

@@ -47,7 +47,7 @@ def test_build_says_what_it_made_and_that_it_was_there(run, write_recipe, tmp_pa
     again = run("build", recipe, "--output", output).out.splitlines()
     assert again == [f"{output / 'small'}: unchanged: 1 instrument, 1 note", glass]
     assert run("build", recipe, "--output", output, "--quiet").out == ""
-    (built,) = json.loads(run("build", recipe, "--output", output, "--json", "--workers", "1").out)
+    built = json.loads(run("build", recipe, "--output", output, "--json", "--workers", "1").out)
     assert built["pack"] == str(output / "small") and built["unchanged"] and built["notes"] == 1
 
 

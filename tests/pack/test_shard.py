@@ -10,6 +10,7 @@ import pytest
 from samplepack.base.errors import InputError
 from samplepack.models.checkpoint import read_checkpoint, write_checkpoint
 from samplepack.models.engine import DEFAULT_ENGINE
+from samplepack.pack import build as build_module
 from samplepack.pack.plan import plan_pack
 from samplepack.pack.recipes import check_recipe
 from samplepack.pack.shard import Job, Shard, divided, render_shard
@@ -26,7 +27,8 @@ SHARDS = 8
 def network(monkeypatch):
     """In place of the checkpoints' networks."""
     tones = Tones()
-    monkeypatch.setattr(render_module, "load_model", lambda checkpoint, engine: tones)
+    for module in (render_module, build_module):
+        monkeypatch.setattr(module, "load_model", lambda checkpoint, engine: tones)
     return tones
 
 
