@@ -326,6 +326,33 @@ def diff(one: str, two: str, allow_plugins: bool, allow_reads: bool, as_json: bo
 
 
 @click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="index.yaml",
+    show_default=True,
+    help="YAML file to write.",
+)
+def index(folder: Path, output: Path) -> None:
+    """Write a catalogue of the packs in a folder.
+
+    The catalogue has an entry for each pack, in the fields of the Open Audio Stack's registry: name, author, licence,
+    tags, preview and cover, and for packs that were built with --zip the size and the digest of the archive. Addresses
+    are relative to the catalogue's folder.
+
+    \b
+    Example:
+      samplepack index output -o output/index.yaml
+    """
+    from samplepack.pack.archive import write_index
+
+    names = write_index(folder, output)
+    print_line(f"{output}: {counted(len(names), 'pack')}")
+
+
+@click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def init(folder: Path) -> None:
     """Create a folder for recipes in git.
@@ -487,4 +514,4 @@ def page(
             print_line(f"{output / written.address}: {count}, {megabytes:.1f} MB of sounds")
 
 
-COMMANDS = (build, check, plan, diff, init, verify, session, schema, page)
+COMMANDS = (build, check, plan, diff, index, init, verify, session, schema, page)

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from samplepack.base.errors import InputError
+from samplepack.base.errors import InputError, Problem
 from samplepack.base.files import sha256_of_file, write_aside
-from samplepack.pack.manifest import MANIFEST, Manifest
+from samplepack.pack.manifest import MANIFEST, Manifest, read_manifest
 from samplepack.pack.pictures import COVER
 
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -25,6 +25,8 @@ _LICENSES = {
     "wtfpl", "zlib",
 }  # fmt: skip
 """Licences that the registry knows by these names and that sounds may have; it calls all others `other`."""
+
+_INDEX_BEGINS = b"# A catalogue of packs, written by samplepack index.\n"
 
 _KNOWN_FORMATS = ("sfz", "sf2")
 """Of the formats of a pack, those that the registry has a name for."""
@@ -77,20 +79,60 @@ def write_archive(folder: Path, manifest: Manifest) -> Path:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    content = registry_entry(folder, manifest, archive)
-    write_aside(entry, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120).encode())
+    write_aside(entry, _yaml(registry_entry(folder, manifest, archive, folder.parent)))
     return archive
 
 
-def registry_entry(folder: Path, manifest: Manifest, archive: Path) -> dict[str, Any]:
-    """A pack in the fields of the Open Audio Stack's registry. Its addresses are relative to the entry's own folder;
-    `url`, `date` and `changes` are for whoever publishes the pack.
+def write_index(output: Path, index: Path) -> list[str]:
+    """Write a catalogue of the packs in a folder: for each its entry as in the registry, by the name of its folder.
+
+    Args:
+        output: the folder that packs were built into.
+        index: the YAML file to write; an earlier catalogue is replaced. Addresses are relative to its folder.
+
+    Returns:
+        The names of the packs' folders, in the order of the alphabet.
+
+    Raises:
+        InputError: the folder holds no pack or damaged ones, or something else stands in the catalogue's place.
+        OSError: a file can't be read or written.
+    """
+    if os.path.lexists(index) and not (index.is_file() and index.read_bytes().startswith(_INDEX_BEGINS)):
+        raise InputError(f"{index} is something that samplepack didn't make; move it away, or choose elsewhere")
+    entries: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for manifest_file in sorted(output.glob(f"[!.]*/{MANIFEST}")):
+        folder = manifest_file.parent
+        try:
+            manifest = read_manifest(folder)
+        except InputError as error:
+            problems += error.problems
+            continue
+        archive, _ = archive_paths(folder)
+        entries[folder.name] = registry_entry(folder, manifest, archive if archive.is_file() else None, index.parent)
+    if problems or not entries:
+        raise InputError(*(problems or [f"{output} holds no pack"]))
+    write_aside(index, _INDEX_BEGINS + _yaml({"packs": entries}))
+    return list(entries)
+
+
+def _yaml(content: dict[str, Any]) -> bytes:
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120).encode()
+
+
+def registry_entry(folder: Path, manifest: Manifest, archive: Path | None, beside: Path) -> dict[str, Any]:
+    """A pack in the fields of the Open Audio Stack's registry; `url`, `date` and `changes` are for its publisher.
 
     Args:
         folder: the pack's folder.
         manifest: the pack's.
-        archive: its archive.
+        archive: its archive; None leaves `files` out.
+        beside: the folder of the entry's file, which addresses are relative to.
     """
+
+    def address(path: Path) -> str:
+        return Path(os.path.relpath(path, beside)).as_posix()
+
     formats = [name for name in manifest.formats if name in _KNOWN_FORMATS]
     preview = manifest.instruments[0].preview
     known = manifest.license.lower() if manifest.license.lower() in _LICENSES else "other"
@@ -101,17 +143,19 @@ def registry_entry(folder: Path, manifest: Manifest, archive: Path) -> dict[str,
         "license": known,
         "type": "sampler",
         "tags": list(dict.fromkeys(["Instrument", *filter(None, (manifest.category, *manifest.tags)), *formats])),
-        **({"audio": f"{folder.name}/{preview}"} if preview else {}),
-        "image": f"{folder.name}/{COVER}",
-        "files": [
-            {
-                "systems": [{"type": system} for system in ("linux", "mac", "win")],
-                "architectures": ["arm32", "arm64", "x32", "x64"],
-                "contains": formats,
-                "type": "archive",
-                "size": archive.stat().st_size,
-                "sha256": sha256_of_file(archive),
-                "url": archive.name,
-            }
-        ],
+        **({"audio": address(folder / preview)} if preview else {}),
+        "image": address(folder / COVER),
+        **({"files": [_archived(archive, formats, address(archive))]} if archive else {}),
+    }
+
+
+def _archived(archive: Path, formats: list[str], url: str) -> dict[str, Any]:
+    return {
+        "systems": [{"type": system} for system in ("linux", "mac", "win")],
+        "architectures": ["arm32", "arm64", "x32", "x64"],
+        "contains": formats,
+        "type": "archive",
+        "size": archive.stat().st_size,
+        "sha256": sha256_of_file(archive),
+        "url": url,
     }

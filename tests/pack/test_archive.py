@@ -1,6 +1,7 @@
 """A pack as one file, and the registry's entry for it."""
 
 import hashlib
+import shutil
 import zipfile
 
 import pytest
@@ -48,6 +49,26 @@ def test_an_entry_has_the_fields_of_the_registry(zipped):
     archive = (zipped / file["url"]).read_bytes()
     assert file["size"] == len(archive) and file["sha256"] == hashlib.sha256(archive).hexdigest()
     assert file["type"] == "archive" and file["contains"] == ["sfz"]
+
+
+def test_a_catalogue_has_all_packs_and_their_addresses_from_where_it_lies(zipped, run, tmp_path):
+    shutil.copytree(zipped / "small", zipped / "twin")
+    beside, above = zipped / "index.yaml", tmp_path / "index.yaml"
+    for index in (beside, above, beside):
+        assert run("index", zipped, "-o", index).out == f"{index}: 2 packs\n"
+        packs = yaml.safe_load(index.read_text(encoding="utf-8"))["packs"]
+        assert list(packs) == ["small", "twin"] and "files" not in packs["twin"]
+        for entry in packs.values():
+            assert entry["name"] == "Small" and (index.parent / entry["image"]).is_file()
+        (file,) = packs["small"]["files"]
+        assert hashlib.sha256((index.parent / file["url"]).read_bytes()).hexdigest() == file["sha256"]
+    of_one = yaml.safe_load((zipped / "small.index.yaml").read_text(encoding="utf-8"))
+    assert yaml.safe_load(beside.read_text(encoding="utf-8"))["packs"]["small"] == of_one
+    above.write_text("precious: true")
+    ran = run("index", zipped, "-o", above)
+    assert ran.code == 2 and "didn't make" in ran.err and above.read_text() == "precious: true"
+    (zipped / "twin" / "pack.json").write_text("{")
+    assert run("index", zipped, "-o", beside).code == 2 and run("index", tmp_path / "recipes", "-o", beside).code == 2
 
 
 @pytest.mark.parametrize("name", ["small.zip", "small.index.yaml"])
