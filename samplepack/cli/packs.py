@@ -109,7 +109,7 @@ def build(
         _render_shard(recipes, shard, precision, device, allow_plugins, allow_reads, quiet, as_json)
         return
 
-    failing, troubles, stdout = list[str](), list[str](), sys.stdout
+    failing, troubles, store_trouble, stdout = list[str](), list[str](), list[str](), sys.stdout
 
     def report(built: Built) -> None:
         if not quiet and not as_json:
@@ -128,6 +128,7 @@ def build(
             print_json_line(_as_plain_data(built), stdout)
         if built.cache_trouble:
             troubles.append(built.cache_trouble)
+        store_trouble[:] = built.store_trouble
         if built.comparison and not built.comparison.good:
             failing.extend(f"{built.recipe}: {line}" for line in built.comparison.lines())
         if strict:
@@ -163,6 +164,7 @@ def build(
         print_problems("samplepack: this processor has no bfloat16; in float32 a build is faster here, and smoother")
     if troubles:
         print_problems(f"samplepack: built without keeping all notes in the cache: {troubles[0]}")
+    print_problems(*(f"samplepack: shared cache: {line}" for line in store_trouble))
     if failing:
         raise SamplepackError("\n".join(failing))
 

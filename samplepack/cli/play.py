@@ -257,6 +257,7 @@ def _studio(loaded: LoadedRecipe, name: str, device: Literal["auto", "cpu", "gpu
     with progress_bars("notes", quiet) as progress:
         yield Studio(loaded.recipe, loaded.native_checkpoint(), cache, map_, Task(name, progress), engine)
     cache.trim()
+    print_problems(*(f"samplepack: shared cache: {line}" for line in cache.store_trouble()))
     if cache.trouble:
         print_problems(f"samplepack: notes were not kept in the cache: {cache.trouble}")
 

@@ -58,6 +58,23 @@ def cache_clear() -> None:
     print_line(f"{held.folder}: {held.notes} notes dropped, {held.size_bytes / 1e6:.1f} MB")
 
 
+@cache.command("trim")
+@click.option("--days", type=int, required=True, help="Age of what is deleted, days.")
+def cache_trim(days: int) -> None:
+    """Delete rendered notes by their age.
+
+    On this machine, notes go that weren't used for so many days. Of a shared cache that SAMPLEPACK_CACHE names, those
+    go that were written before, since it doesn't record their use.
+
+    \b
+    Example:
+      samplepack cache trim --days 90
+    """
+    from samplepack.rendering.cache import Cache
+
+    print_line(f"{Cache.of_user().trim_by_age(days)} notes dropped")
+
+
 @click.group()
 def checkpoints() -> None:
     """List, describe, download and import checkpoints that recipes can name."""

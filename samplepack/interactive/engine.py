@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.base.errors import InputError
-from samplepack.base.files import user_folder
 from samplepack.base.progress import Task, silent
 from samplepack.finishing.finish import Finishing
 from samplepack.formats.instrument import Playing, Range, Zone, key_ranges
@@ -157,7 +156,7 @@ class NoteEngine:
     ) -> None:
         self.engine = engine
         self.on_settled = on_settled
-        self.cache = Cache(user_folder("notes"))
+        self.cache = Cache.of_user()
         self._folder = tempfile.TemporaryDirectory(prefix="samplepack-")
         self._queue = _Queue()
         self._models: dict[str, GANSynth] = {}

@@ -94,6 +94,9 @@ class Built:
     cache_trouble: str | None
     """Why notes couldn't be kept in the cache, if they couldn't."""
 
+    store_trouble: list[str]
+    """What went wrong with shared caches since the first pack of the build, in lines."""
+
     archive: Path | None = None
     """The pack as a ZIP archive, where that was asked for."""
 
@@ -192,6 +195,7 @@ def build(
             shortfalls=pack_shortfalls(manifest),
             remarks=plan.loaded.recipe.remarks,
             cache_trouble=cache.trouble,
+            store_trouble=cache.store_trouble(),
             archive=write_archive(folder, manifest) if archive else None,
         )
 

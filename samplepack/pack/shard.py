@@ -111,6 +111,7 @@ def render_shard(
         for key in plan.key_notes():
             jobs.update((note.key, Job(plan.checkpoint, note)) for note in key)
     own = divided(list(jobs.values()), shard)
+    cache.fetch(job.note.key for job in own)
     held = {job.note.key for job in own if job.note.key in cache}
     missing = [job for job in own if job.note.key not in held]
     task = Task(f"shard {shard}", progress)
@@ -124,6 +125,11 @@ def render_shard(
     if lost := sum(job.note.key not in cache for job in own):
         why = cache.trouble or f"they don't fit into {cache.limit_bytes / 1e9:g} GB: raise {LIMIT_VARIABLE}"
         raise SamplepackError(f"shard {shard}: {counted(lost, 'note')} of {len(own)} couldn't be kept: {why}")
+    if unshared := cache.share(job.note.key for job in own):
+        why = "; ".join(cache.store_trouble())
+        raise SamplepackError(
+            f"shard {shard}: {counted(len(unshared), 'note')} of {len(own)} couldn't be shared: {why}"
+        )
     return RenderedShard(shard, len(own), len(jobs), len(missing))
 
 

@@ -1,4 +1,7 @@
-"""The cache of rendered notes: a folder with the wave of each key, so that no note is rendered twice."""
+"""The cache of rendered notes: a folder with the wave of each key, so that no note is rendered twice.
+
+Behind the folder there may be stores that other machines share: notes are copied from them, and to the one that is
+written."""
 
 from __future__ import annotations
 
@@ -6,7 +9,12 @@ import contextlib
 import hashlib
 import os
 import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +22,8 @@ from numpy.typing import NDArray
 
 from samplepack.base.errors import InputError
 from samplepack.base.files import user_folder, write_aside
+from samplepack.base.parallel import threads
+from samplepack.rendering.store import CACHE_VARIABLE, Store, stores_of_user
 
 _CHECKSUM_BYTES = 32
 
@@ -30,6 +40,9 @@ _TRIMMED_TO = 0.9
 """Share of the limit that is left after trimming, so that not every build has to trim."""
 
 _PUTS_BETWEEN_TRIMS = 2000
+
+_TRANSFERS = 16
+"""How many notes are read from, or written to, a store at once."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +68,33 @@ class Cache:
         folder: the folder; it is made when the first wave is stored.
         limit_bytes: the size beyond which the cache is trimmed; None takes it from `SAMPLEPACK_CACHE_GB`, 10 GB if
             that isn't set.
+        stores: further places of notes, in the order in which they are read. Waves that are put go to those that
+            aren't read-only, too.
 
     Raises:
         InputError: `SAMPLEPACK_CACHE_GB` isn't a number of gigabytes.
     """
 
-    def __init__(self, folder: Path, limit_bytes: int | None = None) -> None:
+    def __init__(self, folder: Path, limit_bytes: int | None = None, stores: Sequence[Store] = ()) -> None:
         self.folder = folder
+        self.stores = stores
         self.limit_bytes = _limit_bytes() if limit_bytes is None else limit_bytes
         self.trouble: str | None = None
         """Why the cache can't be written; None as long as it can."""
         self._puts = 0
+        self._pool: ThreadPoolExecutor | None = None
+        self._writing: deque[Future[bool]] = deque()
 
     @classmethod
     def of_user(cls) -> Cache:
-        """The cache that all builds of a user share."""
-        return cls(user_folder("notes"))
+        """The cache that all builds of a user share, with the stores that the environment names.
+
+        Raises:
+            InputError: `SAMPLEPACK_CACHE_GB` isn't a number of gigabytes, or a store's address can't be used.
+        """
+        named = os.environ.get(CACHE_VARIABLE, "")
+        folder = Path(named) if named and "://" not in named else user_folder("notes")
+        return cls(folder, stores=stores_of_user())
 
     def __contains__(self, key: str) -> bool:
         return os.path.isfile(self._path(key))
@@ -82,34 +106,90 @@ class Cache:
             entry = path.read_bytes()
         except OSError:
             return None
-        checksum, payload = entry[:_CHECKSUM_BYTES], entry[_CHECKSUM_BYTES:]
-        if _checksum(key, payload) != checksum:
+        if not _is_whole(key, entry):
             return None
         with contextlib.suppress(OSError):  # a read-only cache can't record the time of use
             os.utime(path)
-        return np.frombuffer(payload, "<f4")
+        return np.frombuffer(entry[_CHECKSUM_BYTES:], "<f4")
+
+    def fetch(self, keys: Iterable[str]) -> None:
+        """Copy the waves that the folder lacks from the stores, as far as these have them, whole."""
+        lacking = [key for key in dict.fromkeys(keys) if key not in self] if self.stores else []
+
+        def copy(key: str, store: Store) -> None:
+            entry = store.read(key)
+            if entry is not None and _is_whole(key, entry):
+                self._write(key, entry)
+            elif entry is not None:
+                store.damaged()
+
+        for store in self.stores:
+            with closing(threads(_TRANSFERS)(partial(copy, store=store), lacking)) as copied:
+                deque(copied, maxlen=0)
+            lacking = [key for key in lacking if key not in self]
+
+    def share(self, keys: Iterable[str]) -> list[str]:
+        """Write the waves of the folder to the stores that aren't read-only, as far as these lack them.
+
+        Returns:
+            The keys of those that couldn't be written to one of them.
+        """
+
+        def hand_on(key: str) -> bool:
+            try:
+                entry = self._path(key).read_bytes()
+            except OSError:
+                return False
+            return all(store.holds(key) or store.write(key, entry) for store in self._written_stores())
+
+        keys = list(keys) if self._written_stores() else []
+        with closing(threads(_TRANSFERS)(hand_on, keys)) as shared:
+            return [key for key, is_shared in zip(keys, shared, strict=True) if not is_shared]
+
+    def store_trouble(self) -> list[str]:
+        """What went wrong with the stores so far, in lines."""
+        return [line for store in self.stores for line in store.trouble()]
 
     def put(self, key: str, wave: NDArray[np.float32]) -> None:
         """Store a wave, float32, shape (samples,).
 
         If the cache can't be written (a full disk, no permission), `trouble` is set to the reason and nothing more is
-        stored: builds need the cache for speed only.
+        stored: builds need the cache for speed only. Stores are written in the background; `trim` waits for them.
         """
-        if self.trouble:
-            return
         payload = wave.astype("<f4").tobytes()
-        path = self._path(key)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_aside(path, _checksum(key, payload) + payload, is_durable=False)
-        except OSError as error:
-            self.trouble = f"{self.folder}: {error.strerror}"
-        self._puts += 1
+        entry = _checksum(key, payload) + payload
+        for store in self._written_stores():
+            self._pool = self._pool or ThreadPoolExecutor(_TRANSFERS)
+            self._writing.append(self._pool.submit(store.write, key, entry))
+            self._wait(4 * _TRANSFERS)  # no faster than the store takes them
+        self._write(key, entry)
         if self._puts >= _PUTS_BETWEEN_TRIMS:
             self.trim()
 
+    def _write(self, key: str, entry: bytes) -> None:
+        if self.trouble:
+            return
+        path = self._path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_aside(path, entry, is_durable=False)
+        except OSError as error:
+            self.trouble = f"{self.folder}: {error.strerror}"
+        self._puts += 1
+
+    def _wait(self, most: int) -> None:
+        """Wait until no more than so many entries are on their way to stores."""
+        while len(self._writing) > most:
+            with contextlib.suppress(IndexError):  # another thread waits for the last one
+                self._writing.popleft().result()
+
+    def _written_stores(self) -> list[Store]:
+        return [store for store in self.stores if not store.is_read_only]
+
     def trim(self) -> None:
-        """Remove the least recently used entries if the cache is larger than its limit and was written to."""
+        """Remove the least recently used entries if the cache is larger than its limit and was written to. Waits until
+        the stores have what was put."""
+        self._wait(0)
         if not self._puts:
             return
         self._puts = 0
@@ -127,6 +207,21 @@ class Cache:
             with contextlib.suppress(OSError):  # another build may have removed it
                 path.unlink()
             size -= entry_size
+
+    def trim_by_age(self, days: float) -> int:
+        """Remove the entries that weren't used for so many days, and those of the stores that aren't read-only that
+        were written before.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            OSError: an entry can't be removed, or a store can't be listed.
+        """
+        old = [path for path, used_s, _ in self._entries() if used_s < time.time() - 86400.0 * days]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old) + sum(store.trim(days) for store in self._written_stores())
 
     def info(self) -> CacheInfo:
         """The number of entries and their size."""
@@ -159,6 +254,11 @@ class Cache:
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.wave"
+
+
+def _is_whole(key: str, entry: bytes) -> bool:
+    """Whether an entry is what was written under its key."""
+    return _checksum(key, entry[_CHECKSUM_BYTES:]) == entry[:_CHECKSUM_BYTES]
 
 
 def _checksum(key: str, payload: bytes) -> bytes:

@@ -53,6 +53,9 @@ def render(
         SamplepackError: the network's output holds NaN or infinity.
     """
     notes = list(notes)
+    if cache.stores:
+        task.remark("reading notes from the shared cache")
+        cache.fetch(note.key for note in notes)
     missing = {note.key: note for note in notes if note.key not in cache}
     unrendered, batch_size = list(missing.values()), NOTES_TOGETHER[engine.device]
     batches = [unrendered[i : i + batch_size] for i in range(0, len(unrendered), batch_size)]
