@@ -30,8 +30,8 @@ PACK_BYTES = 626_000
 """A note in a pack, pictures and previews included: First Light takes 184 MB for 294."""
 
 CORE_HOUR_USD, GPU_HOUR_USD = 0.05, 7.9
-"""List prices by the hour: a virtual core of a large machine, and one of the eight H200 of a machine of 192 cores, these
-included. Put your own in."""
+"""List prices an hour: a virtual core of a large machine, and one of the eight H200 of a machine of 192 cores, which
+are included. Put your own in."""
 
 STORED_TB_MONTH_USD, PUT_USD = 23.0, 5e-6
 """List prices of an object store: a terabyte for a month, and writing one object."""
@@ -82,8 +82,8 @@ def _finished_s(stages: list[tuple[int, float]]) -> Iterator[float]:
     """
     # Servers begin one after the other, as they do once a plant has run for long.
     free_s = [[takes_s * server / servers for server in range(servers)] for servers, takes_s in stages]
-    for servers in free_s:
-        heapify(servers)
+    for free in free_s:
+        heapify(free)
     begun_s: list[list[float]] = [[] for _ in stages]
     for unit in range(_UNITS):
         at_s = 0.0

@@ -110,8 +110,10 @@ def write_index(output: Path, index: Path) -> list[str]:
             continue
         archive, _ = archive_paths(folder)
         entries[folder.name] = registry_entry(folder, manifest, archive if archive.is_file() else None, index.parent)
-    if problems or not entries:
-        raise InputError(*(problems or [f"{output} holds no pack"]))
+    if not entries and not problems:
+        problems.append(Problem(f"{output} holds no pack"))
+    if problems:
+        raise InputError(*problems)
     write_aside(index, _INDEX_BEGINS + _yaml({"packs": entries}))
     return list(entries)
 
