@@ -60,11 +60,13 @@ def wheel_file(tmp_path_factory):
 
 @pytest.fixture
 def write_recipe(tmp_path):
-    """Write a small recipe, plus what the test adds, and give its path."""
+    """Write a small recipe, plus what the test adds, and give its path. Its checkpoint is the first starter, whose
+    timbres are as the tests say they are, unless the test names another."""
 
     def write(text="", name="small.yaml", pitches="[48, 60, 72]", timbres="{Glass: 7}"):
-        path = tmp_path / name
-        path.write_text(f"recipe: 1\nname: Small\npitches: {pitches}\ntimbres: {timbres}\n{text}", encoding="utf-8")
+        path, checkpoint = tmp_path / name, "" if "checkpoint:" in text else "checkpoint: starter@1\n"
+        start = f"recipe: 1\nname: Small\npitches: {pitches}\ntimbres: {timbres}\n"
+        path.write_text(f"{start}{text}{checkpoint}", encoding="utf-8")
         return path
 
     return write

@@ -133,7 +133,8 @@ class LatentPath(Model):
 
     @model_validator(mode="after")
     def _of_a_wavetable(self) -> LatentPath:
-        own = [key for key in ("at", "frames") if key in self.model_fields_set]
+        fields = type(self).model_fields
+        own = [key for key in ("at", "frames") if getattr(self, key) != fields[key].default]
         if own and self.as_ != "wavetable":
             raise wrong(f"only a wavetable has `{own[0]}`; write as: wavetable, or leave it out")
         return self

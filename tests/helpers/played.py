@@ -194,7 +194,7 @@ def packs_in(folder):
     def get(name):
         if name not in packs:
             recipe = folder / f"{name}.yaml"
-            recipe.write_text(f"recipe: 1\nname: {name}\n{PACKS[name]}", encoding="utf-8")
+            recipe.write_text(f"recipe: 1\ncheckpoint: starter@1\nname: {name}\n{PACKS[name]}", encoding="utf-8")
             packs[name] = build(recipe, folder / "output", folder / "cache").folder
         return packs[name]
 

@@ -9,6 +9,7 @@ from samplepack.models.latent import slerp
 
 BEFORE = """\
 recipe: 1
+checkpoint: starter@1
 name: Small
 pitches: [48, 60]
 timbres:
@@ -21,6 +22,7 @@ process:
 """
 AFTER = """\
 recipe: 1
+checkpoint: starter@1
 name: Small
 pitches: [48, 60]
 timbres:

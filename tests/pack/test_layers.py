@@ -16,7 +16,7 @@ PATH = "{Dawn: 28, Noon: 2, Haze: {seed: 10, toward: Noon, at: 0.4}}"
 
 def make(folder, more, pitches="[36, 60, 84]"):
     recipe = folder / "r.yaml"
-    recipe.write_text(f"recipe: 1\nname: Layers\npitches: {pitches}\ntimbres: {PATH}\n{more}")
+    recipe.write_text(f"recipe: 1\ncheckpoint: starter@1\nname: Layers\npitches: {pitches}\ntimbres: {PATH}\n{more}")
     return build(recipe, folder / "output", folder / "cache").folder
 
 
@@ -133,7 +133,7 @@ def moved(tmp_path_factory):
     """Morphs by velocity and by keys."""
     folder = tmp_path_factory.mktemp("moved")
     (folder / "r.yaml").write_text(
-        "recipe: 1\nname: Moved\npitches: [36, 60, 84]\ntimbres: {Dawn: 28, Noon: 2}\npaths:\n"
+        "recipe: 1\ncheckpoint: starter@1\nname: Moved\npitches: [36, 60, 84]\ntimbres: {Dawn: 28, Noon: 2}\npaths:\n"
         "  Touch: {through: [Dawn, Noon], steps: 4, as: morph, by: velocity}\n"
         "  Reach: {through: [Dawn, Noon], as: morph, by: keys}\n"
         "formats: [sfz, multisample, decentsampler]\n"

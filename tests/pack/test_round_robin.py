@@ -14,6 +14,7 @@ from tests.helpers.packs import build, files, play
 
 RECIPE = """\
 recipe: 1
+checkpoint: starter@1
 name: Turns
 pitches: [48, 60]
 timbres: {Reed: 2, Bow: {instrument: Viola}}

@@ -11,7 +11,6 @@ from samplepack.models.checkpoint import read_checkpoint, read_tensors, write_ch
 from samplepack.pack.manifest import read_manifest
 from samplepack.pack.players import players
 from samplepack.pack.verify import verify
-from samplepack.rendering import render
 from samplepack.sound.pitch import pitch_hz
 from tests.helpers.packs import play
 
@@ -44,7 +43,7 @@ def learned(tmp_path, monkeypatch):
     config = first.config.model_copy(update={"velocities": LEARNED})
     write_checkpoint(tmp_path / "struck", config, read_tensors(first))
     monkeypatch.setattr(Struck, "asked", [])
-    monkeypatch.setattr(render, "load_model", lambda checkpoint, engine: Struck())
+    monkeypatch.setattr("samplepack.pack.build.load_model", lambda checkpoint, engine: Struck())
     return "checkpoint: ./struck\n"
 
 

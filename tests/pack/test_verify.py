@@ -18,7 +18,7 @@ from tests.helpers.packs import build
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pack")
     recipe = folder / "r.yaml"
-    recipe.write_text("recipe: 1\nname: Good\npitches: 55-62\ntimbres: {Glass: 28, Reed: 2}\n")
+    recipe.write_text("recipe: 1\ncheckpoint: starter@1\nname: Good\npitches: 55-62\ntimbres: {Glass: 28, Reed: 2}\n")
     return build(recipe, folder / "output", folder / "cache").folder
 
 
