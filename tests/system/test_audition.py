@@ -17,7 +17,7 @@ from samplepack.checkpoints.library import resolve
 from samplepack.interactive.map import Place, SoundMap
 from samplepack.rendering.cache import Cache
 from tests.helpers import packs
-from tests.helpers.browser import chromium, opened, samples_of
+from tests.helpers.browser import chromium, samples_of
 from tests.helpers.places import REPOSITORY
 
 RECIPE = """\
@@ -239,15 +239,3 @@ def test_a_midi_keyboard_plays(page):
     page.evaluate("midi(0x90, 60, 100)")
     until(page, "performance.getEntriesByName('sound').length === 1")
     page.evaluate("midi(0x80, 60, 0)")
-
-
-def test_a_server_that_ended_is_said_and_two_tabs_see_one_recipe(page, serving):
-    process, address = serving
-    with opened(page.context.browser, address) as other:
-        page.click("#place-2")
-        page.fill("#keep-name", "Here")
-        page.click("#keep button")
-        until(other, "document.querySelector('#text').value.includes('Here: 7')")
-    process.kill()
-    until(page, "document.querySelector('#banner').textContent.includes('doesn’t answer')")
-    assert "Here: 7" in page.input_value("#text")
