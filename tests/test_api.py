@@ -75,7 +75,7 @@ def test_nothing_clips(player, tmp_path):
 
 @pytest.mark.parametrize("channels", ["mono", "stereo"])
 def test_a_finished_note_is_that_of_a_pack_before_its_levelling(player, run, write_recipe, tmp_path, channels):
-    sound = f"sound: {{bits: 32, channels: {channels}, level: natural}}\nprocess: [{{Reverb: {{room_size: 0.4}}}}]\n"
+    sound = f"checkpoint: starter\nsound: {{bits: 32, channels: {channels}, level: natural}}\nprocess: [{{Reverb: {{room_size: 0.4}}}}]\n"
     assert run("build", write_recipe(sound, pitches="[60]"), "--output", tmp_path).code == 0
     manifest = json.loads((tmp_path / "small/pack.json").read_text(encoding="utf-8"))
     (entry,) = manifest["instruments"][0]["notes"]
