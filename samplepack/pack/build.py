@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache as once
 from functools import partial
 from itertools import chain, groupby
@@ -169,20 +169,22 @@ def build(
     paths = paths_of(recipes)
     checked = check_recipes(paths, allow_plugins, allow_reads)
     engine = Engine(precision, device_of(device))
-    # Plans hold a latent and a key for each note: they are made again, one at a time, when a pack is built.
-    before, digests = list[Lock](), list[str]()
+    # Plans hold a latent and a key for each note: they are made again, one at a time, when a pack is built. Their
+    # inputs are those that were read now, whatever becomes of the files until then.
+    before, inputs, digests = list[Lock](), list[str](), list[str]()
     for recipe in checked:
         plan = plan_pack(recipe, engine)
         if archive:
             check_archive(Path(output) / plan.loaded.recipe.slug)
         before.append(lock_before_build(plan.loaded, plan.checkpoint, plan.instruments, engine))
+        inputs.append(plan.inputs)
         digests.append(plan.checkpoint.digest)
     required = read_required_locks(paths, before) if locked else [None] * len(checked)
     cache = Cache.of_user()
     map_ = threads(workers or os.cpu_count() or 1)
 
     def build_one(number: int, load: Callable[[], GANSynth]) -> Built:
-        plan, wanted = plan_pack(checked[number], engine), required[number]
+        plan, wanted = replace(plan_pack(checked[number], engine), inputs=inputs[number]), required[number]
         folder, manifest, unchanged = build_pack(plan, Path(output), cache, map_, progress, load)
         made = lock_after_build(before[number], folder, manifest)
         keeps = not locked and precision == "float32"
