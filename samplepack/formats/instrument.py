@@ -96,6 +96,15 @@ VelocityCurve = Literal["soft", "normal", "hard", "fixed"]
 VibratoSource = Literal["aftertouch", "wheel", "none"]
 
 
+VELOCITY_POWERS: dict[VelocityCurve, int] = {"soft": 1, "normal": 2, "hard": 3, "fixed": 0}
+"""Velocity curve → the power of velocity that level follows."""
+
+
+def velocity_gain(velocity: int, tracking_percent: int, curve: VelocityCurve) -> float:
+    """The gain of a MIDI velocity, as SFZ players have it; 1 at velocity 127."""
+    return 1.0 - tracking_percent / 100.0 * (1.0 - (velocity / 127.0) ** VELOCITY_POWERS[curve])
+
+
 @dataclass(frozen=True)
 class Playing:
     """How an instrument answers to a player's hands."""
@@ -121,6 +130,10 @@ class Playing:
 
     vibrato_cents: float = 30.0
     """Depth of the vibrato at the controller's upper end: from the pitch to either side."""
+
+    def release_of(self, behaviour: Literal["sustain", "decay"]) -> float:
+        """Release time after key-up of an instrument that behaves so, seconds."""
+        return max(RELEASE_S[behaviour], self.least_release_s) if self.release_s is None else self.release_s
 
 
 @dataclass(frozen=True)
@@ -165,9 +178,7 @@ class Instrument:
     @property
     def release_s(self) -> float:
         """Release time after key-up, seconds."""
-        if self.playing.release_s is not None:
-            return self.playing.release_s
-        return max(RELEASE_S[self.behaviour], self.playing.least_release_s)
+        return self.playing.release_of(self.behaviour)
 
     @property
     def is_morph(self) -> bool:

@@ -46,6 +46,7 @@ from samplepack.formats.instrument import (
     gain_at,
     median_fades,
     path_ranges,
+    velocity_gain,
 )
 from samplepack.sound.audio import read
 from samplepack.sound.riff import Loop
@@ -81,9 +82,6 @@ _FLAT_CB = 30
 
 _USUAL_BEND = 2
 """How far the pitch wheel bends where nothing is said, semitones."""
-
-_POWERS = {"soft": 1, "hard": 3}
-"""Velocity curve → the power of velocity that level follows; 2 where it is the normal one."""
 
 
 def write(instrument: Instrument, pack: Path) -> bytes:
@@ -361,10 +359,9 @@ def _fade_share(wheel: Range) -> float:
 
 def _velocity_gains(instrument: Instrument, velocities: Range, fades: Range | None = None) -> dict[int, float]:
     """The gain for each velocity of a zone."""
-    curve = instrument.playing.velocity_curve
-    tracking = 0.0 if curve == "fixed" else instrument.velocity_tracking_percent / 100
+    tracking_percent, curve = instrument.velocity_tracking_percent, instrument.playing.velocity_curve
     return {
-        v: (1.0 - tracking * (1.0 - (v / 127) ** _POWERS.get(curve, 2))) * (gain_at(fades, v) if fades else 1.0)
+        v: velocity_gain(v, tracking_percent, curve) * (gain_at(fades, v) if fades else 1.0)
         for v in range(velocities.low, velocities.high + 1)
     }
 

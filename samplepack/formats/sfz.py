@@ -12,6 +12,7 @@ from samplepack.formats.instrument import (
     RELEASE_REACH_S,
     RESONANCE_REACH_DB,
     SOFT_VELOCITY,
+    VELOCITY_POWERS,
     VIBRATO_HZ,
     Instrument,
     Playing,
@@ -27,9 +28,6 @@ _RISING, _BIPOLAR, _FALLING_LATE = 0, 1, 6
 
 _MOST_CENTS = 9600
 """The largest depth of a modulation of a cutoff."""
-
-_CURVES = {"soft": 1, "hard": 3}
-"""Velocity curve → the power of velocity that level follows; players' own, the normal one, is 2."""
 
 
 def write(instrument: Instrument, pack: Path, root: str = "../") -> bytes:
@@ -85,7 +83,8 @@ def _velocity(instrument: Instrument) -> list[str]:
     if curve == "fixed":
         return ["amp_veltrack=0"]
     lines = [f"amp_veltrack={instrument.velocity_tracking_percent}"]
-    if power := _CURVES.get(curve):
+    if curve != "normal":
+        power = VELOCITY_POWERS[curve]
         velocities = (1, *range(8, 127, 8), 127)
         lines.append(" ".join(f"amp_velcurve_{v}={(v / 127) ** power:.4g}" for v in velocities))
     return lines

@@ -27,10 +27,9 @@ from samplepack.clips.clip import process_and_level, tune_keys
 from samplepack.clips.output import write_sound
 from samplepack.clips.studio import Studio, check_pitches
 from samplepack.clips.walk import GrainEnvelope, overlap_grains, walk_latents
-from samplepack.formats.instrument import Zone
+from samplepack.formats.instrument import Zone, velocity_gain
 from samplepack.interactive.engine import Heard, NoteEngine, Voice
 from samplepack.models.latent import LARGEST_SEED, Latent, latent_from_seed, path_points, slerp
-from samplepack.pack.previews import VELOCITY_POWERS
 from samplepack.recipe import load_recipe
 from samplepack.recipe.load import with_timbre
 from samplepack.recipe.timbres import StoredLatent, Timbre
@@ -492,5 +491,4 @@ class Live:
 
 def _gain(heard: Heard, velocity: int) -> float:
     """The gain of a velocity, as players have it."""
-    power = VELOCITY_POWERS[heard.voice.playing.velocity_curve]
-    return 1.0 - heard.packed.velocity_tracking_percent / 100.0 * (1.0 - (velocity / 127.0) ** power)
+    return velocity_gain(velocity, heard.packed.velocity_tracking_percent, heard.voice.playing.velocity_curve)

@@ -26,7 +26,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from samplepack.base.errors import InputError, SamplepackError
 from samplepack.base.version import __version__
 from samplepack.checkpoints.directions import read_directions
-from samplepack.formats.instrument import RELEASE_S
 from samplepack.interactive.controls import effect_controls
 from samplepack.interactive.drop import Dropped, drop
 from samplepack.interactive.edits import Edit
@@ -36,12 +35,12 @@ from samplepack.interactive.session import Conflict, Session, State
 from samplepack.models.checkpoint import read_instruments
 from samplepack.models.latent import LARGEST_SEED
 from samplepack.rendering.plan import Note, note_key, origins
+from samplepack.web.playing import answers, region
 
 _MOST_JSON_BYTES = 2 << 20
 _MOST_SOUND_BYTES = 30 << 20
 _MOST_REMEMBERED = 400
 _STATIC = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-_POWERS = {"soft": 1, "normal": 2, "hard": 3, "fixed": 0}
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -454,40 +453,11 @@ def _heard(heard: Heard, key: str) -> dict[str, Any]:
     playing, rate_hz = heard.voice.playing, heard.voice.settings.rate_hz
     numbers = {note.file: number for number, note in enumerate(heard.packed.notes)}
     loudness = [note.loudness_lufs for note in heard.packed.notes if note.loudness_lufs is not None]
-    release_s = playing.release_s
     return {
         "loudnessLufs": max(loudness, default=None),
-        "regions": [
-            {
-                "url": f"sound/{key}/{numbers[zone.file]}",
-                "root": zone.root,
-                "velocities": _range(zone.velocities),
-                "wheel": _range(zone.wheel) if zone.wheel else None,
-                "loop": [zone.loop.start / rate_hz, (zone.loop.end + 1) / rate_hz] if zone.loop else None,
-                "softCutoffHz": zone.soft_cutoff_hz,
-                "turn": zone.turn,
-                "turns": zone.turns,
-            }
-            for zone in heard.zones
-        ],
-        "playing": {
-            "velocityTracking": 0.0 if playing.velocity_curve == "fixed" else (
-                heard.packed.velocity_tracking_percent / 100.0
-            ),
-            "velocityPower": _POWERS[playing.velocity_curve],
-            "attackS": playing.attack_s,
-            "releaseS": (
-                max(RELEASE_S[heard.packed.behaviour], playing.least_release_s) if release_s is None else release_s
-            ),
-            "bendRange": playing.bend_range,
-            "vibrato": playing.vibrato,
-            "vibratoCents": playing.vibrato_cents,
-        },
-    }  # fmt: skip
-
-
-def _range(values: Any) -> dict[str, int]:
-    return {"low": values.low, "high": values.high, "lowFade": values.low_fade, "highFade": values.high_fade}
+        "regions": [{"url": f"sound/{key}/{numbers[zone.file]}", **region(zone, rate_hz)} for zone in heard.zones],
+        "playing": answers(playing, heard.packed.velocity_tracking_percent, playing.release_of(heard.packed.behaviour)),
+    }
 
 
 async def _body(request: Request, most_bytes: int) -> bytes | None:

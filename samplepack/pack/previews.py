@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.clips.score import PlayedNote
-from samplepack.formats.instrument import Instrument, Range, Zone
+from samplepack.formats.instrument import Instrument, Range, Zone, velocity_gain
 from samplepack.sound.audio import Audio, Samples, db_to_gain, encode, read, resample
 from samplepack.sound.loudness import true_peak_db
 
@@ -22,9 +22,6 @@ _MOST_RELEASE_S = 2.0
 
 _RELEASED_DB = -80.0
 """Where a release ends, as in players."""
-
-VELOCITY_POWERS = {"soft": 1, "normal": 2, "hard": 3, "fixed": 0}
-"""Velocity curve → the power of velocity that level follows."""
 
 _MIDDLE = 60
 _CHORDS = ((-12, 0, 4, 7, 14), (-15, 0, 4, 9, 12), (-19, -3, 0, 4, 7))
@@ -113,11 +110,11 @@ def play_phrase(folder: Path, instrument: Instrument) -> Audio:
     length = round((end_s + release_s) * rate_hz)
     mixed = np.zeros((len(sound(instrument.zones[0].file).samples), length))
     wheel = np.interp(np.arange(length) / rate_hz, [0.0, 0.5 * end_s, end_s], [0.0, 127.0, 0.0])
-    tracking, power = instrument.velocity_tracking_percent / 100.0, VELOCITY_POWERS[instrument.playing.velocity_curve]
+    tracking_percent, curve = instrument.velocity_tracking_percent, instrument.playing.velocity_curve
     struck: Counter[int] = Counter()
     for note in notes:
         start = round(note.start_s * rate_hz)
-        level = 1.0 - tracking * (1.0 - (note.velocity / 127.0) ** power)
+        level = velocity_gain(note.velocity, tracking_percent, curve)
         for zone in _heard(instrument, note, struck[note.pitch]):
             voice = _voice(sound(zone.file), zone, note, instrument.playing.attack_s, release_s)[:, : length - start]
             heard = slice(start, start + voice.shape[1])

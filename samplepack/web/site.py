@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from samplepack.base.errors import InputError, SamplepackError
 from samplepack.base.files import folder_aside, read_regular
 from samplepack.base.parallel import threads
 from samplepack.base.progress import Progress, Task, silent
-from samplepack.formats.instrument import RELEASE_S, Range, Zone
+from samplepack.formats.instrument import RELEASE_S
 from samplepack.pack.diff import compare
 from samplepack.pack.lock import lock_of_pack
 from samplepack.pack.manifest import MANIFEST, Manifest, PackedInstrument, read_manifest
@@ -25,6 +25,7 @@ from samplepack.pack.pictures import COVER
 from samplepack.pack.write import zones_of
 from samplepack.sound.audio import read
 from samplepack.web import markup
+from samplepack.web.playing import answers, region
 from samplepack.web.sounds import OPUS_HZ, Codec, compress, mp3
 
 SITE = "site.json"
@@ -35,9 +36,6 @@ _ASSETS = ("keyboard.js", "pack.js", "page.css", "page.js", "player.js")
 _MOST_BYTES = 64 << 20
 
 _PICTURE_WIDTH, _COVER_WIDTH = 1400, 480
-
-_POWERS = {"soft": 1, "normal": 2, "hard": 3, "fixed": 0}
-"""Velocity curve → the power of velocity that level follows."""
 
 
 @dataclass(frozen=True)
@@ -232,48 +230,25 @@ def _sounds(site: _Site, address: str, side: _Side, packed: PackedInstrument) ->
     # The highest key may be among those that are left out.
     stretch = side.manifest.play.stretch_keys + max(roots) - max(kept_roots)
     return {
-        "zones": [_zone(zone, names[zone.file], rate_hz) for zone in zones_of(kept, stretch)],
+        "zones": [
+            {"file": names[zone.file], "keys": [zone.keys.low, zone.keys.high], **region(zone, rate_hz)}
+            for zone in zones_of(kept, stretch)
+        ],
         "rateHz": OPUS_HZ if site.codec == "opus" else rate_hz,
         "isLossy": site.codec == "opus",
     }, sum(map(len, sounds.values()))
 
 
-def _zone(zone: Zone, file: str, rate_hz: int) -> dict[str, Any]:
-    return {
-        "file": file,
-        "root": zone.root,
-        "keys": [zone.keys.low, zone.keys.high],
-        "velocities": _range(zone.velocities),
-        "wheel": _range(zone.wheel) if zone.wheel else None,
-        # In SFZ the last frame belongs to the loop; here, its end.
-        "loop": [zone.loop.start / rate_hz, (zone.loop.end + 1) / rate_hz] if zone.loop else None,
-        "softCutoffHz": zone.soft_cutoff_hz,
-        "turn": zone.turn,
-        "turns": zone.turns,
-    }
-
-
-def _range(values: Range) -> dict[str, int]:
-    return {"low": values.low, "high": values.high, "lowFade": values.low_fade, "highFade": values.high_fade}
-
-
 def _playing(side: _Side, packed: PackedInstrument) -> dict[str, Any]:
     """How an instrument answers, as `player.js` has it."""
-    play = side.manifest.play
-    vibrato = "none" if packed.axis == "wheel" and play.vibrato == "wheel" else play.vibrato
+    playing = side.manifest.play.playing(tail_s=0.0)
+    if packed.axis == "wheel" and playing.vibrato == "wheel":
+        playing = replace(playing, vibrato="none")
     keys = [note.pitch for note in packed.notes]
     return {
         "keys": [min(keys), max(keys)],
-        "wheel": "Morph" if packed.axis == "wheel" else "Vibrato" if vibrato == "wheel" else None,
-        "playing": {
-            "velocityTracking": packed.velocity_tracking_percent / 100,
-            "velocityPower": _POWERS[play.velocity_curve],
-            "attackS": play.attack_s,
-            "releaseS": _release_s(side, packed),
-            "bendRange": play.bend_range,
-            "vibrato": vibrato,
-            "vibratoCents": play.vibrato_cents,
-        },
+        "wheel": "Morph" if packed.axis == "wheel" else "Vibrato" if playing.vibrato == "wheel" else None,
+        "playing": answers(playing, packed.velocity_tracking_percent, _release_s(side, packed)),
     }
 
 
