@@ -58,9 +58,8 @@ from samplepack.finishing import process
 from samplepack.finishing.behaviour import behaviour_of, course
 from samplepack.finishing.effects import Effect, Step
 from samplepack.finishing.finish import finish_key
-from samplepack.models.backend import device_of
 from samplepack.models.checkpoint import Checkpoint
-from samplepack.models.engine import Engine
+from samplepack.models.engine import engine_on
 from samplepack.models.latent import LARGEST_SEED, Latent, latent_from_seed, slerp
 from samplepack.models.load import load_model
 from samplepack.recipe import Recipe, Sound
@@ -219,7 +218,7 @@ class Player:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
-        engine = Engine(device=device_of("auto"))
+        engine = engine_on("auto")
         self._studio = Studio(
             Recipe(recipe=1, name="Notebook"),
             checkpoint,

@@ -19,14 +19,15 @@ class Map(Protocol):
         ...
 
 
-def threads(workers: int) -> Map:
+def threads(workers: int, most_pending: int | None = None) -> Map:
     """A map that runs in threads: TensorFlow, NumPy, soxr and Pedalboard release Python's lock while they compute.
 
     Args:
-        workers: the number of threads, at least 1. At most max(2 * workers, 16) items are pending, which keeps the
-            threads busy and takes little memory.
+        workers: the number of threads, at least 1.
+        most_pending: how many items are begun, or done, ahead of the caller; None: max(2 * workers, 16), which keeps
+            the threads busy and takes little memory.
     """
-    max_pending = max(2 * workers, 16)
+    max_pending = most_pending or max(2 * workers, 16)
 
     def run(function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
         pending: deque[Future[R]] = deque()

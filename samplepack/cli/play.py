@@ -247,12 +247,11 @@ def _studio(loaded: LoadedRecipe, name: str, device: Literal["auto", "cpu", "gpu
     from samplepack.base import parallel
     from samplepack.base.progress import Task
     from samplepack.clips.studio import Studio
-    from samplepack.models.backend import device_of
-    from samplepack.models.engine import Engine
+    from samplepack.models.engine import engine_on
     from samplepack.rendering.cache import Cache
 
     cache = Cache.of_user()
-    engine = Engine(device=device_of(device))
+    engine = engine_on(device)
     map_ = parallel.threads(os.cpu_count() or 1)
     with progress_bars("notes", quiet) as progress:
         yield Studio(loaded.recipe, loaded.native_checkpoint(), cache, map_, Task(name, progress), engine)

@@ -67,6 +67,42 @@ def device_of(wanted: Literal["auto", "cpu", "gpu"]) -> Device:
     return "gpu" if found else "cpu"
 
 
+def gpu_memory_gib() -> int:
+    """The memory that the backend may fill on the first GPU, GiB, rounded down to a power of two.
+
+    JAX takes three quarters of a GPU's memory, TensorFlow what is free of it when it starts. Rounding keeps the number
+    the same where other programs hold a little of it: the size of batches follows from it, and so do the last bits of
+    notes.
+    """
+    if backend() == "jax":
+        import jax
+
+        limit_bytes = jax.devices("gpu")[0].memory_stats()["bytes_limit"]
+    else:
+        import tensorflow as tf
+
+        with tf.compat.v1.Session() as session:  # nothing in TensorFlow 2 tells it
+            limits = [one.memory_limit_bytes for one in session.list_devices() if one.device_type == "GPU"]
+        limit_bytes = limits[0]
+    return 1 << max(int(limit_bytes) >> 30, 1).bit_length() - 1
+
+
+def turn_off_tf32() -> None:
+    """Have the backend multiply float32 numbers on a GPU with all of their 24 bits, from now on.
+
+    By default, GPUs since NVIDIA's Ampere round the factors to TF32, which has 11 bits, and notes would differ from
+    those of a processor by more than rounding.
+    """
+    if backend() == "jax":
+        import jax
+
+        jax.config.update("jax_default_matmul_precision", "float32")  # type: ignore[no-untyped-call]
+    else:
+        import tensorflow as tf
+
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
 def start_backend(threads_an_op: int = 1) -> None:
     """Import Keras and its backend, without their start-up messages on the terminal.
 

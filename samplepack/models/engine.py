@@ -1,4 +1,4 @@
-"""How notes are rendered: precision, device and size of batches. Without Keras."""
+"""How notes are rendered: precision, device and size of batches. Without Keras before a GPU is asked for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from functools import cache
 from typing import Literal
 
 from samplepack.base.errors import InputError
-from samplepack.models.backend import Device, backend
+from samplepack.models.backend import Device, backend, device_of, gpu_memory_gib
+from samplepack.models.config import GANSynthConfig
 
 ENGINE_REVISION = 5
 """Revision of the network's arithmetic, counted up with each change. Cached notes of another revision aren't used."""
@@ -15,10 +16,18 @@ ENGINE_REVISION = 5
 
 Precision = Literal["float32", "bfloat16"]
 
-NOTES_TOGETHER: dict[Device, int] = {"cpu": 1, "gpu": 64}
-"""The size of every batch that a network renders; where there are fewer notes, the last one is repeated. Convolution
-libraries choose their kernels, and graph optimisers the order of sums, by the size of the batch: with another size a
-note would have other last bits. On a CPU larger batches are no faster."""
+_MOST_TOGETHER = 128
+"""The largest batch: that of a GPU with memory enough. At the 5,000 notes a second that a large GPU should reach, it
+takes 26 ms, so that an instrument of 49 keys is there at once; and images of 128 notes leave no part of a GPU idle."""
+
+_MEMORY_SHARE = 0.8
+"""How much of a GPU's memory a batch may fill; the weights and what libraries need to convolve fit into the rest."""
+
+_IMAGES_A_NOTE, _SPECTRA_A_NOTE = 2.3, 28
+"""What a note takes while it is rendered: the network so many images of its last block, the spectral inverse so many
+linear spectrograms, in float32; the larger counts. By XLA's account of its temporary memory on a processor, in batches
+of 1, 4 and 8: a network of the published size 34.9 MB (2.1 images), starter@1 14.3 MB (27.2 spectrograms), starter@2
+43.3 MB (27.5 spectrograms), in bfloat16 the same."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +39,29 @@ class Engine:
 
     device: Device = "cpu"
 
+    memory_gib: int = 0
+    """The memory of a GPU that may be filled, as `gpu_memory_gib` gives it; 0 for the CPU."""
+
+    def notes_together(self, config: GANSynthConfig) -> int:
+        """The size of every batch that a network renders; where there are fewer notes, the last one is repeated.
+
+        Convolution libraries choose their kernels, and graph optimisers the order of sums, by the size of the batch:
+        with another size a note would have other last bits. On a CPU larger batches are no faster. On a GPU they are
+        the largest power of two that its memory holds, up to 128.
+
+        Args:
+            config: sizes of the network.
+        """
+        if self.device == "cpu":
+            return 1
+        fitting = int(self.memory_gib * 2**30 * _MEMORY_SHARE / bytes_a_note(config))
+        return min(1 << max(fitting, 1).bit_length() - 1, _MOST_TOGETHER)
+
     def __str__(self) -> str:
         """A text that changes with whatever may change the bits of a note.
 
-        It names the revision, Keras' backend and its version, the device and the precision, and is part of the key of
-        each cached note.
+        It names the revision, Keras' backend and its version, the device, the precision and the memory of a GPU, and is
+        part of the key of each cached note.
 
         Raises:
             InputError: the backend isn't installed.
@@ -42,9 +69,10 @@ class Engine:
         from importlib.metadata import PackageNotFoundError
 
         try:
-            return f"{ENGINE_REVISION} {backend()} {_version(backend())} {self.device} {self.precision}"
+            name = f"{ENGINE_REVISION} {backend()} {_version(backend())} {self.device} {self.precision}"
         except PackageNotFoundError:
             raise InputError(f"KERAS_BACKEND is '{backend()}', which is not installed") from None
+        return name if self.device == "cpu" else f"{name}, {self.memory_gib} GiB"
 
 
 @cache
@@ -56,3 +84,20 @@ def _version(package: str) -> str:
 
 
 DEFAULT_ENGINE = Engine()
+
+
+def engine_on(wanted: Literal["auto", "cpu", "gpu"], precision: Precision = "float32") -> Engine:
+    """The engine on a device of this machine; `auto` is a GPU where the backend finds one, else the CPU.
+
+    Raises:
+        InputError: `gpu` is wanted, and the backend finds none.
+    """
+    device = device_of(wanted)
+    return Engine(precision, device, gpu_memory_gib() if device == "gpu" else 0)
+
+
+def bytes_a_note(config: GANSynthConfig) -> int:
+    """The memory that each note of a batch takes while a network renders it on a GPU, bytes."""
+    image = config.frames * config.bins * config.channels[-1]
+    spectrum = config.frames * config.fft_size // 2
+    return int(4 * max(_IMAGES_A_NOTE * image, _SPECTRA_A_NOTE * spectrum))

@@ -20,7 +20,7 @@ from samplepack.base.parallel import threads
 from samplepack.models.backend import batches_at_once
 from samplepack.models.checkpoint import Checkpoint, Tensors, read_tensors
 from samplepack.models.config import GANSynthConfig, gansynth_config, shape_problems
-from samplepack.models.engine import DEFAULT_ENGINE, NOTES_TOGETHER, Engine, Precision
+from samplepack.models.engine import DEFAULT_ENGINE, Engine, Precision
 from samplepack.models.generator import Folded, average_bins, first_block, fold, next_block, numpy_codes, to_rgb
 from samplepack.models.mel_if import MelToSound
 
@@ -50,14 +50,14 @@ class GANSynth:
 
     def __init__(self, config: GANSynthConfig, tensors: Tensors, engine: Engine = DEFAULT_ENGINE) -> None:
         self.config = config
-        self.notes_together = NOTES_TOGETHER[engine.device]
+        self.notes_together = engine.notes_together(config)
         self._map = threads(batches_at_once(engine.device))
         self._room = Semaphore(batches_at_once(engine.device))  # several threads of the caller may render at once
-        self._device = f"{engine.device}:0"
-        with keras.device(self._device):
+        self.device = f"{engine.device}:0"
+        with keras.device(self.device):
             self.generator = Generator(config, tensors, engine)
-            self._synthesiser = Synthesiser(self.generator, config)
-        for network in (self.generator, self._synthesiser):
+            self.synthesiser = Synthesiser(self.generator, config)
+        for network in (self.generator, self.synthesiser):
             network.make_predict_function()  # here, since threads that call it first would each make one
 
     def render(
@@ -83,7 +83,7 @@ class GANSynth:
         Raises:
             ValueError: a pitch lies outside `config.pitches`.
         """
-        return self._in_batches(self._synthesiser, latents, pitches, velocities)
+        return self._in_batches(self.synthesiser, latents, pitches, velocities)
 
     def spectrograms(
         self,
@@ -110,7 +110,7 @@ class GANSynth:
         """
         labels = np.asarray(pitches, "int32") - self.config.pitches[0]
         codes = numpy_codes(self.config, latents, labels, np.full(len(labels), 127.0))
-        with keras.device(self._device):
+        with keras.device(self.device):
             x = first_block(self.generator.folded, ops.cast(codes, self.generator.precision), self.config.start)
             for number in range(2, block + 1):
                 x = next_block(self.generator.folded, number, x)
@@ -137,7 +137,7 @@ class GANSynth:
         batches = [slice(i, i + size) for i in range(0, len(labels), size)]
 
         def predict(batch: slice) -> NDArray[np.float32]:
-            with self._room, keras.device(self._device):
+            with self._room, keras.device(self.device):
                 return np.asarray(network.predict_on_batch({"code": codes[batch], "label": labels[batch]}))
 
         # A single batch runs in the calling thread, since convolutions are prepared anew for each new thread.

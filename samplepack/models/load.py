@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samplepack.models.backend import start_backend
+from samplepack.models.backend import start_backend, turn_off_tf32
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import DEFAULT_ENGINE, Engine
 
@@ -23,6 +23,8 @@ def load_model(checkpoint: Checkpoint, engine: Engine = DEFAULT_ENGINE) -> GANSy
         InputError: the weights don't agree with the config, or the backend isn't installed.
     """
     start_backend()
+    if engine.device == "gpu":
+        turn_off_tf32()
     from samplepack.models.gansynth import GANSynth, read
 
     return GANSynth(*read(checkpoint), engine)

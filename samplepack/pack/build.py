@@ -23,8 +23,7 @@ from samplepack.clips.clip import play
 from samplepack.finishing.behaviour import Behaviour, Course, behaviour_of, course, even_slopes, sloped
 from samplepack.finishing.finish import Finishing, finish_key
 from samplepack.finishing.tune import lowered
-from samplepack.models.backend import device_of
-from samplepack.models.engine import Engine, Precision
+from samplepack.models.engine import Precision, engine_on
 from samplepack.models.load import load_model
 from samplepack.pack.archive import check_archive, write_archive
 from samplepack.pack.lock import (
@@ -168,7 +167,7 @@ def build(
     _check_arguments(locked, update_lock, precision, device, workers)
     paths = paths_of(recipes)
     checked = check_recipes(paths, allow_plugins, allow_reads)
-    engine = Engine(precision, device_of(device))
+    engine = engine_on(device, precision)
     # Plans hold a latent and a key for each note: they are made again, one at a time, when a pack is built. Their
     # inputs are those that were read now, whatever becomes of the files until then.
     before, inputs, digests = list[Lock](), list[str](), list[str]()

@@ -163,7 +163,8 @@ class LockComparison:
     """Files that the pack lacks or has with other bytes, and files that the lock doesn't name."""
 
     foreign: list[str]
-    """Versions and kinds of machine that differ from those of the lock: then bytes needn't agree."""
+    """Versions and kinds of machine that differ from those of the lock, or that a GPU rendered both: then bytes needn't
+    agree."""
 
     snrs_db: list[float]
     """How far below each note of the network its difference from the locked one lies, from the least; infinite where
@@ -450,6 +451,8 @@ def compare_to_lock(made: Lock, lock: Lock) -> LockComparison:
         for what in sorted({*made.made_by, *lock.made_by})
         if made.made_by.get(what) != lock.made_by.get(what)
     ]
+    if not foreign and " gpu " in lock.made_by.get("engine", ""):
+        foreign = ["the kernels that a GPU's libraries choose by timing, from run to run"]
     return LockComparison(len(lock.files), differing, foreign, _snrs_db(made, lock))
 
 

@@ -12,10 +12,9 @@ from typing import Literal
 
 from samplepack.base.errors import InputError, SamplepackError, counted
 from samplepack.base.progress import Progress, Task, silent
-from samplepack.models.backend import device_of
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.config import gansynth_config
-from samplepack.models.engine import Engine, Precision
+from samplepack.models.engine import Precision, engine_on
 from samplepack.pack.plan import plan_pack
 from samplepack.pack.recipes import check_recipes, paths_of
 from samplepack.rendering.cache import LIMIT_VARIABLE, Cache
@@ -104,7 +103,7 @@ def render_shard(
         InputError: every problem of every recipe, before anything renders; or a checkpoint is damaged.
         SamplepackError: a note couldn't be rendered, or couldn't be kept in the cache.
     """
-    cache, engine = Cache.of_user(), Engine(precision, device_of(device))
+    cache, engine = Cache.of_user(), engine_on(device, precision)
     jobs: dict[str, Job] = {}
     for checked in check_recipes(paths_of(recipes), allow_plugins, allow_reads):
         plan = plan_pack(checked, engine)

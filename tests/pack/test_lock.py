@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from samplepack.models.engine import Engine
 from samplepack.pack import build as building
 from samplepack.pack import lock
 from samplepack.pack.diff import read
-from samplepack.pack.lock import read_lock
+from samplepack.pack.lock import compare_to_lock, read_lock
 from tests.helpers.packs import build
 
 RECIPE = "velocity: {layers: 2, toward: Choir}\nprocess: [{Reverb: {room_size: 0.3}}]\n"
@@ -137,6 +138,34 @@ def test_on_another_machine_notes_must_agree_but_not_bytes(run, locked, tmp_path
     judged = rebuilt(run, locked, tmp_path / "output")
     assert judged.code == code and told in judged.out + judged.err
     assert "arm64 ASIMD in the lock" in judged.out + judged.err
+
+
+@pytest.mark.parametrize(
+    ("locked_on", "made_on", "differs"),
+    [
+        (Engine(), Engine(device="gpu", memory_gib=64), "gpu float32, 64 GiB here, {engine} in the lock"),
+        (Engine(device="gpu", memory_gib=64), Engine(device="gpu", memory_gib=8), "float32, 8 GiB here"),
+        (
+            Engine(device="gpu", memory_gib=64),
+            Engine(device="gpu", memory_gib=64),
+            "a GPU's libraries choose by timing",
+        ),
+        (Engine(), Engine(), None),
+    ],
+)
+def test_notes_of_a_gpu_must_agree_but_not_bytes(built_once, locked_on, made_on, differs):
+    written = read_lock(built_once / "small.lock")
+
+    def by(engine, **changes):
+        return written.model_copy(update={"made_by": {**written.made_by, "engine": str(engine)}, **changes})
+
+    rendered = {pitch: off_by(line, 70) for pitch, line in written.instruments["Glass"].rendered.items()}
+    glass = written.instruments["Glass"].model_copy(update={"rendered": rendered})
+    files = {**written.files, "Samples/Glass/Glass_048_2.wav": "0" * 64}
+    made = by(made_on, files=files, instruments={**written.instruments, "Glass": glass})
+    judged = compare_to_lock(made, by(locked_on))
+    assert judged.good == (differs is not None)
+    assert (differs or "the same kind of machine").format(engine=locked_on) in judged.lines()[0]
 
 
 def test_a_lock_that_cannot_be_written_costs_a_word_but_not_the_pack(run, write_recipe, tmp_path):
