@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.magenta_size import CONFIG, sounding, tensors
+from benchmarks.table import median_s, row
 
 REPOSITORY = Path(__file__).parent.parent
 PITCHES = range(36, 85)
@@ -34,22 +35,6 @@ process:
   - Chorus: {{mix: {mix}}}
   - Reverb: {{room_size: 0.35, wet_level: 0.15}}
 """
-
-
-def median_s(call: Callable[[], Any], runs: int = 5) -> float:
-    """The median time of a call after one that doesn't count."""
-    call()
-    times = []
-    for _ in range(runs):
-        began = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - began)
-    return float(np.median(times))
-
-
-def row(what: str, measured: str, beside: str = "") -> None:
-    """Print a line of the table."""
-    print(f"{what:34}  {measured:38}  {beside}".rstrip(), flush=True)
 
 
 def program(name: str, *arguments: str) -> list[str]:
@@ -221,9 +206,20 @@ def magenta(python: str, folder: Path) -> None:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=["gpu"],
+        help="gpu: what the GPU, or else the CPU, renders, and how many cores would feed it; left out: the CPU's table",
+    )
     parser.add_argument("--timbres", type=int, nargs="+", default=[1, 10], help="sizes of the builds")
     parser.add_argument("--magenta-python", metavar="PATH", help="a Python that has Magenta")
     arguments = parser.parse_args()
+    if arguments.what == "gpu":
+        from benchmarks import gpu
+
+        gpu.main()
+        return
     from samplepack.checkpoints.library import STARTERS
     from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint
 
