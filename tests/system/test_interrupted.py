@@ -1,6 +1,7 @@
 """Builds that are killed, that run out of disk, and that run beside each other."""
 
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -11,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from samplepack.cli.app import main
 
 KILLS = int(os.environ.get("SAMPLEPACK_KILLS", "100"))
 
@@ -29,26 +32,32 @@ def contents(folder):
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def begin(recipe, output):
-    """A build in a process of its own; forked, since starting Python a hundred times would take most of the time."""
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            from samplepack.cli.app import main
+# Forked from a process that has imported everything and used nothing of it: starting Python a hundred times would take
+# most of the time, and a process whose network has threads would stand still after a fork.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["samplepack.cli.app", "samplepack.models.gansynth"])
 
-            main(["build", str(recipe), "--output", str(output), "--quiet"])
-        except SystemExit as ended:
-            code = ended.code
-        finally:
-            os._exit(code)
-    return pid
+
+def run_build(home, arguments):
+    os.environ["SAMPLEPACK_HOME"] = home
+    main(["build", *arguments])
+
+
+def begin(recipe, output):
+    """A build in a process of its own."""
+    arguments = [str(recipe), "--output", str(output), "--quiet"]
+    process = FORKS.Process(target=run_build, args=(os.environ["SAMPLEPACK_HOME"], arguments))
+    process.start()
+    return process
+
+
+def exit_code(process):
+    process.join()
+    return process.exitcode
 
 
 def build(recipe, output):
-    _, status = os.waitpid(begin(recipe, output), 0)
-    assert os.waitstatus_to_exitcode(status) == 0
+    assert exit_code(begin(recipe, output)) == 0
 
 
 @pytest.fixture
@@ -79,11 +88,10 @@ def test_a_hundred_killed_builds_lose_nothing_and_end_the_same(recipes, tmp_path
             shutil.rmtree(home / "notes")  # so that the network is killed at its work too
         recipe = recipes[i % 2]
         recipe.with_suffix(".lock").unlink()
-        pid = begin(recipe, output)
+        process = begin(recipe, output)
         time.sleep(draw.uniform(0.0, whole_s))
-        os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
-        killed += os.WIFSIGNALED(status)
+        process.kill()
+        killed += exit_code(process) == -signal.SIGKILL
         assert contents(output / "small") in wanted, f"the pack was lost at kill {i}"
         build(recipe, output)
         assert contents(output / "small") == wanted[i % 2], f"another pack after kill {i}"
@@ -145,8 +153,8 @@ def test_builds_at_once_of_one_pack_wait_and_of_two_packs_share_the_cache(recipe
     other = tmp_path / "other.yaml"
     other.write_text(RECIPE.format(seed=8).replace("name: Small", "name: Other"))
     together = tmp_path / "together"
-    pids = [begin(recipes[0], together), begin(recipes[0], together), begin(other, together)]
-    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0, 0, 0]
+    processes = [begin(recipes[0], together), begin(recipes[0], together), begin(other, together)]
+    assert [exit_code(process) for process in processes] == [0, 0, 0]
     assert contents(together / "small") == contents(alone / "small")
     assert sorted(path.name for path in together.iterdir()) == ["other", "small"]
     (other.parent / "again").mkdir()
