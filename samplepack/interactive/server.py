@@ -186,29 +186,33 @@ class Server:
         self._loop = None
 
     def _begin(self) -> None:
-        """Load the network and make the map, while the page is open already."""
+        """Load the network, and make the map if there is none, while the page is open already."""
         try:
             checkpoint = self.session.state.loaded.native_checkpoint()
+            if (found := read_map(checkpoint)) is not None:
+                self._show_map(found)
             self.engine.load(checkpoint)
             self._warm_up()
             self.tell({"event": "loaded"})
-            self._full_map = read_map(checkpoint)
-            if self._full_map is None:
+            if found is None:
 
                 def wave_of(z: Any, pitch: int) -> Any:
                     note = Note(pitch, z, None, note_key(str(self.engine.engine), checkpoint.digest, z, pitch))
                     self.engine.render_note(checkpoint, note).result()
                     return self.engine.wave(checkpoint, note)
 
-                self._full_map = make_map(checkpoint, wave_of, self._on_places)
-            places = [_shown_place(place) for place in self._full_map.places]
-            self._map = {"places": places, "done": len(places), "of": len(places), "problem": None}
-            self.tell({"event": "map", "done": len(places), "of": len(places)})
+                self._show_map(make_map(checkpoint, wave_of, self._on_places))
         except CancelledError:
             return
         except (SamplepackError, OSError) as error:
             self._map = {**self._map, "problem": str(error)}
             self.tell({"event": "map", "problem": str(error)})
+
+    def _show_map(self, full: SoundMap) -> None:
+        self._full_map = full
+        places = [_shown_place(place) for place in full.places]
+        self._map = {"places": places, "done": len(places), "of": len(places), "problem": None}
+        self.tell({"event": "map", "done": len(places), "of": len(places)})
 
     def _warm_up(self) -> None:
         """Make the first sound of the recipe, since the network and the libraries that finish notes begin slowly."""

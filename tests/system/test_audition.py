@@ -3,9 +3,11 @@
 import base64
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -33,6 +35,21 @@ process:
 """
 PATIENCE_S = 300
 SAMPLEPACK = [sys.executable, "-m", "samplepack"]
+SOON_MS = 20_000
+
+# The server at an address that stays when it is started again.
+SERVER = """
+import secrets
+import sys
+from pathlib import Path
+from samplepack.interactive.engine import NoteEngine
+from samplepack.interactive.server import Server
+from samplepack.interactive.session import Session
+
+secrets.token_urlsafe = lambda size: "token"
+server = Server(Session(Path(sys.argv[1])), NoteEngine(workers=1))
+server.run(int(sys.argv[2]), lambda: print(server.address, flush=True))
+"""
 
 TAP = """
 const connect = AudioNode.prototype.connect;
@@ -241,3 +258,47 @@ def test_a_midi_keyboard_plays(page):
     page.evaluate("midi(0x90, 60, 100)")
     until(page, "performance.getEntriesByName('sound').length === 1")
     page.evaluate("midi(0x80, 60, 0)")
+
+
+@contextmanager
+def killed(recipe, port=0):
+    """A server that is killed at the end of the block: its address."""
+    command = [sys.executable, "-c", SERVER, str(recipe), str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def test_tabs_follow_each_other_and_a_lost_server_is_said_and_found_again(known, recipe):
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=SOON_MS)
+    with chromium() as browser:
+        context = browser.new_context()
+        context.set_default_timeout(SOON_MS)
+        tabs = [context.new_page(), context.new_page()]
+        errors = []
+        for tab in tabs:
+            tab.on("pageerror", lambda error: errors.append(str(error)))
+        first, second = tabs
+        with killed(recipe) as address:
+            for tab in tabs:
+                tab.goto(address)
+            second.click("#place-2")  # the first gesture on a page is a choice already
+            expect(second.locator("#now")).to_have_text("seed 7")
+            second.fill("#keep-name", "Here")
+            second.click("#keep button")
+            for tab in tabs:
+                expect(tab.locator("#text")).to_have_value(re.compile("Here: 7"))
+        for tab in tabs:
+            expect(tab.locator("#banner")).to_contain_text("doesn’t answer")
+            expect(tab.locator("#text")).to_have_value(re.compile("Here: 7"))
+        with killed(recipe, address.split(":")[2].split("/")[0]):
+            for tab in tabs:
+                expect(tab.locator("#banner")).to_be_hidden()
+            first.fill("#text", RECIPE.replace("Organ:", "Reed:"))
+            first.click("#apply")
+            expect(second.locator("#text")).to_have_value(re.compile("Reed:"))
+        assert errors == []

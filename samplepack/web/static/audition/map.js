@@ -10,6 +10,7 @@ export function soundMap(page) {
   let places = [];
   let here = -1;
   let isFetching = false;
+  let isAskedAgain = false;
 
   const sound = ({name, seed}) => ({timbre: seed === null ? {instrument: name} : {seed}});
   const play = settled((i) => page.preview(sound(places[i])), REST_MS);
@@ -70,11 +71,13 @@ export function soundMap(page) {
       }
       element.style.fill = `hsl(${hue} ${60 + 25 * t}% ${50 + 3 * t}%)`;
     }
-    svg.replaceChildren(...places.map(({element}) => element), label);
+    // An element that was taken out and put in again would lose the click that is being made on it.
+    svg.append(...places.map(({element}) => element).filter((element) => !element.isConnected), label);
     if (here >= 0) point(here, false);
   }
 
   async function fetchMap() {
+    isAskedAgain = isFetching;
     if (isFetching) return;
     isFetching = true;
     try {
@@ -85,8 +88,9 @@ export function soundMap(page) {
         : of === null ? 'The network is being loaded …'
         : done < of ? `Listening to the checkpoint: ${done} of ${of} sounds` : `${of} sounds`;
       if (found.places.length !== places.length) {
-        const name = places[here]?.name;
-        places = found.places.map((place, i) => {
+        const known = places.length; // places are only ever added
+        const fresh = found.places.slice(known).map((place, j) => {
+          const i = known + j;
           const element = document.createElementNS(NS, place.seed === null ? 'rect' : 'circle');
           element.id = `place-${i}`;
           element.setAttribute('class', 'place');
@@ -96,7 +100,7 @@ export function soundMap(page) {
           element.onclick = () => choose(i);
           return {...place, element};
         });
-        here = places.findIndex((place) => place.name === name);
+        places = [...places, ...fresh];
         $('#names').replaceChildren(...places.map(({name: each}) => new Option(each)));
         draw();
         search();
@@ -107,6 +111,7 @@ export function soundMap(page) {
     } finally {
       isFetching = false;
     }
+    if (isAskedAgain) fetchMap();
   }
 
   function search() {
