@@ -209,16 +209,23 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=["gpu"],
-        help="gpu: what the GPU, or else the CPU, renders, and how many cores would feed it; left out: the CPU's table",
+        choices=["gpu", "many"],
+        help="gpu: what the GPU, or else the CPU, renders, and how many cores would feed it; many: memory of a build of "
+        "many recipes; left out: the CPU's table",
     )
     parser.add_argument("--timbres", type=int, nargs="+", default=[1, 10], help="sizes of the builds")
+    parser.add_argument("--recipes", type=int, default=300, help="how many recipes `many` builds")
     parser.add_argument("--magenta-python", metavar="PATH", help="a Python that has Magenta")
     arguments = parser.parse_args()
     if arguments.what == "gpu":
         from benchmarks import gpu
 
         gpu.main()
+        return
+    if arguments.what == "many":
+        from benchmarks import many
+
+        many.main(arguments.recipes)
         return
     from samplepack.checkpoints.library import STARTERS
     from samplepack.models.checkpoint import Config, read_checkpoint, write_checkpoint

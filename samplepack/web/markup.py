@@ -33,7 +33,11 @@ class Listed:
     address: str
     """The page's path within the site."""
 
-    manifest: Manifest
+    name: str
+    description: str
+    instruments: int
+    """How many there are."""
+
     cover: Picture | None
 
 
@@ -69,12 +73,12 @@ def index(packs: Sequence[Listed]) -> str:
     items = []
     for pack in packs:
         folder = pack.address.rpartition("/")[0]
-        cover = _picture(pack.cover, "", "eager", folder + "/") if pack.cover else ""
+        cover = _picture(pack.cover, "", "lazy", folder + "/") if pack.cover else ""
         items.append(
             f'<li><a href="{_attribute(pack.address)}">{cover}'
-            f'<span class="name">{escape(pack.manifest.name)}</span></a>'
-            f"<p>{escape(pack.manifest.description)}</p>"
-            f'<p class="quiet">{counted(len(pack.manifest.instruments), "instrument")}</p></li>'
+            f'<span class="name">{escape(pack.name)}</span></a>'
+            f"<p>{escape(pack.description)}</p>"
+            f'<p class="quiet">{counted(pack.instruments, "instrument")}</p></li>'
         )
     body = f'<header class="top"><h1>Instruments</h1></header><main><ul class="packs">{"".join(items)}</ul></main>'
     return _document("Instruments", "Sampler instruments that play in the browser.", body, "assets/")

@@ -109,10 +109,10 @@ def write_site(
         for i, (pack, address) in enumerate(zip(packs, addresses, strict=True))
         if address in addresses[:i]
     ]
-    sides: list[tuple[_Side, _Side | None]] = []
     for pack in packs:
-        try:
-            sides.append((_Side(pack, read_manifest(pack)), _before(pack, before, len(packs))))
+        try:  # the manifests of hundreds of packs would fill the memory: each is read again for its page
+            read_manifest(pack)
+            _before(pack, before, len(packs))
         except InputError as error:
             problems += map(str, error.problems)
     if problems:
@@ -121,18 +121,24 @@ def write_site(
         site = _Site(aside, codec, workers or os.cpu_count() or 1)
         for name in _ASSETS:
             site.write(f"assets/{name}", (files("samplepack.web") / "static" / name).read_bytes())
-        pages = []
-        for address, (now, earlier) in zip(addresses, sides, strict=True):
+        pages, listed = [], []
+        for pack, address in zip(packs, addresses, strict=True):
+            now = _Side(pack, read_manifest(pack))
             try:
-                pages.append(_write_page(site, address, now, earlier, progress))
+                pages.append(_write_page(site, address, now, _before(pack, before, len(packs)), progress))
             except (OSError, RuntimeError) as error:
                 if isinstance(error, SamplepackError):
                     raise
                 raise InputError(f"{now.folder}: {error}") from None
-        listed = [
-            markup.Listed(page.address, now.manifest, _cover(site, address, now.folder))
-            for page, address, (now, _) in zip(pages, addresses, sides, strict=True)
-        ]
+            listed.append(
+                markup.Listed(
+                    address=pages[-1].address,
+                    name=now.manifest.name,
+                    description=now.manifest.description,
+                    instruments=len(now.manifest.instruments),
+                    cover=_cover(site, address, pack),
+                )
+            )
         site.write("index.html", markup.index(listed).encode())
         site.write(".nojekyll", b"")  # GitHub Pages then leaves all files as they are
         site.files.add(SITE)
