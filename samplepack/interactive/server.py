@@ -40,6 +40,7 @@ from samplepack.web.playing import answers, region
 _MOST_JSON_BYTES = 2 << 20
 _MOST_SOUND_BYTES = 30 << 20
 _MOST_REMEMBERED = 400
+_MOST_TOLD = 20
 _STATIC = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 _HEADERS = {
@@ -155,7 +156,8 @@ class Server:
         """
         import uvicorn
 
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
+        # With the protocol named, asyncio sets TCP_NODELAY on connections; without, each answer takes 40 ms more.
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(("127.0.0.1", port))
             listening.listen(64)
@@ -240,9 +242,11 @@ class Server:
             return _problem(413, "the request is too long")
         try:
             asked = TypeAdapter(model).validate_json(body)
-        except (ValidationError, RecursionError, UnicodeDecodeError) as error:
-            count = error.error_count() if isinstance(error, ValidationError) else 1
-            return _problem(400, f"the request makes no sense ({count} problems)")
+        except ValidationError as error:
+            found = [(".".join(map(str, one["loc"])) or "the request", one["msg"]) for one in error.errors()]
+            return JSONResponse(
+                {"problems": [f"{place[:200]}: {message}" for place, message in found[:_MOST_TOLD]]}, 400
+            )
         return await _answered(lambda: act(asked))
 
     async def _file(self, request: Request) -> Response:
@@ -484,7 +488,7 @@ async def _answered(act: Callable[[], Any]) -> Response:
     except Conflict as error:
         return _problem(409, str(error))
     except InputError as error:
-        return JSONResponse({"problems": [str(problem) for problem in error.problems][:20]}, 422)
+        return JSONResponse({"problems": [str(problem) for problem in error.problems][:_MOST_TOLD]}, 422)
     except SamplepackError as error:
         return _problem(500, str(error))
     except (CancelledError, InterruptedError):

@@ -297,3 +297,9 @@ def test_what_isnt_a_sound_is_not_kept(server, client, path, name):
     answer = client.post(f"/{server.token}/drop", params={"name": name}, content=b"no sound at all")
     assert answer.status_code == 422
     assert not [file for file in path.parent.rglob("*") if file.is_file() and file != path]
+
+
+def test_a_request_is_told_what_is_wrong_with_it(ask):
+    answer = ask("regions", sound={"name": 1}, key=200, more=True)
+    assert answer.status_code == 400
+    assert [problem.split(":")[0] for problem in answer.json()["problems"]] == ["sound.name", "key", "more"]
