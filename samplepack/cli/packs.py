@@ -424,19 +424,27 @@ def verify(pack: Path, player: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("pack", type=click.Path(path_type=Path))
-@click.option("--host", type=click.Choice(["lmms"]), required=True, help="Program to write the project for.")
+@click.option(
+    "--host",
+    type=click.Choice(["ardour", "dawproject", "lmms", "musescore", "reaper"]),
+    required=True,
+    help="Program to write the project for.",
+)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the project."
 )
 def session(pack: Path, host: str, output: Path) -> None:
     """Write a project that plays a built pack in a music program.
 
-    It has a track for each instrument, and each plays its phrase after the one before. LMMS loads soundfonts, so the
-    pack's recipe needs formats: [sf2]. The project names the pack's files by their absolute paths.
+    It has a track for each instrument, and each plays its phrase after the one before. Ardour and LMMS load
+    soundfonts, so the pack's recipe needs formats: [sfz, sf2]; MuseScore loads SFZ. Projects of Reaper and DAWprojects
+    (Bitwig Studio, Studio One, Cubase) play the previews, with the notes on tracks for a plug-in that plays SFZ. The
+    project names the pack's files by their absolute paths.
 
     \b
-    Example:
-      samplepack session output/first-light --host lmms -o sessions
+    Examples:
+      samplepack session output/first-light --host musescore -o sessions
+      samplepack session output/first-light --host ardour -o sessions
     """
     from samplepack.pack.session import write_session
 

@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from samplepack.base.errors import InputError
 from samplepack.base.files import write_aside
-from samplepack.clips.score import PlayedNote
 from samplepack.formats.instrument import Instrument
+from samplepack.pack.hosts import ardour, dawproject, lmms, musescore, reaper
+from samplepack.pack.hosts.track import Track
 from samplepack.pack.manifest import read_manifest
 from samplepack.pack.previews import phrase
 from samplepack.pack.write import zones_of
@@ -22,20 +22,32 @@ _BAR_S = 2.0
 _REST_S = 1.0
 """The least time between the last note of an instrument and the first of the next one."""
 
-_TICKS_PER_S, _LOWEST_KEY, _FULL_VELOCITY = 96, 12, 63
-"""LMMS: 48 ticks a quarter; its key 0 is MIDI note 12; and a note with the volume 100 has the velocity 63."""
+_SWEEP_STEPS = 64
+"""The steps in which the mod wheel travels up and down under the phrase of a morph."""
 
 
-class Track(NamedTuple):
-    """An instrument of a pack, and when it plays its phrase."""
+class Host(NamedTuple):
+    """A program that projects are written for, or a format of several."""
 
-    name: str
-    map_: Path
-    """The file that the host loads, an absolute path."""
+    format_name: str
+    """The format of instruments that it loads, by itself or in a plug-in."""
 
-    start_s: float
-    notes: Sequence[PlayedNote]
-    """Their times are relative to the start."""
+    project: Callable[[str, Sequence[Track]], dict[str, bytes]]
+    """From the name of a pack and its tracks to the files of a project: their paths, relative to the folder of the
+    project, and their bytes. The first one is to be opened."""
+
+    plays_previews: bool = False
+    """Whether the project plays sound files of the phrases."""
+
+
+HOSTS = {
+    "ardour": Host("sf2", ardour.project),
+    "dawproject": Host("sfz", dawproject.project, plays_previews=True),
+    "lmms": Host("sf2", lmms.project),
+    "musescore": Host("sfz", musescore.project),
+    "reaper": Host("sfz", reaper.project, plays_previews=True),
+}
+"""Name → host."""
 
 
 def write_session(pack: str | Path, host: str, output: str | Path) -> Path:
@@ -51,63 +63,37 @@ def write_session(pack: str | Path, host: str, output: str | Path) -> Path:
         The file to open in the host.
 
     Raises:
-        InputError: the folder is no pack, or the pack lacks the format that the host loads.
+        InputError: the folder is no pack, or the pack lacks what the host plays.
         OSError: the project can't be written.
     """
-    folder, (suffix, format_name, project) = Path(pack), HOSTS[host]
+    folder, wanted = Path(pack), HOSTS[host]
     manifest = read_manifest(folder)
-    if format_name not in manifest.formats:
+    if wanted.format_name not in manifest.formats:
         raise InputError(
-            f"{folder}: {host} loads {format_name}, which this pack doesn't have; add it to formats in its recipe, and "
-            "build again"
+            f"{folder}: {host} loads {wanted.format_name}, which this pack doesn't have; add it to formats in its "
+            "recipe, and build again"
         )
-    file = Path(output) / f"{manifest.name}{suffix}"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_aside(file, project(list(_tracks(folder, f".{format_name}"))))
-    return file
+    without = [packed.name for packed in manifest.instruments if not packed.preview]
+    if wanted.plays_previews and without:
+        raise InputError(f"{folder}: {host} plays previews, and {without[0]} has none; build the pack again")
+    files = wanted.project(manifest.name, list(_tracks(folder, f".{wanted.format_name}")))
+    for name, content in files.items():
+        file = Path(output, name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_aside(file, content)
+    return Path(output, next(iter(files)))
 
 
 def _tracks(folder: Path, suffix: str) -> Iterator[Track]:
     manifest, start_s = read_manifest(folder), 0.0
+    root = Path(os.path.abspath(folder))
     for packed in manifest.instruments:
-        zones = zones_of(packed, manifest.play.stretch_keys)
-        notes = phrase(Instrument(packed.name, zones, packed.behaviour))
-        map_ = folder / "Instruments" / f"{packed.name}{suffix}"
-        yield Track(packed.name, Path(os.path.abspath(map_)), start_s, notes)
-        end_s = start_s + max(note.end_s for note in notes) + _REST_S
-        start_s = _BAR_S * -(-end_s // _BAR_S)
-
-
-def _lmms(tracks: Sequence[Track]) -> bytes:
-    """A project of LMMS 1.2, whose Sf2 Player has FluidSynth in it. Its songs hold no mod wheel: morphs stay at its
-    lower end."""
-    root = Element("lmms-project", version="1.0", creator="LMMS", creatorversion="1.2.2", type="song")
-    settings = {"timesig_numerator": "4", "timesig_denominator": "4", "bpm": "120"}
-    SubElement(root, "head", {**settings, "mastervol": "100", "masterpitch": "0"})
-    container = SubElement(SubElement(root, "song"), "trackcontainer", type="song", visible="1")
-    for track in tracks:
-        element = SubElement(container, "track", name=track.name, type="0", muted="0", solo="0")
-        voice = {"vol": "100", "pan": "0", "pitch": "0", "pitchrange": "1", "basenote": "57", "fxch": "0"}
-        played = SubElement(element, "instrumenttrack", {**voice, "usemasterpitch": "1"})
-        player = {"src": str(track.map_), "bank": "0", "patch": "0", "gain": "1", "reverbOn": "0", "chorusOn": "0"}
-        SubElement(SubElement(played, "instrument", name="sf2player"), "sf2player", player)
-        SubElement(played, "eldata", fcut="14000", fres="0.5", ftype="0", fwet="0")
-        length = _ticks(max(note.end_s for note in track.notes))
-        place = {"pos": str(_ticks(track.start_s)), "len": str(length), "steps": "16"}
-        pattern = SubElement(element, "pattern", {"type": "1", "muted": "0", "name": track.name, **place})
-        for note in track.notes:
-            volume = min(round(100 * note.velocity / _FULL_VELOCITY), 200)
-            start, end = _ticks(note.start_s), _ticks(note.end_s)
-            values = {"key": note.pitch - _LOWEST_KEY, "vol": volume, "pan": 0, "pos": start, "len": end - start}
-            SubElement(pattern, "note", {name: str(value) for name, value in values.items()})
-    indent(root)
-    return f'<?xml version="1.0"?>\n<!DOCTYPE lmms-project>\n{tostring(root, encoding="unicode")}\n'.encode()
-
-
-def _ticks(seconds: float) -> int:
-    return round(seconds * _TICKS_PER_S)
-
-
-HOSTS: dict[str, tuple[str, str, Callable[[Sequence[Track]], bytes]]] = {"lmms": (".mmp", "sf2", _lmms)}
-"""Host → the suffix of its projects, the format of instruments that it loads, and the function that returns the bytes
-of a project."""
+        instrument = Instrument(packed.name, zones_of(packed, manifest.play.stretch_keys), packed.behaviour)
+        notes = phrase(instrument)
+        end_s = max(note.end_s for note in notes)
+        half = _SWEEP_STEPS // 2
+        wheel = [(end_s * i / _SWEEP_STEPS, 127 * min(i, _SWEEP_STEPS - i) // half) for i in range(_SWEEP_STEPS + 1)]
+        preview = root / packed.preview if packed.preview else None
+        map_ = root / "Instruments" / f"{packed.name}{suffix}"
+        yield Track(packed.name, map_, start_s, notes, wheel if instrument.is_morph else (), preview)
+        start_s = _BAR_S * -(-(start_s + end_s + _REST_S) // _BAR_S)
