@@ -39,6 +39,10 @@ OVERTONE_DB = {0: -200.0, 127: 20 * np.log10(0.1 / 0.3)}
 
 BEND_CENTS = 100.0
 
+ODD = "Ümläut's “room” & #1 (60 characters, neither more nor fewer)"
+ODD_FOLDER = 'a $pack, it\'s #1 & “mine”; 100% "ok" + {more}'
+"""Names of an instrument and of the folder of a pack that may break a program."""
+
 
 def write_tones(folder, name, loop_off=0):
     """Write a pack of two instruments of tones with maps in SFZ and SF2: one that is held, and a morph. Loops end by

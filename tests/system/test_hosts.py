@@ -8,6 +8,8 @@ from samplepack.pack.session import write_session
 from tests.helpers.hosts import (
     BEND_CENTS,
     COMMANDS,
+    ODD,
+    ODD_FOLDER,
     OVERTONE_DB,
     bent,
     level_db,
@@ -19,9 +21,6 @@ from tests.helpers.hosts import (
     write_tones,
 )
 from tests.helpers.tone_packs import frequency_hz
-
-ODD = "Ümläut's “room” & #1 (60 characters, neither more nor fewer)"
-ODD_FOLDER = 'a $pack, it\'s #1 & “mine”; 100% "ok" + {more}'
 
 MOST_CENTS = {"ardour": 0.5, "lmms": 1.5, "musescore": 6.5}
 """MuseScore's sampler reads sounds in steps of 256ths of a frame, rounded down: it is up to 6.2 cents flat for these
