@@ -149,7 +149,7 @@ class _Font:
         self.name, self.about, self.pack = name, about, pack
         self.samples: list[_Sample] = []
         self.is_24_bit = False
-        self.names = _unique((instrument.name for instrument in instruments), set())
+        self.names = preset_names([instrument.name for instrument in instruments])
         self._of_file: dict[str, list[int]] = {}
         self._sample_names: set[str] = set()
         self.instruments = [self._zones(instrument) for instrument in instruments]
@@ -289,6 +289,16 @@ class _Font:
                 (b"shdr", [*headers, struct.pack("<20s26x", b"EOS")]),
             )
         )
+
+
+def preset_names(instruments: Sequence[str]) -> list[str]:
+    """The names of the presets of instruments, as the tables hold them: 20 bytes of ASCII at most, none twice."""
+    return _unique(instruments, set())
+
+
+def playable_zones(instrument: Instrument) -> list[Zone]:
+    """The zones of an instrument that the format can hold: first takes, and as many layers of a morph as it has."""
+    return _playable(instrument)[0]
 
 
 def _common(instrument: Instrument) -> _Zone:

@@ -32,6 +32,7 @@ from samplepack.pack.manifest import (
 from samplepack.pack.played import OFF_LEVEL_DB, SAME_SOUND, Played, beginning, correlation, play_instrument
 from samplepack.pack.players import Player
 from samplepack.pack.shortfalls import shortfalls
+from samplepack.pack.soundfonts import bank_problems, soundfont_problems
 from samplepack.pack.wavetables import wavetable_shortfalls
 from samplepack.sound.audio import read
 from samplepack.sound.loudness import attack_loudness_lufs, loudness_lufs, true_peak_db
@@ -87,6 +88,7 @@ def verify(
         notes = [note for note, _ in measured if note]
         problems = [problem for _, of_note in measured for problem in of_note]
         problems += shortfalls(notes, instrument.behaviour, manifest.sound) + _map_problems(folder, instrument)
+        problems += soundfont_problems(folder, manifest, instrument)
         problems += _take_problems(folder, notes) + _layer_problems(manifest, instrument)
         played = []
         if notes and (folder / "Instruments" / f"{instrument.name}.sfz").is_file():
@@ -101,8 +103,9 @@ def verify(
         reports.append(Report(wavetable.name, [], wavetable_shortfalls(folder, wavetable, manifest.sound.peak_db)))
     others = manifest.files.keys() - {note.file for instrument in manifest.instruments for note in instrument.notes}
     changed = [file for file in sorted(others) if _changed(folder, file, manifest.files[file])]
-    if changed:
-        reports.append(Report(manifest.name, [], [f"{file}: missing, or not as it was built" for file in changed]))
+    of_pack = bank_problems(folder, manifest) + [f"{file}: missing, or not as it was built" for file in changed]
+    if of_pack:
+        reports.append(Report(manifest.name, [], of_pack))
     return reports
 
 
