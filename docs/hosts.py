@@ -54,8 +54,8 @@ _NOTES = """\
   cents flat, each by its own amount. LMMS plays a cent flat.
 - **Mod wheel.** The overtone of the morph's second layer is to be absent at the lower end of the wheel and
   {full:.1f} dB below the fundamental at the upper one. Songs of LMMS 1.2 hold no controllers, so a morph stays at its
-  lower end there; with a keyboard, the wheel moves it. MuseScore's sampler has no crossfades: all layers of a morph
-  sound at once; give MuseScore the `.sf2` of such an instrument, or use `by: velocity`.
+  lower end there. MuseScore's sampler has no crossfades: all layers of a morph sound at once; its Fluid, with the
+  `.sf2`, plays the lower end. Morphs `by: velocity` and `by: keys` need no wheel.
 - **Pitch wheel.** In LMMS the pitch of a track, which songs can automate, is the pitch wheel: a curve that leaps by
   {bend:g} cents was heard as {heard:.1f} cents.
 - **Odd names.** A folder called `{folder}` and an instrument called `{odd}`.
@@ -94,10 +94,10 @@ def main() -> None:
     heard = strength(audio, 5.5, 9.5, frequency_hz(60)).cents - strength(audio, 0.5, 4.5, frequency_hz(60)).cents
     rows = {
         "loads": [_LOADS[host] for host in found],
-        "pitch, the key that is furthest off": [f"{played.cents + 0.0:+.2f} cents" for played in found.values()],
-        "level after 8 s beside the beginning": [f"{played.held_db + 0.0:+.3f} dB" for played in found.values()],
+        "pitch, the key that is furthest off": [f"{round(played.cents, 2) + 0.0:+.2f} cents" for played in found.values()],
+        "level after 8 s beside the beginning": [f"{round(played.held_db, 3) + 0.0:+.3f} dB" for played in found.values()],
         "swing of the level round the loop": [f"{played.swing_db:.3f} dB" for played in found.values()],
-        "the quietest key of the chord": [f"{played.chord_db:+.2f} dB" for played in found.values()],
+        "the quietest key of the chord": [f"{round(played.chord_db, 2) + 0.0:+.2f} dB" for played in found.values()],
         "1.8 s after key-up": [f"{played.silence_db:.0f} dB" for played in found.values()],
         "overtone of the morph, wheel down, up, down": [
             ", ".join(f"{value:.1f}" for value in played.overtone_db) + " dB" for played in found.values()

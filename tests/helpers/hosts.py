@@ -93,14 +93,21 @@ def render(host, name, played, folder, change=lambda files: files):
 
 
 def render_project(host, project, maps, folder):
-    """Render a project in a host, whose home is a folder; MuseScore finds the maps there that lie in another one."""
+    """Render a project in a host, whose home is a folder; MuseScore finds the maps there that lie in another one.
+
+    Ardour 7.3 was killed once by its own `munmap_chunk(): invalid pointer` in some 30 exports: a program that ends by a
+    signal is started once more.
+    """
     fonts = folder / "Documents" / "MuseScore3" / "SoundFonts"
     fonts.mkdir(parents=True)
     (fonts / "maps").symlink_to(maps)
     out = folder / "rendered.wav"
     home = {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), "QT_QPA_PLATFORM": "offscreen"}
     command, environment = COMMANDS[host](project, out), {**os.environ, **home}
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150)
+    for _ in range(2):
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150)
+        if ran.returncode >= 0:
+            break
     assert ran.returncode == 0 and out.is_file(), ran.stdout + ran.stderr
     return read(out)
 
