@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
+
+import numpy as np
 
 from samplepack.base.errors import InputError
 from samplepack.models.backend import Device, backend, device_of, gpu_memory_gib
@@ -81,6 +84,12 @@ def _version(package: str) -> str:
     from importlib.metadata import version
 
     return version(package)
+
+
+def machine_kind() -> str:
+    """The kind of processor, as far as its rounding goes: its architecture and the widest vectors that it has."""
+    found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
+    return " ".join([platform.machine(), *found[-1:]])
 
 
 DEFAULT_ENGINE = Engine()

@@ -7,7 +7,6 @@ import errno
 import hashlib
 import json
 import os
-import platform
 import re
 import shlex
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from samplepack.base.files import read_regular, sha256_of_file, write_aside
 from samplepack.checkpoints import library
 from samplepack.documents.json_files import read_json
 from samplepack.models.checkpoint import DIRECTIONS, Checkpoint
-from samplepack.models.engine import Engine
+from samplepack.models.engine import Engine, machine_kind
 from samplepack.models.latent import Latent
 from samplepack.pack.identity import plain_clips, plain_effects, versions
 from samplepack.pack.manifest import (
@@ -227,7 +226,7 @@ def lock_before_build(
         checkpoint=LockedCheckpoint(
             name=recipe.checkpoint.path, digest=checkpoint.digest, source=library.source(checkpoint)
         ),
-        made_by={**versions(engine, recipe), "machine": _machine()},
+        made_by={**versions(engine, recipe), "machine": machine_kind()},
         inputs=_inputs(loaded),
         about=_about(recipe),
         pitches=list(recipe.pitches),
@@ -493,9 +492,3 @@ def _inputs(loaded: LoadedRecipe) -> dict[str, str]:
             b"".join(name.encode() + b"\0" + steps[name].astype("<f4").tobytes() for name in sorted(steps))
         ).hexdigest()
     return {loaded.path.name: hashlib.sha256(loaded.text).hexdigest(), **digests}
-
-
-def _machine() -> str:
-    """The kind of processor, as far as its rounding goes: its architecture and the widest vectors that it has."""
-    found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
-    return " ".join([platform.machine(), *found[-1:]])
