@@ -49,6 +49,11 @@ if TYPE_CHECKING:
     metavar="K/N",
     help="Only render part K of N of the notes into the cache, so that N machines share the work, and build no pack.",
 )
+@click.option(
+    "--cluster",
+    metavar="auto|ADDRESS",
+    help="Render on the Ray cluster that this machine is a node of: auto, or its head's address, HOST:PORT.",
+)
 @click.option("--strict", is_flag=True, help="Exit with code 1 if a pack falls short of what verify requires.")
 @click.option(
     "--zip", "archive", is_flag=True, help="Write each pack as a ZIP archive, too, and an entry for registries."
@@ -66,6 +71,7 @@ def build(
     update_lock: bool,
     archive: bool,
     shard: str | None,
+    cluster: str | None,
     strict: bool,
     allow_plugins: bool,
     allow_reads: bool,
@@ -92,6 +98,7 @@ def build(
       samplepack build recipes/first-light.yaml --locked
       samplepack build recipes/first-light.yaml --precision bfloat16 --output drafts
       samplepack build recipes/*.yaml --shard 3/16
+      samplepack build recipes/*.yaml --cluster auto
     """
     from samplepack.models.backend import device_of, lacks_bfloat16
     from samplepack.pack.build import build as build_packs
@@ -102,9 +109,9 @@ def build(
         raise click.UsageError("--update-lock goes with neither --locked nor --precision bfloat16")
 
     if shard:
-        if locked or update_lock or archive or strict:
+        if locked or update_lock or archive or strict or cluster:
             raise click.UsageError(
-                "--shard builds no pack: --locked, --update-lock, --zip and --strict don't go with it"
+                "--shard builds no pack: --locked, --update-lock, --zip, --strict and --cluster don't go with it"
             )
         _render_shard(recipes, shard, precision, device, allow_plugins, allow_reads, quiet, as_json)
         return
@@ -153,6 +160,7 @@ def build(
                 precision=precision,
                 device=device,
                 workers=workers,
+                cluster=cluster,
                 progress=progress,
                 on_built=on_built,
                 on_failed=on_failed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import cache as once
 from functools import partial
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from samplepack.base.errors import InputError, SamplepackError, lines_of
+from samplepack.base.errors import InputError, SamplepackError, counted, lines_of
 from samplepack.base.files import aside_of, locked, settle, sha256_of_file
 from samplepack.base.parallel import Map, threads
 from samplepack.base.progress import Progress, Task, silent
@@ -23,8 +23,11 @@ from samplepack.clips.clip import play
 from samplepack.finishing.behaviour import Behaviour, Course, behaviour_of, course, even_slopes, sloped
 from samplepack.finishing.finish import Finishing, finish_key
 from samplepack.finishing.tune import lowered
-from samplepack.models.engine import Precision, engine_on
+from samplepack.models.backend import device_of
+from samplepack.models.checkpoint import Checkpoint
+from samplepack.models.engine import Engine, Precision, engine_on
 from samplepack.models.load import load_model
+from samplepack.pack.ahead import Ahead
 from samplepack.pack.archive import check_archive, write_archive
 from samplepack.pack.lock import (
     KeptLock,
@@ -54,6 +57,7 @@ from samplepack.pack.write import (
     write_twin,
 )
 from samplepack.rendering.cache import Cache
+from samplepack.rendering.cluster import connected
 from samplepack.rendering.plan import Note, PlannedInstrument
 from samplepack.rendering.render import render
 from samplepack.sound.audio import Audio
@@ -127,6 +131,7 @@ def build(
     precision: Precision = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     workers: int | None = None,
+    cluster: str | None = None,
     progress: Progress = silent,
     on_built: Callable[[Built], None] = lambda built: None,
     on_failed: Callable[[Failed], None] | None = None,
@@ -150,7 +155,9 @@ def build(
         precision: number format of the network; a build in bfloat16 is a draft and leaves lock files alone.
         device: what the network runs on; `auto` is a GPU, where the backend finds one.
         workers: how many notes are processed side by side; all cores, where left out.
-        progress: receives how many notes of each pack are done.
+        cluster: a Ray cluster that renders, ahead of the packs: `auto`, or an address; `device` is then one of its
+            nodes'. Their versions have to be those of this machine. Packs are finished here, from the cache.
+        progress: receives how many notes of each pack are done; with a cluster, how many of all packs.
         on_built: receives each result as soon as its pack is there.
         on_failed: receives each of several recipes that fails; None raises one error for all of them at the end.
 
@@ -159,7 +166,7 @@ def build(
 
     Raises:
         InputError: every problem of every recipe and of its lock file, before anything renders; or a checkpoint is
-            damaged.
+            damaged, or the cluster doesn't answer.
         SamplepackError: a note couldn't be rendered, one of several recipes failed, or with `strict` a pack falls
             short.
         OSError: the pack of a single recipe can't be written.
@@ -167,58 +174,80 @@ def build(
     _check_arguments(locked, update_lock, precision, device, workers)
     paths = paths_of(recipes)
     checked = check_recipes(paths, allow_plugins, allow_reads)
-    engine = engine_on(device, precision)
-    # Plans hold a latent and a key for each note: they are made again, one at a time, when a pack is built. Their
-    # inputs are those that were read now, whatever becomes of the files until then.
-    before, inputs, digests = list[Lock](), list[str](), list[str]()
-    for recipe in checked:
-        plan = plan_pack(recipe, engine)
-        if archive:
-            check_archive(Path(output) / plan.loaded.recipe.slug)
-        before.append(lock_before_build(plan.loaded, plan.checkpoint, plan.instruments, engine))
-        inputs.append(plan.inputs)
-        digests.append(plan.checkpoint.digest)
-    required = read_required_locks(paths, before) if locked else [None] * len(checked)
-    cache = Cache.of_user()
-    map_ = threads(workers or os.cpu_count() or 1)
+    with ExitStack() as opened:
+        fleet = opened.enter_context(connected(cluster, precision, device)) if cluster else None
+        engine = fleet.engine if fleet else engine_on(device, precision)
+        # Plans hold a latent and a key for each note: they are made again, one at a time, when a pack is built. Their
+        # inputs are those that were read now, whatever becomes of the files until then.
+        before, inputs, digests, notes = list[Lock](), list[str](), list[str](), 0
+        for recipe in checked:
+            plan = plan_pack(recipe, engine)
+            if archive:
+                check_archive(Path(output) / plan.loaded.recipe.slug)
+            before.append(lock_before_build(plan.loaded, plan.checkpoint, plan.instruments, engine))
+            inputs.append(plan.inputs)
+            digests.append(plan.checkpoint.digest)
+            notes += len({note.key for key in plan.key_notes() for note in key}) if fleet else 0
+        required = read_required_locks(paths, before) if locked else [None] * len(checked)
+        cache = Cache.of_user()
+        map_ = threads(workers or os.cpu_count() or 1)
 
-    def build_one(number: int, load: Callable[[], GANSynth]) -> Built:
-        plan, wanted = replace(plan_pack(checked[number], engine), inputs=inputs[number]), required[number]
-        folder, manifest, unchanged = build_pack(plan, Path(output), cache, map_, progress, load)
-        made = lock_after_build(before[number], folder, manifest)
-        keeps = not locked and precision == "float32"
-        return Built(
-            recipe=plan.loaded.path,
-            folder=folder,
-            unchanged=unchanged,
-            comparison=compare_to_lock(made, wanted) if wanted else None,
-            lock=keep_lock(lock_file(plan.loaded.path), made, update_lock) if keeps else None,
-            shortfalls=pack_shortfalls(manifest),
-            remarks=plan.loaded.recipe.remarks,
-            cache_trouble=cache.trouble,
-            store_trouble=cache.store_trouble(),
-            archive=write_archive(folder, manifest) if archive else None,
-        )
+        def plan_again(number: int) -> PackPlan:
+            return replace(plan_pack(checked[number], engine), inputs=inputs[number])
 
-    results: dict[int, Built] = {}
-    failures: list[Failed] = []
-    by_checkpoint = sorted(range(len(checked)), key=lambda number: digests.index(digests[number]))
-    for _, numbers in groupby(by_checkpoint, key=digests.__getitem__):
-        group = list(numbers)
-        load = once(partial(load_model, checked[group[0]].loaded.native_checkpoint(), engine))
-        for number in group:
-            try:
-                results[number] = build_one(number, load)
-            except (SamplepackError, OSError) as error:
-                if len(checked) == 1:
-                    raise
-                path = str(checked[number].loaded.path)
-                lines = [line if line.startswith(f"{path}:") else f"{path}: {line}" for line in lines_of(error)]
-                failures.append(Failed(Path(path), lines))
-                if on_failed:
-                    on_failed(failures[-1])
-            else:
-                on_built(results[number])
+        def is_there(plan: PackPlan) -> bool:
+            return _built_before(Path(output) / plan.loaded.recipe.slug, plan, map_) is not None
+
+        def build_one(number: int, load: Callable[[], GANSynth]) -> Built:
+            if ahead:
+                ahead.wait(number)
+            plan, wanted = plan_again(number), required[number]
+            shown = silent if ahead else progress
+            folder, manifest, unchanged = build_pack(plan, Path(output), cache, map_, shown, load)
+            made = lock_after_build(before[number], folder, manifest)
+            if fleet:
+                made = made.model_copy(update={"made_by": {**made.made_by, "machine": ", ".join(sorted(fleet.kinds))}})
+            keeps = not locked and precision == "float32"
+            return Built(
+                recipe=plan.loaded.path,
+                folder=folder,
+                unchanged=unchanged,
+                comparison=compare_to_lock(made, wanted) if wanted else None,
+                lock=keep_lock(lock_file(plan.loaded.path), made, update_lock) if keeps else None,
+                shortfalls=pack_shortfalls(manifest),
+                remarks=plan.loaded.recipe.remarks,
+                cache_trouble=cache.trouble,
+                store_trouble=cache.store_trouble(),
+                archive=write_archive(folder, manifest) if archive else None,
+            )
+
+        results: dict[int, Built] = {}
+        failures: list[Failed] = []
+        by_checkpoint = sorted(range(len(checked)), key=lambda number: digests.index(digests[number]))
+        ahead: Ahead | None = None
+        if fleet:
+            task = Task(f"{counted(len(checked), 'recipe')} on a cluster", progress)
+            task.begin(notes)
+            ahead = opened.enter_context(Ahead(fleet, by_checkpoint, plan_again, is_there, cache, task).running())
+        for _, numbers in groupby(by_checkpoint, key=digests.__getitem__):
+            group = list(numbers)
+            load = once(partial(_load, checked[group[0]].loaded.native_checkpoint(), engine))
+            for number in group:
+                try:
+                    results[number] = build_one(number, load)
+                except (SamplepackError, OSError) as error:
+                    if len(checked) == 1:
+                        raise
+                    path = str(checked[number].loaded.path)
+                    lines = [line if line.startswith(f"{path}:") else f"{path}: {line}" for line in lines_of(error)]
+                    failures.append(Failed(Path(path), lines))
+                    if on_failed:
+                        on_failed(failures[-1])
+                else:
+                    on_built(results[number])
+                finally:
+                    if ahead:
+                        ahead.built(number)
     built = [results[number] for number in sorted(results)]
     problems = [] if on_failed else [line for failed in failures for line in failed.problems]
     if strict:
@@ -242,6 +271,13 @@ def _check_arguments(locked: bool, update_lock: bool, precision: str, device: st
         problems.append("a build that is held to its lock file, or is a draft, doesn't write the lock file")
     if problems:
         raise InputError(*problems)
+
+
+def _load(checkpoint: Checkpoint, engine: Engine) -> GANSynth:
+    """Load a network here, where notes of a cluster may be missing; on its GPUs they are rendered alone where there is
+    one here, too."""
+    device_of(engine.device)
+    return load_model(checkpoint, engine)
 
 
 def build_pack(

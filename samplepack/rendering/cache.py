@@ -112,6 +112,14 @@ class Cache:
             os.utime(path)
         return np.frombuffer(entry[_CHECKSUM_BYTES:], "<f4")
 
+    def touch(self, key: str) -> bool:
+        """Whether the folder has an entry, which counts as used now, so that it isn't among the first to be removed."""
+        try:
+            os.utime(self._path(key))
+        except OSError:  # missing, or a read-only cache can't record the time of use
+            return key in self
+        return True
+
     def fetch(self, keys: Iterable[str]) -> None:
         """Copy the waves that the folder lacks from the stores, as far as these have them, whole."""
         lacking = [key for key in dict.fromkeys(keys) if key not in self] if self.stores else []

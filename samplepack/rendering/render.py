@@ -8,6 +8,7 @@ from functools import cache as once
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from samplepack.base.errors import SamplepackError
 from samplepack.base.parallel import threads
@@ -100,6 +101,18 @@ def rendered_batch(batch: list[Note], model: GANSynth, cache: Cache) -> dict[str
     Raises:
         SamplepackError: the network's output holds NaN or infinity.
     """
+    waves = dict(zip((note.key for note in batch), rendered(batch, model), strict=True))
+    for key, wave in waves.items():
+        cache.put(key, wave)
+    return waves
+
+
+def rendered(batch: list[Note], model: GANSynth) -> NDArray[np.float32]:
+    """Render notes with a loaded network: waves, float32, shape (notes, samples).
+
+    Raises:
+        SamplepackError: the network's output holds NaN or infinity.
+    """
     latents = np.stack([note.z for note in batch])
     pitches = np.array([note.pitch for note in batch], np.int32)
     velocities = np.array([127 if note.velocity is None else note.velocity for note in batch], np.float32)
@@ -107,5 +120,4 @@ def rendered_batch(batch: list[Note], model: GANSynth, cache: Cache) -> dict[str
     for note, wave in zip(batch, waves, strict=True):
         if not np.isfinite(wave).all():
             raise SamplepackError(f"the network made NaN or infinity at pitch {note.pitch}")
-        cache.put(note.key, wave)
-    return {note.key: wave for note, wave in zip(batch, waves, strict=True)}
+    return waves
