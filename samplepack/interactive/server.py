@@ -34,6 +34,7 @@ from samplepack.interactive.map import Place, SoundMap, make_map, read_map
 from samplepack.interactive.session import Conflict, Session, State
 from samplepack.models.checkpoint import read_instruments
 from samplepack.models.latent import LARGEST_SEED
+from samplepack.recipe import point_names
 from samplepack.rendering.plan import Note, note_key, origins
 from samplepack.web.playing import answers, region
 
@@ -393,6 +394,11 @@ class Server:
             "timbres": timbres,
             "bank": {bank.timbre(seed): {"seed": seed} for seed in bank.seeds} if bank else {},
             "paths": dict(_items(data, "paths")),
+            "points": {
+                name: point_names(name, path.steps)
+                for name, path in loaded.recipe.paths.items()
+                if path.as_ == "instruments" and path.steps
+            },
             "process": [_in_full(step) for step in data.get("process") or ()],
             "effects": effect_controls(),
             "checkpoint": {

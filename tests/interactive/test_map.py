@@ -1,11 +1,14 @@
 """The map lays sounds out by how they sound, whatever their pitch, and is kept."""
 
 import json
+import shutil
 
 import numpy as np
+import pytest
 
-from samplepack.checkpoints.library import resolve
+from samplepack.checkpoints.library import STARTERS, resolve
 from samplepack.interactive.map import SEEDS, brightness_of, make_map, read_map, spectrum_of
+from samplepack.models.checkpoint import read_checkpoint, read_instruments
 from samplepack.models.latent import latent_from_seed
 
 RATE_HZ = 16000
@@ -25,8 +28,15 @@ def test_a_spectrum_is_that_of_the_timbre_at_every_pitch():
     assert brightness_of(bright) > brightness_of(dull[0]) + 0.2
 
 
-def test_a_map_is_made_once_and_its_places_follow_the_sound(home):
-    starter = resolve("starter", home)
+@pytest.fixture
+def starter(tmp_path):
+    """The starter without the map that lies beside it."""
+    folder = tmp_path / "starter"
+    shutil.copytree(STARTERS["starter@1"], folder, ignore=shutil.ignore_patterns("map.json"))
+    return read_checkpoint(folder, "starter")
+
+
+def test_a_map_is_made_once_and_its_places_follow_the_sound(starter):
     told = []
 
     def wave_of(z, pitch):  # as many partials as the latent's first number says
@@ -42,10 +52,16 @@ def test_a_map_is_made_once_and_its_places_follow_the_sound(home):
     assert made.nearest(np.array(made.places[3].spectrum, np.float32), 1)[0][1] < 1e-6
 
 
-def test_a_damaged_map_counts_as_none(home):
-    starter = resolve("starter", home)
+def test_a_damaged_map_counts_as_none(home, starter):
     file = home / "maps" / f"{starter.digest}.json"
     file.parent.mkdir()
     for text in ("", "[]", json.dumps({"map": 1, "checkpoint": "0" * 64, "places": []}), "x" * 100):
         file.write_text(text)
-        assert read_map(starter) is None or (starter.folder / "map.json").exists()
+        assert read_map(starter) is None
+
+
+@pytest.mark.parametrize("name", ["starter@2"])
+def test_a_starter_brings_its_map(home, name):
+    starter = resolve(name, home)
+    places = {place.name: place for place in read_map(starter).places}  # only that of this very checkpoint is read
+    assert list(places) == [*read_instruments(starter), *(f"seed {seed}" for seed in range(SEEDS))]

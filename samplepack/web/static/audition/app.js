@@ -108,7 +108,7 @@ class Page extends EventTarget {
     if (isHeard) this.preview(sound);
   }
 
-  /** The timbre that is heard, as the recipe would write it; null for a path. */
+  /** The timbre that is heard, as the recipe would write it; null for a path and its points. */
   get timbre() {
     if (!this.sound) return null;
     return this.sound.timbre ?? this.state.timbres[this.sound.name] ?? this.state.bank[this.sound.name] ?? null;
@@ -127,8 +127,9 @@ class Page extends EventTarget {
   }
 
   _names() {
-    const {timbres, bank, paths} = this.state;
-    return [...Object.keys(timbres), ...Object.keys(bank), ...Object.keys(paths).filter((name) => paths[name].as === 'morph')];
+    const {timbres, bank, paths, points} = this.state;
+    const morphs = Object.keys(paths).filter((name) => paths[name].as === 'morph');
+    return [...Object.keys(timbres), ...Object.keys(bank), ...morphs, ...Object.values(points).flat()];
   }
 
   /** Change the recipe; gives whether it could be changed. */
@@ -235,7 +236,8 @@ const page = new Page();
 
 function head() {
   const {sound, state} = page;
-  $('#now').textContent = sound?.name ? `${sound.name} (${inWords(page.timbre ?? {path: 'morph'})})` : inWords(sound.timbre);
+  const origin = page.timbre ? inWords(page.timbre) : state.paths[sound.name] ? 'morph' : 'point of a path';
+  $('#now').textContent = sound.name ? `${sound.name} (${origin})` : origin;
   $('#now').title = $('#now').textContent;
   $('#undo').disabled = !page._past.length;
   $('#redo').disabled = !page._future.length;

@@ -14,7 +14,7 @@ export function around(page) {
   async function grow() {
     const {timbre} = page;
     if (!timbre) {
-      $('#children-said').textContent = 'A path has no children; choose one of its timbres.';
+      $('#children-said').textContent = 'A path and its points have no children; choose one of its timbres.';
       return;
     }
     try {

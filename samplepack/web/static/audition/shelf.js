@@ -22,7 +22,7 @@ export function shelf(page) {
   $('#keep').onsubmit = async (event) => {
     event.preventDefault();
     const name = $('#keep-name').value.trim();
-    if (!page.timbre) said.textContent = 'A path is on the shelf already.';
+    if (!page.timbre) said.textContent = 'Paths are on the shelf already.';
     else if (name in page.state.timbres) said.textContent = `There is a '${name}' already; give it another name.`;
     else if (await page.keep(page.timbre, name)) $('#keep-name').value = '';
   };
@@ -107,14 +107,26 @@ export function shelf(page) {
 
   function show() {
     if (!page.state) return;
-    const {timbres, paths, bank} = page.state;
+    const {timbres, paths, points, bank} = page.state;
     const names = Object.keys(timbres);
     for (const name of ticked) if (!names.includes(name)) ticked.delete(name);
     const pathRow = ([name, path]) => {
       const play = make('button', {className: 'play', title: path.through.join(' → ')}, name, make('small', {}, `${path.as ?? 'instruments'}: ${path.through.join(' → ')}`));
-      play.disabled = path.as !== 'morph';
-      play.onclick = () => page.choose({name});
-      return make('li', {className: page.sound?.name === name ? 'current' : ''}, make('span', {className: 'handle', 'aria-hidden': 'true'}, '⤳'), play, ...tools('paths', name));
+      const own = points[name] ?? [];
+      const heard = page.sound?.name;
+      play.disabled = path.as === 'wavetable';
+      play.onclick = () => page.choose({name: own[0] ?? name});
+      const each = own.map((point, i) => {
+        const button = make('button', {'aria-label': point, 'aria-pressed': heard === point, title: point}, String(i + 1));
+        button.onclick = () => page.choose({name: point});
+        button.onpointerenter = () => page.preview({name: point});
+        return button;
+      });
+      return make(
+        'li', {className: heard === name || own.includes(heard) ? 'current' : ''},
+        make('span', {className: 'handle', 'aria-hidden': 'true'}, '⤳'), play, ...tools('paths', name),
+        ...(own.length ? [make('div', {className: 'points', role: 'group', 'aria-label': `Points of ${name}`}, ...each)] : []),
+      );
     };
     const bankRow = (name) => {
       const play = make('button', {className: 'play'}, name, make('small', {}, 'bank'));
