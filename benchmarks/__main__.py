@@ -210,8 +210,8 @@ def main() -> None:
         "what",
         nargs="?",
         choices=["gpu", "many"],
-        help="gpu: what the GPU, or else the CPU, renders, and how many cores would feed it; many: memory of a build of "
-        "many recipes; left out: the CPU's table",
+        help="gpu: what the GPU, or else the CPU, renders, and how many cores would feed it; "
+        "many: memory of a build of many recipes; left out: the CPU's table",
     )
     parser.add_argument("--timbres", type=int, nargs="+", default=[1, 10], help="sizes of the builds")
     parser.add_argument("--recipes", type=int, default=300, help="how many recipes `many` builds")
