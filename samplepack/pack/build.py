@@ -417,14 +417,20 @@ def finish_instrument(
         task: counts the notes that are rendered.
     """
     recipe = plan.loaded.recipe
-    raws, courses, fingerprints = list[Path](), list[list[Course]](), list[str]()
-    for number, key in enumerate(planned.keys):
-        sounds = [next(rendered)[1] for _ in key]
-        raws.append(spool / f"raw-{number}")
-        raws[-1].write_bytes(np.concatenate([raw.samples for raw in sounds]).tobytes())
-        courses.append([course(raw) for raw in sounds])
-        fingerprints.append(" ".join(fingerprint(raw.samples[0]) for raw in sounds))
-        task.advance(len(key))
+    raws = [spool / f"raw-{number}" for number in range(len(planned.keys))]
+
+    def measure(of: tuple[Path, list[Audio]]) -> tuple[list[Course], str]:
+        raw, sounds = of
+        raw.write_bytes(np.concatenate([sound.samples for sound in sounds]).tobytes())
+        return [course(sound) for sound in sounds], " ".join(fingerprint(sound.samples[0]) for sound in sounds)
+
+    courses, fingerprints = list[list[Course]](), list[str]()
+    of_keys = ((raw, [next(rendered)[1] for _ in key]) for raw, key in zip(raws, planned.keys, strict=True))
+    with closing(map_(measure, of_keys)) as measured:
+        for key, (courses_of_key, fingerprints_of_key) in zip(planned.keys, measured, strict=True):
+            courses.append(courses_of_key)
+            fingerprints.append(fingerprints_of_key)
+            task.advance(len(key))
     pitches = [key[0].pitch for key in planned.keys]
     behaviour = behaviour_of(courses, recipe.sound.loop)
     slopes = even_slopes(courses, pitches) if behaviour == "decay" else [[0.0] * len(key) for key in planned.keys]
