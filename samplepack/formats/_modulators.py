@@ -43,6 +43,9 @@ _COUNTS, _LEAST_GAIN = 2e-5, 0.02
 _AT_ENDS = 0.15
 """How much of the error elsewhere the ends of a controller may have, where it stands most of the time."""
 
+_NO_FADE = 0.1
+"""Gains that stay above this are no fade: the error counts the same for all of them."""
+
 _RANGES = (127, 128)
 """Players scale a controller's 0 to 127 by one of these: FluidSynth by 127 up to its version 2.3, by 128 later."""
 
@@ -125,14 +128,15 @@ def _attenuation(source: int, gains: tuple[tuple[int, float], ...]) -> list[Modu
     from scipy.optimize import linprog
 
     rows, limits = [], []
+    is_fade = min(gain for _, gain in gains) < _NO_FADE
     for reach in _RANGES:
         for value, gain in gains:
-            factors, share = _factors(reach)[value], _AT_ENDS if value in (0, 127) else 1.0
+            factors, share = _factors(reach)[value], _AT_ENDS if is_fade and value in (0, 127) else 1.0
             if gain < _LEAST_GAIN:
                 rows.append([*-factors, *factors, -60.0 * share])
                 limits.append(-SILENT_CB)
                 continue
-            wanted_cb, slack = -200.0 * np.log10(gain), share * gain**-0.7
+            wanted_cb, slack = -200.0 * np.log10(gain), share * gain**-0.7 if is_fade else 1.0
             rows.append([*factors, *-factors, -slack])
             limits.append(wanted_cb)
             if gain < 1.0:  # less than none is none
@@ -177,6 +181,11 @@ _DARKENING = (
 SFZ maps close the filter."""
 
 
+_PLAYERS_APART_CENTS = 70
+"""By how much FluidSynth's low-pass lies below sfizz's where both are asked for the same cutoff. The first curve of the
+sum, which is nearly 1 but for the hardest velocities, makes up for it."""
+
+
 def darkening(cents_at_soft: float) -> list[Modulator]:
     """The modulators by which soft velocities close the low-pass.
 
@@ -184,7 +193,9 @@ def darkening(cents_at_soft: float) -> list[Modulator]:
         cents_at_soft: by how much, at `SOFT_VELOCITY`.
     """
     depth = cents_at_soft / math.sqrt(1.0 - SOFT_VELOCITY / 127.0)
+    amounts = [depth * part for _, _, part in _DARKENING]
+    amounts[0] = max(amounts[0] - _PLAYERS_APART_CENTS, 0.0)
     return [
-        Modulator(VELOCITY | one, CUTOFF, -round(depth * part), 0 if two < 0 else VELOCITY | two)
-        for one, two, part in _DARKENING
+        Modulator(VELOCITY | one, CUTOFF, -round(amount), 0 if two < 0 else VELOCITY | two)
+        for (one, two, _), amount in zip(_DARKENING, amounts, strict=True)
     ]
