@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.helpers.hosts import (
@@ -94,15 +95,15 @@ def main() -> None:
     heard = strength(audio, 5.5, 9.5, frequency_hz(60)).cents - strength(audio, 0.5, 4.5, frequency_hz(60)).cents
     rows = {
         "loads": [_LOADS[host] for host in found],
-        "pitch, the key that is furthest off": [f"{round(played.cents, 2) + 0.0:+.2f} cents" for played in found.values()],
-        "level after 8 s beside the beginning": [f"{round(played.held_db, 3) + 0.0:+.3f} dB" for played in found.values()],
-        "swing of the level round the loop": [f"{played.swing_db:.3f} dB" for played in found.values()],
-        "the quietest key of the chord": [f"{round(played.chord_db, 2) + 0.0:+.2f} dB" for played in found.values()],
-        "1.8 s after key-up": [f"{played.silence_db:.0f} dB" for played in found.values()],
+        "pitch, the key that is furthest off": _cells(found, "{:+.2f} cents", lambda played: played.cents),
+        "level after 8 s beside the beginning": _cells(found, "{:+.3f} dB", lambda played: played.held_db),
+        "swing of the level round the loop": _cells(found, "{:.3f} dB", lambda played: played.swing_db),
+        "the quietest key of the chord": _cells(found, "{:+.2f} dB", lambda played: played.chord_db),
+        "1.8 s after key-up": _cells(found, "{:.0f} dB", lambda played: played.silence_db),
         "overtone of the morph, wheel down, up, down": [
             ", ".join(f"{value:.1f}" for value in played.overtone_db) + " dB" for played in found.values()
         ],
-        "level under the moving wheel": [f"{played.sweep_db:.2f} dB" for played in found.values()],
+        "level under the moving wheel": _cells(found, "{:.2f} dB", lambda played: played.sweep_db),
         "odd names": list(names.values()),
     }
     title = [_PACKAGES[host][1].format(_version(_PACKAGES[host][0])) for host in found]
@@ -110,6 +111,11 @@ def main() -> None:
     table += [f"| {row} | {' | '.join(cells)} |" for row, cells in rows.items()]
     notes = _NOTES.format(full=-OVERTONE_DB[127], bend=BEND_CENTS, heard=heard, folder=ODD_FOLDER, odd=ODD)
     PAGE.write_text("\n".join([_TOP, *table, "", notes]), encoding="utf-8")
+
+
+def _cells(found: dict[str, Played], written: str, figure: Callable[[Played], float]) -> list[str]:
+    """A figure of each program, without minus zeros."""
+    return [written.format(round(figure(played), 3) + 0.0).replace("-0.00 ", "+0.00 ") for played in found.values()]
 
 
 def _new(folder: Path) -> Path:
