@@ -60,7 +60,7 @@ def test_a_damaged_map_counts_as_none(home, starter):
         assert read_map(starter) is None
 
 
-@pytest.mark.parametrize("name", ["starter@2"])
+@pytest.mark.parametrize("name", STARTERS)
 def test_a_starter_brings_its_map(home, name):
     starter = resolve(name, home)
     places = {place.name: place for place in read_map(starter).places}  # only that of this very checkpoint is read

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from scipy import signal
 
 from samplepack.base.files import user_folder
 from samplepack.pack.manifest import read_manifest
 from samplepack.rendering.cache import Cache
-from tests.helpers.browser import chromium, samples_of
+from tests.helpers.browser import chromium, opened, samples_of
+from tests.helpers.notes import tone, write
 from tests.helpers.places import REPOSITORY
 
 RECIPE = """\
@@ -48,6 +51,14 @@ server = Server(Session(Path(sys.argv[1])), NoteEngine(workers=1))
 server.run(int(sys.argv[2]), lambda: print(server.address, flush=True))
 """
 
+# Fits from few instruments in few steps, so that a test can wait for them.
+QUICK_FITS = """
+from samplepack.fitting import descent
+descent.STEPS = 3
+known = descent._known_latents
+descent._known_latents = lambda *network: dict(list(known(*network).items())[:3])
+"""
+
 TAP = """
 const connect = AudioNode.prototype.connect;
 AudioNode.prototype.connect = function (to, ...rest) {
@@ -78,6 +89,48 @@ FREE = """
   const isFree = document.elementFromPoint(x + width / 2, y + height / 2) === place;
   return isFree && [place.id, place.getAttribute('aria-label')];
 }).filter(Boolean)
+"""
+
+# Notes of an instrument, (key, on, off) in seconds, computed sample by sample; beside them its file and loop at key 60.
+COMPUTED = """
+async ({notes, lengthS, polyphony}) => {
+  const {Player} = await import('./static/player.js');
+  const {Sounds} = await import('./static/audition/sounds.js');
+  const context = new OfflineAudioContext(1, lengthS * 48000, 48000);
+  const player = new Player(context, {polyphony});
+  player.output.connect(context.destination);
+  const source = new Sounds(context).source({name: 'Organ'}, 0);
+  for (const [key] of notes) await source.fetch(key);
+  player.source = source;
+  const [{buffer, loopStart, loopEnd}] = await source.regions(60, 127, 0);
+  const at = (timeS, act) => context.suspend(timeS).then(() => { act(); context.resume(); });
+  for (const [key, onS, offS] of notes) {
+    if (onS) at(onS, () => player.noteOn(key, 127));
+    else player.noteOn(key, 127);
+    if (offS) at(offS, () => player.noteOff(key));
+  }
+  const computed = (await context.startRendering()).getChannelData(0);
+  const encoded = (samples) => {
+    const bytes = new Uint8Array(samples.slice().buffer);
+    let text = '';
+    for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
+    return btoa(text);
+  };
+  return [encoded(computed), encoded(buffer.getChannelData(0)), loopStart, loopEnd];
+}
+"""
+
+DROP = """
+([name, encoded]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([Uint8Array.from(atob(encoded), (one) => one.charCodeAt(0))], name));
+  const tell = (type) =>
+    document.body.dispatchEvent(new DragEvent(type, {dataTransfer: data, bubbles: true, cancelable: true}));
+  tell('dragover');
+  const isShown = !document.querySelector('#overlay').hidden;
+  tell('drop');
+  return isShown;
+}
 """
 
 ASKED = """
@@ -259,10 +312,11 @@ def test_a_midi_keyboard_plays(page):
 
 
 @contextmanager
-def killed(recipe, port=0):
+def killed(recipe, port=0, code=SERVER, **environment):
     """A server that is killed at the end of the block: its address."""
-    command = [sys.executable, "-c", SERVER, str(recipe), str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
+    command = [sys.executable, "-c", code, str(recipe), str(port)]
+    environment = {**os.environ, **environment}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, env=environment) as process:
         try:
             yield process.stdout.readline().strip()
         finally:
@@ -303,3 +357,79 @@ def test_tabs_follow_each_other_and_a_lost_server_is_said_and_found_again(recipe
             first.click("#apply")
             expect(second.locator("#text")).to_have_value(re.compile("Reed:"))
         assert errors == []
+
+
+@pytest.fixture(scope="module")
+def first_starter(tmp_path_factory):
+    """A page on the first starter, whose notes have nothing above 8 kHz, and its recipe's folder."""
+    folder = tmp_path_factory.mktemp("first")
+    recipe = folder / "chosen.yaml"
+    recipe.write_text(RECIPE.replace("name:", "checkpoint: starter@1\nname:"), encoding="utf-8")
+    home = str(tmp_path_factory.mktemp("home"))
+    with (
+        killed(recipe, code=QUICK_FITS + SERVER, SAMPLEPACK_HOME=home) as address,
+        chromium() as browser,
+        opened(browser, address) as page,
+    ):
+        page.set_default_timeout(SOON_MS)
+        page.locator("#map .place").first.wait_for()
+        yield page, folder
+
+
+def computed(page, notes, length_s, polyphony=32):
+    asked = {"notes": notes, "lengthS": length_s, "polyphony": polyphony}
+    samples, file, *loop = page.evaluate(COMPUTED, asked)
+    return samples_of(samples), samples_of(file), loop
+
+
+def clicks_db(samples):
+    """Levels above 9 kHz in each 2 ms, relative to the loudest sample."""
+    high = signal.sosfilt(signal.butter(8, 9000, "highpass", fs=48000, output="sos"), samples.astype(np.float64))
+    windows = high[: len(high) // 96 * 96].reshape(-1, 96)
+    return 10.0 * np.log10(np.mean(windows**2, axis=1) / np.abs(samples).max() ** 2 + 1e-20)
+
+
+def test_nothing_clicks(first_starter):
+    page, _ = first_starter
+    settled(page, {"name": "Organ"})
+    held, file, (start_s, end_s) = computed(page, [(60, 0, 6.0)], 8)
+    # The note begins as its file does, which begins in silence.
+    assert np.abs(held[:24000] - file[:24000]).max() < 1e-4 * np.abs(file).max()
+    assert np.abs(file[:5]).max() < 0.01 * np.abs(file).max()
+    # What a click would add above the sound's band: nothing at the loop's seams, at key-up, nor when a note is stolen.
+    db = clicks_db(held)
+    usual_db = db[100 : int(start_s * 500)].max()
+    assert usual_db < -60.0
+    assert end_s + 3 * (end_s - start_s) > 6.0 > end_s + (end_s - start_s)  # two seams or three, then key-up
+    assert db[int(start_s * 500) :].max() < usual_db + 3.0
+    chord = [(60, 0, None), (64, 0.1, None), (67, 0.2, None)]
+    stolen, _, _ = computed(page, [*chord, (62, 3.0, None)], 5, polyphony=3)
+    alone, _, _ = computed(page, [(62, 3.0, None)], 5)
+    left_db = clicks_db(stolen - alone)  # the chord, of which a note fades when the new one takes its voice
+    assert left_db[1490:1600].max() < left_db[1000:1490].max() + 3.0
+    cut = held.copy()
+    cut[150_000 + np.argmax(held[150_000:150_480]) :] = 0.0
+    assert clicks_db(cut).max() > usual_db + 20.0  # such a click would be seen
+
+
+def test_a_dropped_sound_is_kept_fitted_and_written(first_starter, tmp_path):
+    from playwright.sync_api import expect
+
+    page, folder = first_starter
+    odd = "<img src=x onerror=alert(1)> bell.wav"
+    sound = write(tmp_path / "bell.wav", tone(60, 2.0, 48000), 48000).read_bytes()
+    assert page.evaluate(DROP, [odd, base64.b64encode(sound).decode()])
+    dropped = page.locator("#dropped")
+    expect(dropped.locator("h2")).to_have_text(odd)
+    expect(dropped.locator(".near").first.locator("button")).to_have_count(8, timeout=SOON_MS)
+    expect(dropped).to_contain_text("Fitted:", timeout=1000 * PATIENCE_S)
+    dropped.locator("button", has_text="Play it").click()
+    dropped.locator("button", has_text="Keep it as").click()
+    expect(page.locator("#text")).to_have_value(re.compile("like: sounds/"), timeout=SOON_MS)
+    assert dropped.locator("img").count() == 0
+    page.click("#save")
+    expect(page.locator("#save")).to_have_text("Saved", timeout=SOON_MS)
+    (kept,) = (folder / "sounds").iterdir()
+    assert kept.read_bytes() == sound
+    assert f"sounds/{kept.name}" in (folder / "chosen.yaml").read_text(encoding="utf-8")
+    subprocess.run([*SAMPLEPACK, "check", str(folder / "chosen.yaml")], cwd=REPOSITORY, check=True)
