@@ -6,6 +6,7 @@ import pytest
 from samplepack.formats import sf2
 from samplepack.formats._modulators import attenuation, played_gain
 from samplepack.formats.instrument import About, Instrument, Playing, gain_at, path_ranges, velocity_ranges
+from samplepack.formats.soundfont import PresetZone, read_presets
 from samplepack.sound.audio import Audio, encode
 from samplepack.sound.riff import Loop
 from tests.helpers.instruments import FRAMES, INSTRUMENTS, MORPH, ROOTS, morph, velocity_layers, zones
@@ -48,6 +49,19 @@ def test_the_tables_are_as_the_specification_has_them(instrument, pack):
     assert 53 not in common.of and all(list(zone.of)[-1] == 53 and next(iter(zone.of)) == 43 for zone in others)
     names = [sample.name for sample in read.samples]
     assert len(set(names)) == len(names) and all(names)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("instrument", INSTRUMENTS, ids=lambda instrument: instrument.name)
+def test_what_is_read_back_are_the_zones_that_the_format_can_hold(instrument, channels, pack):
+    folder = pack(instrument, channels=channels)
+    (folder / "read.sf2").write_bytes(sf2.write(instrument, folder))
+    ((name, found),) = read_presets(folder / "read.sf2").items()
+    assert [name] == sf2.preset_names([instrument.name])
+    assert found == {
+        PresetZone(zone.keys.low, zone.keys.high, zone.root, zone.frames, zone.loop)
+        for zone in sf2.playable_zones(instrument)
+    }
 
 
 @pytest.mark.parametrize("channels", [1, 2])
