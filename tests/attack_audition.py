@@ -209,7 +209,7 @@ def spoilt(draw: random.Random) -> tuple[str, bytes]:
             ]
             body.update(draw.choice([{"timbre": draw.choice(WRONG_TIMBRES)}, *wrong_numbers]))
         case _:
-            return name, mutated_bytes(b"\0" + json.dumps(body).encode(), draw)
+            return name, mutated_bytes(json.dumps(body).encode(), draw) + b"\0"
     return name, json.dumps(body).encode()
 
 

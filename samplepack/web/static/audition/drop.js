@@ -32,7 +32,7 @@ export function dropped(page) {
     if (!fit) return;
     if (detail.problem) fit.status.textContent = detail.problem;
     else if (detail.timbre) {
-      fit.progress.value = 1;
+      fit.progress.value = fit.progress.max;
       fit.status.textContent = `Fitted: ${detail.fittedDb} dB away, where ${detail.nearest} is ${detail.nearestDb} dB away.`;
       const sound = {timbre: detail.timbre};
       fit.box.append(
