@@ -50,13 +50,28 @@ def rendered():
     return open(path).read().splitlines() if os.path.exists(path) else []
 
 
-def begin(recipes, cluster, output, home, **more):
-    command = [sys.executable, "-m", "tests.helpers.counted", "build", *recipes, "--quiet"]
-    return subprocess.Popen(
-        [*command, "--cluster", cluster.address, "--output", output],
-        env={**os.environ, "SAMPLEPACK_HOME": str(home), **more},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+@pytest.fixture
+def begin(cluster):
+    """Begin a build on the cluster, in a process of its own that doesn't outlive the test."""
+    begun = []
+
+    def call(recipes, output, home, **more):
+        command = [sys.executable, "-m", "tests.helpers.counted", "build", *recipes, "--quiet"]
+        begun.append(
+            subprocess.Popen(
+                [*command, "--cluster", cluster.address, "--output", output],
+                env={**os.environ, "SAMPLEPACK_HOME": str(home), **more},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return begun[-1]
+
+    yield call
+    for build in begun:
+        build.kill()
+        build.communicate()
 
 
 def wait_until(condition, build):
@@ -102,9 +117,11 @@ def locks(recipes):
 NOTES = KEYS * (RECIPES + 1)
 
 
-def test_a_node_dies_and_another_joins_and_every_pack_is_that_of_a_plain_build(cluster, recipes, plain, tmp_path):
+def test_a_node_dies_and_another_joins_and_every_pack_is_that_of_a_plain_build(
+    cluster, begin, recipes, plain, tmp_path
+):
     before = len(rendered())
-    build = begin(recipes, cluster, tmp_path / "output", tmp_path / "home")
+    build = begin(recipes, tmp_path / "output", tmp_path / "home")
     wait_until(lambda: len(rendered()) >= before + NOTES // 3, build)
     cluster.remove_node(random.Random(1).choice(sorted(cluster.worker_nodes, key=id)), allow_graceful=False)
     wait_until(lambda: len(rendered()) >= before + NOTES // 2, build)
@@ -117,7 +134,7 @@ def test_a_node_dies_and_another_joins_and_every_pack_is_that_of_a_plain_build(c
     assert times.total() < NOTES + 2 * 4 + 4  # no more than the units that the dead node had
 
 
-def test_a_killed_driver_loses_nothing_and_the_next_build_goes_on(cluster, recipes, plain, tmp_path):
+def test_a_killed_driver_loses_nothing_and_the_next_build_goes_on(begin, recipes, plain, tmp_path):
     output, home = tmp_path / "output", tmp_path / "home"
 
     def kept():
@@ -126,7 +143,7 @@ def test_a_killed_driver_loses_nothing_and_the_next_build_goes_on(cluster, recip
     ends = [*sorted(random.Random(2).sample(range(1, NOTES), KILLS)), None]
     for notes in ends:
         held, begun = kept(), len(rendered())
-        build = begin(recipes, cluster, output, home)
+        build = begin(recipes, output, home)
         if notes is not None:
             wait_until(lambda notes=notes: len(kept()) >= notes, build)
             build.kill()
@@ -139,7 +156,7 @@ def test_a_killed_driver_loses_nothing_and_the_next_build_goes_on(cluster, recip
     assert (contents(output), locks(recipes)) == plain
 
 
-def test_a_cluster_of_another_version_and_a_cache_that_is_too_small_are_told(cluster, recipes, tmp_path):
+def test_a_cluster_of_another_version_and_a_cache_that_is_too_small_are_told(begin, recipes, tmp_path):
     for more, told in (
         ({VERSION_VARIABLE: "0.0.1"}, ": node .* has samplepack .*, engine .*; here are 0.0.1 and "),
         (
@@ -147,7 +164,7 @@ def test_a_cluster_of_another_version_and_a_cache_that_is_too_small_are_told(clu
             r": 16 notes don't fit into the cache.* \(0.001 GB\): raise SAMPLEPACK_CACHE_GB",
         ),
     ):
-        build = begin(recipes[:2], cluster, tmp_path / "output", tmp_path / "home", **more)
+        build = begin(recipes[:2], tmp_path / "output", tmp_path / "home", **more)
         _, said = build.communicate(timeout=LONGEST_S)
         assert build.returncode == 1 and said.count("\n") == 2
         for recipe, line in zip(recipes, said.splitlines(), strict=False):
