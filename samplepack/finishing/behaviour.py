@@ -31,6 +31,9 @@ _HELD_S = 2.8
 _END_S = 0.3
 _STEP_S = 0.005
 
+_LOOKED_BACK_S = 1.0
+"""A decaying note is never louder than it was in this time before: it may beat, but not come back."""
+
 _LONGEST = 3.0
 """No key of a decaying instrument decays more slowly than the middle one of its keys, times this."""
 
@@ -53,6 +56,14 @@ class Course:
     level_db: NDArray[np.float32]
     """Relative to the highest level of the first 0.4 s, dB, each 5 ms from the start to 2.8 s, float32, shape (n,)."""
 
+    def settled(self) -> Course:
+        """The course of the note after `settled`."""
+        level_db = self.level_db.copy()
+        back = round(_LOOKED_BACK_S / _STEP_S)
+        for i in range(round(_ATTACK_S / _STEP_S), len(level_db)):
+            level_db[i] = min(level_db[i], level_db[max(i - back, 0) : i].max())
+        return Course(level_db)
+
     @property
     def fall_db(self) -> float:
         """How far the level has fallen in the last 0.3 s; negative for one that has risen."""
@@ -60,18 +71,27 @@ class Course:
 
     @property
     def decay_s(self) -> float:
-        """The time after which the level stays below `DECAYED_DB`, seconds; extrapolated for a note that isn't
-        as low at its end."""
-        above = np.flatnonzero(self.level_db > DECAYED_DB)
+        """The time in which a level that falls evenly falls to `DECAYED_DB`, seconds, where its mean is that of this
+        one: of all levels, those lower than twice `DECAYED_DB` raised to it. 5 ms to 56 s.
+
+        Unlike the moment at which a level passes a threshold, it changes little where the level changes little, also
+        where a note falls fast and then rings on near the threshold.
+        """
         length_s = len(self.level_db) * _STEP_S
-        if len(above) and above[-1] == len(self.level_db) - 1:
-            return length_s * max(1.0, -DECAYED_DB / max(self.fall_db, 1.0))
-        return (int(above[-1]) + 1 if len(above) else 1) * _STEP_S
+        # An even fall to twice the level takes twice the time, and the area below it is half a rectangle's.
+        area_s = length_s * float(np.mean(np.clip(1.0 - self.level_db / (2.0 * DECAYED_DB), 0.0, 1.0)))
+        if area_s <= length_s / 2.0:
+            return max(area_s, _STEP_S)
+        return length_s**2 / 4.0 / max(length_s - area_s, length_s / 80.0)  # it goes on beyond the end
 
 
 def course(audio: Audio) -> Course:
     """Measure the level of a note that starts with its onset."""
-    levels = envelope(audio.samples[:, : int(_HELD_S * audio.rate_hz)], audio.rate_hz)
+    return _course(Audio(audio.samples[:, : int(_HELD_S * audio.rate_hz)], audio.rate_hz))
+
+
+def _course(audio: Audio) -> Course:
+    levels = envelope(audio.samples, audio.rate_hz)
     step = round(_STEP_S * audio.rate_hz)
     strongest = max(float(levels[: int(_ATTACK_S * audio.rate_hz)].max(initial=0.0)), 1e-10)
     level_db = 20.0 * np.log10(np.maximum(levels[step // 2 :: step], 1e-10) / strongest)
@@ -106,7 +126,7 @@ def even_slopes(courses: Sequence[Sequence[Course]], pitches: Sequence[int]) -> 
         By how much the level of each note of each key is to fall more, dB per second; negative for a decay that is
         made longer.
     """
-    layers = [_even_slopes(layer, pitches) for layer in zip(*courses, strict=True)]
+    layers = [_even_slopes([one.settled() for one in layer], pitches) for layer in zip(*courses, strict=True)]
     return [list(key) for key in zip(*layers, strict=True)]
 
 
@@ -134,6 +154,18 @@ def _slope(one: Course, decay_s: float) -> float:
         else:
             high = middle
     return high
+
+
+def settled(audio: Audio) -> Audio:
+    """Keep a note that decays from coming back: from 0.4 s on it is never louder than in the second before, as a
+    network has a note rise again that it has learned to be silent."""
+    own = _course(audio)
+    gain_db = own.settled().level_db - own.level_db
+    if not gain_db.any():
+        return audio
+    places = (np.arange(len(gain_db)) + 0.5) * round(_STEP_S * audio.rate_hz)
+    gain_db = np.interp(np.arange(audio.samples.shape[1]), places, gain_db).astype(np.float32)
+    return Audio(audio.samples * 10.0 ** (gain_db / np.float32(20.0)), audio.rate_hz)
 
 
 def sloped(audio: Audio, slope: float) -> Audio:

@@ -9,7 +9,7 @@ import numpy as np
 
 from samplepack.finishing import process
 from samplepack.finishing.align import LOOSELY_S, align
-from samplepack.finishing.behaviour import Behaviour, course
+from samplepack.finishing.behaviour import Behaviour, course, settled
 from samplepack.finishing.brightness import soft_cutoff_hz
 from samplepack.finishing.effects import Effect
 from samplepack.finishing.levels import LIMITED_S
@@ -121,7 +121,7 @@ def finish_key(raws: Sequence[Audio], pitch: int, settings: Finishing, behaviour
         A note for each layer, the softest first.
     """
     if behaviour == "decay":
-        settings = replace(settings, loop=False)
+        settings, raws = replace(settings, loop=False), [settled(raw) for raw in raws]
     layers = _finish_layers(raws, pitch, settings)
     if settings.tune and _worst_cents(layers) > _RETUNED_CENTS:
         # The finished note is a part of the rendered one, or a loop, and its pitch may differ from that of the whole.

@@ -18,6 +18,9 @@ _STEP_DB = 2.5
 _LEFT_DB = 0.75
 """How far a key's loudness may stay from the smoothed loudness: small differences are part of a timbre."""
 
+_RANGE_DB = 6.0
+"""How far a key's loudness may lie from the median of its instrument's, so that a phrase is heard as a whole."""
+
 _SMOOTHING_KEYS = 3.0
 _MOST_GAIN_DB = 48.0
 _LIMITED_TIMES = 5
@@ -30,10 +33,11 @@ LIMITED_S = 0.005
 
 
 def even_gains_db(loudness: Sequence[float | None]) -> list[float]:
-    """Gains that bring the loudness of neighbouring keys within `NEIGHBOURS_DB` of each other.
+    """Gains that bring the loudness of neighbouring keys within `NEIGHBOURS_DB` of each other, and that of all keys
+    near their median.
 
-    Each key is brought to within 0.75 dB of the Gaussian mean of its neighbourhood; then differences between neighbours
-    are limited to 2.5 dB.
+    Each key is brought to within 0.75 dB of the Gaussian mean of its neighbourhood, and to within 6 dB of the median;
+    then differences between neighbours are limited to 2.5 dB.
 
     Args:
         loudness: the loudness of each key from the lowest, LUFS; None for a silent key.
@@ -49,6 +53,7 @@ def even_gains_db(loudness: Sequence[float | None]) -> list[float]:
     weights = np.exp(-0.5 * ((places[:, np.newaxis] - places) / _SMOOTHING_KEYS) ** 2)
     run = weights @ values / weights.sum(axis=1)
     wanted = run + np.clip(values - run, -_LEFT_DB, _LEFT_DB)
+    wanted = np.clip(wanted, np.median(values) - _RANGE_DB, np.median(values) + _RANGE_DB)
     for i in range(1, len(wanted)):
         wanted[i] = np.clip(wanted[i], wanted[i - 1] - _STEP_DB, wanted[i - 1] + _STEP_DB)
     for i, gain in zip(places, np.clip(wanted - values, -_MOST_GAIN_DB, _MOST_GAIN_DB), strict=True):

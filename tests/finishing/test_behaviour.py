@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from samplepack.finishing.behaviour import behaviour_of, course, even_slopes, sloped, uneven
+from samplepack.finishing.behaviour import Course, behaviour_of, course, even_slopes, settled, sloped, uneven
 from samplepack.sound.audio import Audio
 from tests.helpers.tones import tone
 
@@ -13,10 +13,31 @@ def falling(db_per_s, pitch=60):
 
 
 def test_the_course_of_a_note_that_falls_evenly():
-    assert course(falling(10.0)).decay_s == pytest.approx(2.0, abs=0.05)
-    assert course(falling(5.0)).decay_s == pytest.approx(4.0, rel=0.08)  # extrapolated
+    assert course(falling(20.0)).decay_s == pytest.approx(1.0, abs=0.05)
+    assert course(falling(10.0)).decay_s == pytest.approx(2.0, rel=0.03)  # goes on beyond the 2.8 s that are measured
+    assert course(falling(5.0)).decay_s == pytest.approx(4.0, rel=0.08)
     assert course(falling(10.0)).fall_db == pytest.approx(26.5, abs=1.0)
     assert course(falling(0.0)).fall_db == pytest.approx(0.0, abs=0.2)
+
+
+def test_a_note_that_rings_on_near_the_level_where_it_has_decayed_has_nearly_the_same_decay_on_either_side_of_it():
+    levels = [
+        np.where(np.arange(560) < 60, -np.arange(560) / 60 * rings_at_db, -rings_at_db) for rings_at_db in (19, 21)
+    ]
+    above, below = (Course(level.astype(np.float32)).decay_s for level in levels)
+    assert above == pytest.approx(below, rel=0.15)
+
+
+def test_a_note_that_decays_does_not_come_back_but_may_beat():
+    t = np.arange(64000) / 16000
+    beats = falling(8.0)
+    beats.samples[:] *= (0.6 + 0.4 * np.cos(2 * np.pi * 2.0 * t)).astype(np.float32)
+    assert course(settled(beats)).decay_s == pytest.approx(course(beats).decay_s, rel=0.02)
+    back = falling(16.0)
+    back.samples[:, 32000:48000] *= 10 ** (np.linspace(0.0, 60.0, 16000, dtype=np.float32) / 20)
+    kept = settled(back)
+    assert course(back).level_db[-1] > -5.0 and course(kept).level_db[-1] < -20.0
+    np.testing.assert_array_equal(kept.samples[:, :30000], back.samples[:, :30000])
 
 
 @pytest.mark.parametrize(("falls", "behaviour"), [((0, 0, 20), "sustain"), ((0, 20, 20), "decay"), ((3,), "sustain")])

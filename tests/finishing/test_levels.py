@@ -14,6 +14,12 @@ def test_neighbouring_keys_end_within_3_db_whatever_they_were(seed):
     assert np.abs(np.diff(after)).max() <= 3.0
 
 
+def test_no_key_is_lost_in_a_phrase():
+    loudness = [-16.0 - 24.0 * np.sin(np.pi * key / 48) ** 2 + key / 6 for key in range(49)]
+    after = np.add(loudness, even_gains_db(loudness))
+    assert np.ptp(loudness) > 20.0 and np.ptp(after) <= 12.0 and np.abs(np.diff(after)).max() <= 3.0
+
+
 def test_an_even_instrument_is_left_as_it_is_and_silent_keys_alone():
     assert even_gains_db([-20.0, -20.5, -20.2]) == [0.0, 0.0, 0.0]
     gains = even_gains_db([-20.0, None, -30.0, -20.0])
