@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from samplepack.base.progress import Task
@@ -46,7 +47,15 @@ _HANGING_DB = -50.0
 _LEAST_TAIL_S = 0.5
 _MOST_CUT_DB = 20.0
 _LEAST_BRIGHTER = 1.1
-_LEAST_OVERTONES = 0.05
+_LEAST_OVERTONES = 0.15
+"""The least share of power above the fundamental in a note whose brightness can be heard to change."""
+
+_AUDIBLE_DB = 40.0
+"""How far a note that decays has to fall until the mod wheel's effect on it isn't judged any more."""
+
+_LEAST_POSITIONS = 12
+"""The least number of positions of the wheel to judge by: those of a tenth of its way."""
+
 _COMPARED_S = 0.3
 _SOFT, _HARD = 20, 127
 _VELOCITIES = tuple(range(1, 128, 6))
@@ -396,23 +405,26 @@ class _Stage:
             )  # fmt: skip
 
     def _judge_sweep(self, key: int) -> None:
-        """Whether a held note keeps its level while the wheel goes up and down, but for how it changes by itself."""
+        """Whether a held note keeps its level while the wheel goes up and down, but for how it changes by itself; as
+        long as it is heard, at both ends of the wheel and under the moving one."""
         times_s = np.arange(_BEFORE_S, _BEFORE_S + 2 * _SWEEP_S + _REST_S, _SWEEP_S / 127)
+        heard = [
+            np.array([_windowed_db(audio, at_s) for at_s in times_s if at_s + 0.1 < audio.duration_s])
+            for audio in (self.heard["wheel down", key], self.heard["held", key], self.heard["swept", key])
+        ]
+        faint = [np.flatnonzero(levels < levels.max() - _AUDIBLE_DB) for levels in heard]
+        end = min(int(places[0]) if len(places) else len(levels) for places, levels in zip(faint, heard, strict=True))
 
-        def moves_db(name: str) -> tuple[float, float]:
-            levels = np.array(
-                [
-                    _windowed_db(self.heard[name, key], at_s)
-                    for at_s in times_s
-                    if at_s + 0.1 < self.heard[name, key].duration_s
-                ]
-            )
+        def moves_db(levels: NDArray[np.float64]) -> tuple[float, float]:
+            levels = levels[:end]
             if not self.sustains:  # a straight line in time is how the note decays
-                line = np.polynomial.Polynomial.fit(np.arange(len(levels)), levels, 1)
-                levels = levels - line(np.arange(len(levels)))
-            return float(np.ptp(levels)), float(np.abs(np.diff(levels)).max())
+                line = np.polynomial.Polynomial.fit(np.arange(end), levels, 1)
+                levels = levels - line(np.arange(end))
+            return float(np.ptp(levels)), float(np.abs(np.diff(levels)).max(initial=0.0))
 
-        down, up, swept = moves_db("wheel down"), moves_db("held"), moves_db("swept")
+        if end < _LEAST_POSITIONS:
+            return
+        down, up, swept = (moves_db(levels) for levels in heard)
         range_db, step_db = (moved - max(still) for moved, *still in zip(swept, down, up, strict=True))
         self._worst("sweep_db", max(range_db, 0.0))
         self._worst("sweep_step_db", max(step_db, 0.0))

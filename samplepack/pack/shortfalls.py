@@ -23,24 +23,29 @@ IN_TUNE_SHARE = 0.98
 
 _PEAK_TOLERANCE_DB = 0.1
 
+_RINGING = {"Reverb", "Convolution", "Delay", "VST3Plugin"}
+"""Effects in which each pitch rings for another time, as in a room: how keys decay in them isn't judged. Before the
+effects they decay evenly."""
+
 
 def pack_shortfalls(manifest: Manifest) -> list[str]:
     """What a pack falls short of by the figures in its `pack.json`, each with its instrument."""
     return [
         f"{instrument.name}: {problem}"
         for instrument in manifest.instruments
-        for problem in shortfalls(instrument.notes, instrument.behaviour, manifest.sound)
+        for problem in shortfalls(instrument.notes, instrument.behaviour, manifest)
     ]
 
 
-def shortfalls(notes: Sequence[PackedNote], behaviour: Behaviour, sound: Sound) -> list[str]:
+def shortfalls(notes: Sequence[PackedNote], behaviour: Behaviour, manifest: Manifest) -> list[str]:
     """What an instrument falls short of, each with its key where it has one.
 
     Args:
         notes: all notes of the instrument, measured.
         behaviour: whether it sustains or decays.
-        sound: the recipe's settings.
+        manifest: the pack's, for its settings.
     """
+    sound = manifest.sound
     problems = [
         f"key {note.pitch}: {problem}" for note in notes for problem in _note_shortfalls(note, behaviour, sound)
     ]
@@ -57,7 +62,8 @@ def shortfalls(notes: Sequence[PackedNote], behaviour: Behaviour, sound: Sound) 
                     f"key {pitch}: {lufs - lower_lufs:+.1f} dB from key {lower}, more than {NEIGHBOURS_DB:.0f}"
                 )
     decays_s = {note.pitch: note.decay_s for note in firsts if note.decay_s is not None}
-    for lower, pitch in uneven(list(decays_s.items())):
+    rings = not _RINGING.isdisjoint(name for step in manifest.process for name in step)
+    for lower, pitch in [] if rings else uneven(list(decays_s.items())):
         problems.append(
             f"key {pitch}: decays in {decays_s[pitch]:.2f} s, key {lower} in {decays_s[lower]:.2f} s, by 20 dB"
         )

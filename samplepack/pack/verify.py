@@ -87,7 +87,7 @@ def verify(
         measured = list(map_(partial(_measure_note, folder, instrument.behaviour), instrument.notes))
         notes = [note for note, _ in measured if note]
         problems = [problem for _, of_note in measured for problem in of_note]
-        problems += shortfalls(notes, instrument.behaviour, manifest.sound) + _map_problems(folder, instrument)
+        problems += shortfalls(notes, instrument.behaviour, manifest) + _map_problems(folder, instrument)
         problems += soundfont_problems(folder, manifest, instrument)
         problems += _take_problems(folder, notes) + _layer_problems(manifest, instrument)
         played = []
