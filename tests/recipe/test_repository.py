@@ -102,8 +102,8 @@ def test_the_workflow_installs_samplepack_as_written(run, tmp_path, wheel_file, 
     subprocess.run([sys.executable, "-m", "pip", *arguments, *options], check=True)
     version = [sys.executable, "-m", "samplepack", "--version"]
     ran = subprocess.run(version, cwd=tmp_path / "installed", check=True, capture_output=True, text=True)
-    assert ran.stdout == "samplepack 0.2.0\n"
-    assert (tmp_path / "installed" / "gansynth_samplepack-0.2.0.dist-info").is_dir()
+    assert ran.stdout == "samplepack 0.3.0\n"
+    assert (tmp_path / "installed" / "gansynth_samplepack-0.3.0.dist-info").is_dir()
 
 
 GIT = {"vcs": "git", "commit_id": COMMIT}
