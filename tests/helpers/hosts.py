@@ -105,7 +105,7 @@ def render_project(host, project, maps, folder):
     home = {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), "QT_QPA_PLATFORM": "offscreen"}
     command, environment = COMMANDS[host](project, out), {**os.environ, **home}
     for _ in range(2):
-        ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150)
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
         if ran.returncode >= 0:
             break
     assert ran.returncode == 0 and out.is_file(), ran.stdout + ran.stderr
