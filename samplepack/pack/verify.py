@@ -191,16 +191,31 @@ def _compare_players(reports: Sequence[Report]) -> None:
 
 
 def _find_copies(manifest: Manifest, reports: Sequence[Report]) -> None:
-    """Add sounds that a pack holds more than once to the reports."""
-    first: dict[str, str] = {}
+    """Add sounds that a pack holds more than once to the reports, unless they were made from the same renders, as
+    where two paths have a point in common."""
+    first: dict[str, tuple[str, list[str]]] = {}
     for instrument, report in zip(manifest.instruments, reports, strict=True):
-        copies = []
+        copies, renders = [], _renders(instrument)
         for file, digest in dict.fromkeys((note.file, note.sha256) for note in instrument.notes):
-            if first.setdefault(digest, file) != file:
-                copies.append(f"{file} is a copy of {first[digest]}")
+            original, of_original = first.setdefault(digest, (file, renders[file]))
+            if original != file and renders[file] != of_original:
+                copies.append(f"{file} is a copy of {original}")
         if copies:
             more = f", and {len(copies) - 1} more of its files are copies" if len(copies) > 1 else ""
             report.problems.append(f"{copies[0]}, byte for byte{more}")
+
+
+def _renders(instrument: PackedInstrument) -> dict[str, list[str]]:
+    """File → the fingerprints of the notes that it was made from."""
+    files: dict[int, list[str]] = {}
+    for note in instrument.notes:  # in the order of the fingerprints: of each key, take by take, layer by layer
+        files.setdefault(note.pitch, []).append(note.file)
+    renders: dict[str, list[str]] = {}
+    for pitch, of_key in files.items():
+        fingerprints = instrument.rendered.get(str(pitch), "").split()
+        each = len(fingerprints) // len(of_key)
+        renders |= {file: fingerprints[i * each : (i + 1) * each] for i, file in enumerate(of_key)}
+    return renders
 
 
 def _map_problems(folder: Path, instrument: PackedInstrument) -> list[str]:

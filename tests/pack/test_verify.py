@@ -189,3 +189,17 @@ def test_sounds_that_are_no_numbers_and_maps_that_are_no_text_are_told(pack, run
     ran = run("verify", pack)
     assert ran.code == 1 and "key 60: " in ran.err and "holds NaN or infinity" in ran.err
     assert "the SFZ map leaves it out" in ran.err and "Traceback" not in ran.err
+
+
+def test_a_copy_is_told_unless_both_sounds_were_made_from_the_same_render(pack):
+    manifest = json.loads((pack / "pack.json").read_text(encoding="utf-8"))
+    one, other = manifest["instruments"]
+    source, target = one["notes"][0], other["notes"][0]  # both of key 55
+    shutil.copyfile(pack / source["file"], pack / target["file"])
+    target["sha256"] = manifest["files"][target["file"]] = source["sha256"]
+    for is_same_render, copies in ((False, 1), (True, 0)):
+        if is_same_render:
+            other["rendered"]["55"] = one["rendered"]["55"]
+        (pack / "pack.json").write_text(json.dumps(manifest), encoding="utf-8")
+        problems = [problem for report in verify(pack) for problem in report.problems]
+        assert len([problem for problem in problems if "is a copy of" in problem]) == copies
