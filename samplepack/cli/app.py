@@ -15,10 +15,11 @@ import click
 from samplepack.base.errors import InputError, SamplepackError, lines_of
 from samplepack.base.version import __version__
 from samplepack.cli import interactive, live, networks, packs, play, stores
+from samplepack.cli.options import SummarisedGroup
 from samplepack.cli.terminal import print_problems
 
 
-class _Commands(click.Group):
+class _Commands(SummarisedGroup):
     """A group that turns errors into an exit code and one line for each problem, never a traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:

@@ -10,6 +10,20 @@ import click
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+_LONGEST_SUMMARY = 200
+"""Of the first sentence of a command's help, characters."""
+
+
+class SummarisedGroup(click.Group):
+    """A group whose help lists its commands with the whole first sentence of each; Click's own cuts them off."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        rows = [(name, self.commands[name].get_short_help_str(_LONGEST_SUMMARY)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 _ALLOW_PLUGINS = click.option(
     "--allow-plugins", is_flag=True, help="Let recipes load VST3 plugins, which are programs."
 )

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from samplepack.base.errors import InputError
-from samplepack.cli.options import complete_checkpoints, complete_published
+from samplepack.cli.options import SummarisedGroup, complete_checkpoints, complete_published
 from samplepack.cli.terminal import print_json, print_line, progress_bars
 
 if TYPE_CHECKING:
     from samplepack.models.checkpoint import Checkpoint
 
 
-@click.group()
+@click.group(cls=SummarisedGroup)
 def cache() -> None:
     """Show or clear the cache of rendered notes."""
 
@@ -75,7 +75,7 @@ def cache_trim(days: int) -> None:
     print_line(f"{Cache.of_user().trim_by_age(days)} notes dropped")
 
 
-@click.group()
+@click.group(cls=SummarisedGroup)
 def checkpoints() -> None:
     """List, describe, download and import checkpoints that recipes can name."""
 

@@ -31,6 +31,13 @@ def test_help_shows_an_example_of_every_command(run):
         assert ran.code == 0 and "Example" in ran.out and f"  {' '.join(path)}" in ran.out
 
 
+def test_help_lists_every_command_with_the_whole_sentence_about_it(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    for arguments in (("--help",), ("cache", "--help"), ("checkpoints", "--help")):
+        listed = run(*arguments).out.split("Commands:")[1]
+        assert listed and "..." not in listed and max(map(len, listed.splitlines())) <= 60
+
+
 def test_version_and_help_exit_with_0_and_nonsense_with_2(run):
     assert run("--version").out == f"samplepack {__version__}\n"
     assert run("--help").code == 0
