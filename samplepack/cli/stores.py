@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from samplepack.base.errors import InputError
+from samplepack.base.errors import InputError, counted
 from samplepack.cli.options import SummarisedGroup, complete_checkpoints, complete_published
 from samplepack.cli.terminal import print_json, print_line, progress_bars
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=SummarisedGroup)
 def cache() -> None:
-    """Show or clear the cache of rendered notes."""
+    """Show, trim or clear the cache of rendered notes."""
 
 
 @cache.command("info")
@@ -39,7 +39,8 @@ def cache_info(as_json: bool) -> None:
     if as_json:
         print_json({**vars(held), "folder": str(held.folder)})
     else:
-        print_line(f"{held.folder}: {held.notes} notes, {held.size_bytes / 1e6:.1f} of {held.limit_bytes / 1e6:.0f} MB")
+        size_mb, limit_mb = held.size_bytes / 1e6, held.limit_bytes / 1e6
+        print_line(f"{held.folder}: {counted(held.notes, 'note')}, {size_mb:.1f} of {limit_mb:.0f} MB")
 
 
 @cache.command("clear")
@@ -55,11 +56,11 @@ def cache_clear() -> None:
     notes = Cache.of_user()
     held = notes.info()
     notes.clear()
-    print_line(f"{held.folder}: {held.notes} notes dropped, {held.size_bytes / 1e6:.1f} MB")
+    print_line(f"{held.folder}: {counted(held.notes, 'note')} dropped, {held.size_bytes / 1e6:.1f} MB")
 
 
 @cache.command("trim")
-@click.option("--days", type=int, required=True, help="Age of what is deleted, days.")
+@click.option("--days", type=click.IntRange(0), required=True, help="Age of what is deleted, days.")
 def cache_trim(days: int) -> None:
     """Delete rendered notes by their age.
 
@@ -72,7 +73,7 @@ def cache_trim(days: int) -> None:
     """
     from samplepack.rendering.cache import Cache
 
-    print_line(f"{Cache.of_user().trim_by_age(days)} notes dropped")
+    print_line(f"{counted(Cache.of_user().trim_by_age(days), 'note')} dropped")
 
 
 @click.group(cls=SummarisedGroup)
@@ -145,7 +146,8 @@ def fetch(name: str, offline: bool) -> None:
     """Download one of Magenta's checkpoints: acoustic_only or all_instruments.
 
     An interrupted download is resumed. The environment variable SAMPLEPACK_MIRROR sets another address to download the
-    zips from. No other command opens a connection.
+    zips from. No other command opens a connection, unless SAMPLEPACK_CACHE or SAMPLEPACK_CACHE_READ names a shared
+    cache.
 
     \b
     Examples:

@@ -102,3 +102,12 @@ def test_a_limit_that_is_no_number_is_refused(run, monkeypatch, limit):
     assert ran.code == 2 and "SAMPLEPACK_CACHE_GB" in ran.err
     monkeypatch.setenv("SAMPLEPACK_CACHE_GB", "0.5")
     assert "of 500 MB" in run("cache", "info").out
+
+
+def test_notes_are_trimmed_by_an_age_that_is_no_negative_one(run, home):
+    cache = Cache.of_user()
+    cache.put("ab" * 32, np.zeros(8, np.float32))
+    refused = run("cache", "trim", "--days", "-1")
+    assert refused.code == 2 and "--days" in refused.err and cache.info().notes == 1
+    assert run("cache", "trim", "--days", "1").out == "0 notes dropped\n"
+    assert run("cache", "trim", "--days", "0").out == "1 note dropped\n"
