@@ -518,8 +518,8 @@ def page(
     \b
     Examples:
       samplepack page output/first-light
-      samplepack page output/* --output site --audio flac
-      samplepack page output/* --before packs-of-last-week
+      samplepack page output/*/ --output site --audio flac
+      samplepack page output/*/ --before packs-of-last-week
     """
     from samplepack.web.site import write_site
 

@@ -267,9 +267,11 @@ def read_manifest(folder: Path) -> Manifest:
         InputError: the folder isn't there or is no pack, or its `pack.json` is damaged or of another version.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
+        raise InputError(f"{folder} is a file; a pack is a folder" if folder.exists() else f"{folder}: no such folder")
     if not (folder / MANIFEST).exists():
-        raise InputError(f"{folder} is no pack: it has no {MANIFEST}")
+        within = sorted(path.parent for path in folder.glob(f"[!.]*/{MANIFEST}"))
+        hint = f"; did you mean a pack in it, such as {within[0]}?" if within else ""
+        raise InputError(f"{folder} is no pack: it has no {MANIFEST}{hint}")
     return read_json(folder / MANIFEST, Manifest, "manifest of a pack", _MOST_BYTES)
 
 

@@ -84,8 +84,8 @@ jobs:
           BEFORE: ${{{{ github.event.pull_request.base.sha || github.event.before }}}}
         run: |
           if git worktree add --detach before "$BEFORE" && samplepack build before/recipes/*.yaml --output before/output
-          then samplepack page output/* --output site --before before/output
-          else samplepack page output/* --output site
+          then samplepack page output/*/ --output site --before before/output
+          else samplepack page output/*/ --output site
           fi
       - uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2
         with: {{name: packs, path: output}}

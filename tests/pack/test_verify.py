@@ -142,6 +142,14 @@ def test_what_is_no_pack_is_told(tmp_path, run):
     assert "pack.json: no manifest of a pack of this version" in damaged.err
 
 
+def test_a_folder_of_packs_and_a_file_are_told_from_a_pack(tmp_path, run):
+    (tmp_path / "output/good").mkdir(parents=True)
+    (tmp_path / "output/good/pack.json").write_text("{}")
+    file, around = run("verify", tmp_path / "output/good/pack.json"), run("verify", tmp_path / "output")
+    assert file.code == around.code == 2 and "is a file; a pack is a folder" in file.err
+    assert f"did you mean a pack in it, such as {tmp_path / 'output/good'}?" in around.err
+
+
 @pytest.mark.parametrize("command", ["verify", "diff"])
 def test_a_damaged_manifest_is_told_in_a_line_wherever_it_is_read(pack, run, command):
     path = pack / "pack.json"
