@@ -22,13 +22,13 @@ from benchmarks.table import row
 REPOSITORY = Path(__file__).parent.parent
 
 
-def built_s(recipe: Path, cluster: str = "") -> float:
+def built_s(recipes: list[Path], cluster: str = "") -> float:
     """How long a build takes, seconds."""
     with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, "-m", "samplepack", "build", str(recipe), "--quiet", "--output", f"{scratch}/output"]
+        command = [sys.executable, "-m", "samplepack", "build", *map(str, recipes), "--quiet"]
         began = time.perf_counter()
         subprocess.run(
-            command + (["--cluster", cluster] if cluster else []),
+            [*command, "--output", f"{scratch}/output", *(["--cluster", cluster] if cluster else [])],
             env={**os.environ, "SAMPLEPACK_HOME": f"{scratch}/home"},
             cwd=REPOSITORY,
             check=True,
@@ -36,7 +36,7 @@ def built_s(recipe: Path, cluster: str = "") -> float:
         return time.perf_counter() - began
 
 
-def on_cluster_s(recipe: Path, cores: set[int]) -> float:
+def on_cluster_s(recipes: list[Path], cores: set[int]) -> float:
     """How long a build takes on a cluster that is bound to some cores, as its driver is, once the cluster runs."""
     from ray.cluster_utils import Cluster
 
@@ -45,7 +45,7 @@ def on_cluster_s(recipe: Path, cores: set[int]) -> float:
     try:
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": len(cores), "include_dashboard": False})
         try:
-            return built_s(recipe, cluster.address)
+            return built_s(recipes, cluster.address)
         finally:
             cluster.remove_node(cluster.head_node, allow_graceful=False)
     finally:
@@ -55,7 +55,8 @@ def on_cluster_s(recipe: Path, cores: set[int]) -> float:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
-    parser.add_argument("--timbres", type=int, default=100, help="timbres of 49 keys that the recipe has")
+    parser.add_argument("--timbres", type=int, default=100, help="timbres of 49 keys")
+    parser.add_argument("--recipes", type=int, default=25, help="how many recipes have them, each as many")
     parser.add_argument("--checkpoint", default="starter@1", help="what renders")
     parser.add_argument("--runs", type=int, default=3, help="how often each build is measured")
     arguments = parser.parse_args()
@@ -64,15 +65,17 @@ def main() -> None:
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
     every = os.sched_getaffinity(0)
     with tempfile.TemporaryDirectory() as scratch:
-        recipe = Path(scratch, "benchmark.yaml")
-        recipe.write_text(
-            f"recipe: 1\nname: Benchmark\ncheckpoint: {arguments.checkpoint}\npitches: 36-84\n"
-            f"bank: {{seeds: 1-{arguments.timbres}}}\n"
-        )
+        recipes, each = list[Path](), arguments.timbres // arguments.recipes
+        for number in range(arguments.recipes):
+            recipes.append(Path(scratch, f"benchmark-{number}.yaml"))
+            recipes[-1].write_text(
+                f"recipe: 1\nname: Benchmark {number}\ncheckpoint: {arguments.checkpoint}\npitches: 36-84\n"
+                f"bank: {{seeds: {number * each + 1}-{(number + 1) * each}}}\n"
+            )
         builds: dict[str, Callable[[], float]] = {
-            "plain": lambda: built_s(recipe),
-            "cluster": lambda: on_cluster_s(recipe, every),
-            "one core": lambda: on_cluster_s(recipe, {min(every)}),
+            "plain": lambda: built_s(recipes),
+            "cluster": lambda: on_cluster_s(recipes, every),
+            "one core": lambda: on_cluster_s(recipes, {min(every)}),
         }
         times: dict[str, list[float]] = {name: [] for name in builds}
         for _ in range(arguments.runs):
