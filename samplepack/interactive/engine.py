@@ -439,7 +439,7 @@ class _Queue:
         """Call what is urgent enough until the queue is closed."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or (self._heap and self._heap[0][0] <= least_urgent))
+                self._changed.wait_for(lambda: self._closed or self._is_due(least_urgent))
                 if self._closed:
                     return
                 _, _, run, future = heappop(self._heap)
@@ -451,6 +451,10 @@ class _Queue:
                 future.set_exception(error)
             else:
                 future.set_result(None)
+
+    def _is_due(self, least_urgent: int) -> bool:
+        """Whether there is something urgent enough; while somebody waits for a note, only what is asked for is."""
+        return bool(self._heap) and self._heap[0][0] <= (_ASKED if self._waiting else least_urgent)
 
     def close(self) -> None:
         """End the threads that work; what waits is cancelled."""

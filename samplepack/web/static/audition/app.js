@@ -47,7 +47,7 @@ class Page extends EventTarget {
   _use() {
     if (!this.context || !this.sound) return;
     this.sounds.isEqual = Boolean(this._slots.b);
-    const source = this.sounds.source(this.sound, this.state.version);
+    const source = (this._source = this.sounds.source(this.sound, this.state.version));
     const measured = {
       get playing() {
         return source.playing;
@@ -338,7 +338,7 @@ async function begin() {
   page.show(await get('state'));
   listen({
     on: async (event) => {
-      if (event.event === 'settled') page.sounds?.settled(event.voice);
+      if (event.event === 'settled') page.sounds?.settled(event.voice, page._source);
       if (event.event === 'recipe' && event.version > page.state.version) page.show(await get('state'));
       page.dispatchEvent(new CustomEvent('told', {detail: event}));
     },

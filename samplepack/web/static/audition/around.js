@@ -159,10 +159,13 @@ export function around(page) {
   };
   page.addEventListener('state', () => {
     favourites();
-    directions();
+    follow();
   });
-  page.addEventListener('sound', () => {
+  const follow = () => {
+    if ($('#view-around').hidden) return;
     directions();
     show();
-  });
+  };
+  page.addEventListener('sound', follow);
+  page.addEventListener('view', follow);
 }

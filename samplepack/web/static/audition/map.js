@@ -9,6 +9,7 @@ export function soundMap(page) {
   const svg = $('#map');
   let places = [];
   let here = -1;
+  let chosen = null; // the place of the sound that the keyboard plays
   let isFetching = false;
   let isAskedAgain = false;
 
@@ -17,11 +18,11 @@ export function soundMap(page) {
 
   function point(i, isPlayed = true) {
     if (i < 0 || i >= places.length) return;
-    here = i;
-    for (const [j, each] of places.entries()) {
-      each.element.classList.toggle('here', j === i);
-      each.element.setAttribute('aria-selected', j === i);
+    for (const [j, isHere] of [[here, false], [i, true]]) {
+      places[j]?.element.classList.toggle('here', isHere);
+      places[j]?.element.setAttribute('aria-selected', isHere);
     }
+    here = i;
     svg.setAttribute('aria-activedescendant', places[i].element.id);
     label.textContent = places[i].name;
     const isRight = places[i].at[0] > svg.clientWidth * 0.7;
@@ -95,6 +96,7 @@ export function soundMap(page) {
           element.id = `place-${i}`;
           element.setAttribute('class', 'place');
           element.setAttribute('role', 'option');
+          element.setAttribute('aria-selected', false);
           element.setAttribute('aria-label', `${place.name}, brightness ${place.brightness.toFixed(1)}`);
           element.onpointerenter = () => point(i);
           element.onclick = () => choose(i);
@@ -122,8 +124,11 @@ export function soundMap(page) {
   }
 
   function mark() {
-    const timbre = JSON.stringify(page.timbre);
-    for (const place of places) place.element.classList.toggle('chosen', JSON.stringify(sound(place).timbre) === timbre);
+    const {instrument, seed, ...others} = page.timbre ?? {};
+    const name = Object.keys(others).length ? null : instrument ?? `seed ${seed}`;
+    chosen?.element.classList.remove('chosen');
+    chosen = places.find((place) => place.name === name);
+    chosen?.element.classList.add('chosen');
   }
 
   svg.onkeydown = (event) => {

@@ -23,9 +23,13 @@ export class Sounds {
     return found;
   }
 
-  /** A voice's keys were finished together: what was heard of it is fetched anew. */
-  settled(voice) {
-    for (const source of this._sources.values()) if (source.voice === voice) source.settle();
+  /** A voice's keys were finished together: what was heard of it is fetched anew, now if it is played, else when it is. */
+  settled(voice, played) {
+    for (const source of this._sources.values()) {
+      if (source.voice !== voice) continue;
+      if (source === played) source.settle();
+      else source.forget();
+    }
   }
 
   buffer(address) {
@@ -77,6 +81,12 @@ class ServerSource {
     this._isPrepared = true;
     await this.fetch(key, true);
     if (this._isSettled) this.settle();
+  }
+
+  /** Fetch keys anew when they are asked for. */
+  forget() {
+    this._keys.clear();
+    this._isPrepared = false;
   }
 
   /** Fetch the keys that were heard, then all others, now that they are as a pack will hold them. */
