@@ -9,7 +9,14 @@ from dataclasses import dataclass
 
 import pytest
 
+from samplepack import api
+from samplepack.checkpoints.library import STARTERS
 from samplepack.cli import app as cli
+from samplepack.interactive import engine as interactive_engine
+from samplepack.models.engine import DEFAULT_ENGINE
+from samplepack.models.load import load_model
+from samplepack.pack import build as building
+from samplepack.rendering import render as rendering
 from tests.helpers.no_skips import pytest_addoption as pytest_addoption
 from tests.helpers.no_skips import pytest_configure as pytest_configure
 from tests.helpers.places import REPOSITORY
@@ -21,6 +28,25 @@ def home(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("SAMPLEPACK_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def networks():
+    """The starters' networks stay loaded from test to test: loading and compiling one takes longer than most builds of
+    tests. A network keeps nothing of the notes that it renders."""
+    loaded = {}
+
+    def load(checkpoint, engine=DEFAULT_ENGINE):
+        if checkpoint.folder not in STARTERS.values():
+            return load_model(checkpoint, engine)
+        if (checkpoint.digest, engine) not in loaded:
+            loaded[checkpoint.digest, engine] = load_model(checkpoint, engine)
+        return loaded[checkpoint.digest, engine]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (api, building, interactive_engine, rendering):
+            patch.setattr(module, "load_model", load)
+        yield
 
 
 @dataclass
