@@ -72,7 +72,7 @@ class Course:
     @property
     def decay_s(self) -> float:
         """The time in which a level that falls evenly falls to `DECAYED_DB`, seconds, where its mean is that of this
-        one: of all levels, those lower than twice `DECAYED_DB` raised to it. 5 ms to 56 s.
+        one: of all levels, those lower than twice `DECAYED_DB` raised to it. 5 ms to 11.2 s, where it falls by 5 dB.
 
         Unlike the moment at which a level passes a threshold, it changes little where the level changes little, also
         where a note falls fast and then rings on near the threshold.
@@ -82,7 +82,7 @@ class Course:
         area_s = length_s * float(np.mean(np.clip(1.0 - self.level_db / (2.0 * DECAYED_DB), 0.0, 1.0)))
         if area_s <= length_s / 2.0:
             return max(area_s, _STEP_S)
-        return length_s**2 / 4.0 / max(length_s - area_s, length_s / 80.0)  # it goes on beyond the end
+        return length_s**2 / 4.0 / max(length_s - area_s, length_s / 16.0)  # it goes on beyond the end
 
 
 def course(audio: Audio) -> Course:
@@ -108,7 +108,8 @@ def behaviour_of(courses: Sequence[Sequence[Course]], asked: Literal["auto", "su
     """
     if asked == "sustain" or asked == "decay":
         return asked
-    return "sustain" if median(one.fall_db for key in courses for one in key) <= MOST_FALL_DB else "decay"
+    falls_db = [one.settled().fall_db for key in courses for one in key]  # one that comes back has died before
+    return "sustain" if median(falls_db) <= MOST_FALL_DB else "decay"
 
 
 def even_slopes(courses: Sequence[Sequence[Course]], pitches: Sequence[int]) -> list[list[float]]:

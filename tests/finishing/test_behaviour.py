@@ -36,6 +36,7 @@ def test_a_note_that_decays_does_not_come_back_but_may_beat():
     back = falling(16.0)
     back.samples[:, 32000:48000] *= 10 ** (np.linspace(0.0, 60.0, 16000, dtype=np.float32) / 20)
     kept = settled(back)
+    assert behaviour_of([[course(back)]], "auto") == "decay"
     assert course(back).level_db[-1] > -5.0 and course(kept).level_db[-1] < -20.0
     np.testing.assert_array_equal(kept.samples[:, :30000], back.samples[:, :30000])
 
