@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from samplepack.base.errors import Problem, did_you_mean
+from samplepack.base.errors import Problem, counted, did_you_mean
 from samplepack.documents.document import Document, Key
 
 _CUSTOM_TYPE = "samplepack"
@@ -124,9 +124,9 @@ def _message(error: ErrorDetails, root: type[BaseModel]) -> tuple[Sequence[Key],
         hint = did_you_mean(str(error["input"]), re.findall(r"'([^']*)'", expected))
         return location, False, f"{_at(location)}should be {expected}{received}{hint}"
     if kind == "too_short":
-        return location, False, f"{_at(location)}should have at least {error['ctx']['min_length']}"
+        return location, False, f"{_at(location)}should have at least {counted(error['ctx']['min_length'], 'item')}"
     if kind == "too_long":
-        return location, False, f"{_at(location)}should have at most {error['ctx']['max_length']}"
+        return location, False, f"{_at(location)}should have at most {counted(error['ctx']['max_length'], 'item')}"
     if kind in _SHOULD_BE:
         return location, False, f"{_at(location)}should be {_SHOULD_BE[kind]}{received}"
     if names is not None:

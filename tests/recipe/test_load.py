@@ -284,7 +284,7 @@ BAD = {
         "r.yaml:8:30: paths.P.through[1]: no timbre is called 'Chor'; did you mean 'Choir'?"
     ],
     ("process:", "paths: {P: {through: [Glass], steps: 1}}\nprocess:"): [
-        "r.yaml:8:22: paths.P.through: should have at least 2",
+        "r.yaml:8:22: paths.P.through: should have at least 2 items",
         "r.yaml:8:38: paths.P.steps: should be greater than or equal to 2, not 1",
     ],
     ("process:", "paths: {P: {through: [Glass, Choir], steps: 3, spacing: evn}}\nprocess:"): [
@@ -302,7 +302,7 @@ BAD = {
     ("process:", "formats: [exs24]\nprocess:"): [
         f"r.yaml:8:11: formats[0]: should be {FORMATS}, not 'exs24'"
     ],
-    ("process:", "formats: []\nprocess:"): ["r.yaml:8:10: formats: should have at least 1"],
+    ("process:", "formats: []\nprocess:"): ["r.yaml:8:10: formats: should have at least 1 item"],
     ("timbres:\n  Glass: 7\n  Choir: {seed: 1312}\n", ""): [
         "r.yaml:1:1: nothing to build: a recipe needs timbres, a bank or paths"
     ],

@@ -78,7 +78,7 @@ def test_what_is_wrong_with_movements_is_told_at_its_place_with_the_directions_t
         "did you mean 'brightness'?",
         "small.yaml:4:45: timbres.A.move: no direction is called 'warmth' (the checkpoint has brightness, pc3)",
         "small.yaml:4:83: timbres.B.move.pc3: should be less than or equal to 10, not 11",
-        "small.yaml:4:108: timbres.C.move: should have at least 1",
+        "small.yaml:4:108: timbres.C.move: should have at least 1 item",
     ]
     assert problems_of(recipe("{A: {seed: 7, move: {pc3: far, brightness: .nan}}}")) == [
         "small.yaml:4:36: timbres.A.move.pc3: should be a valid number, not 'far'",
