@@ -331,7 +331,9 @@ def _print_directions(shown: Directions) -> None:
         follows = "" if effect.follows is None else f"{effect.follows:.0%}"
         others = ", ".join(f"{name} {by:+.1f}" for name, by in effect.strongest(besides=one.name))
         table.add_row(one.name, unit, f"±{effect.by:.1f}", correlation, follows, f"{effect.timbre_db:.1f}", others)
-    Console().print(table)
+    console = Console()
+    # Lines of a pipe or a file aren't folded, so that programs can read them.
+    (console if console.is_terminal else Console(width=160)).print(table)
     for one in shown.found:
         if one.effect and one.effect.correlation is not None and one.effect.correlation < 0.5:
             print_line(f"note: {one.name} hardly holds with this checkpoint")
