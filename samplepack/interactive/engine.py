@@ -429,8 +429,11 @@ class _Queue:
             heappush(self._heap, (urgency, -next(self._numbers), run, future))
             if len(self._heap) > _MOST_WAITING:
                 self._heap.sort()
+                # The same note may be wanted twice: ahead, and by somebody who waits for it.
+                kept = {future for *_, future in self._heap[: _MOST_WAITING // 2]}
                 for *_, dropped in self._heap[_MOST_WAITING // 2 :]:
-                    dropped.cancel()
+                    if dropped not in kept:
+                        dropped.cancel()
                 del self._heap[_MOST_WAITING // 2 :]
             self._changed.notify_all()
         return future

@@ -6,7 +6,7 @@ import pytest
 
 from samplepack.base.errors import InputError
 from samplepack.base.files import user_folder
-from samplepack.interactive.engine import NoteEngine
+from samplepack.interactive.engine import NoteEngine, _Queue
 from samplepack.recipe import load_recipe
 from samplepack.rendering.cache import Cache
 from tests.helpers import packs
@@ -67,3 +67,16 @@ def test_a_timbre_toward_itself_is_an_input_error(engine, write_recipe):
     loaded = load_recipe(write_recipe(timbres=TIMBRES))
     with pytest.raises(InputError, match="lies toward itself"):
         engine.voice(loaded, {"seed": 3, "toward": "Far", "at": 0.5}, "Glass")
+
+
+def test_what_somebody_waits_for_is_not_dropped_with_the_same_that_was_wanted_ahead():
+    queue = _Queue()
+    ahead = queue.submit(4, lambda: None)
+    queue.submit(0, lambda: None, ahead)
+    others = [queue.submit(3, lambda: None) for _ in range(2000)]
+    assert others[0].cancelled() and not ahead.cancelled(), "the queue was too long"
+    worker = threading.Thread(target=queue.work, args=(4,))
+    worker.start()
+    assert ahead.result(timeout=10) is None
+    queue.close()
+    worker.join()
