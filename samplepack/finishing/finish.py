@@ -13,7 +13,7 @@ from samplepack.finishing.behaviour import Behaviour, course, settled
 from samplepack.finishing.brightness import soft_cutoff_hz
 from samplepack.finishing.effects import Effect
 from samplepack.finishing.levels import LIMITED_S
-from samplepack.finishing.loop import FIRST_S, LAST_S, Looped, find_loops
+from samplepack.finishing.loop import FIRST_S, LAST_S, Looped, find_loops, with_low_tail
 from samplepack.finishing.stereo import Width, measure_width, narrowed
 from samplepack.finishing.tune import STEADY_CENTS, Tuning, lowered, measure_cents, tune
 from samplepack.sound.audio import Audio, db_to_gain
@@ -173,6 +173,7 @@ def _finish_layers(
     audios = [narrowed(audio) for audio in audios]
     looped = find_loops(audios, pitch) if settings.loop else [Looped(audio, None, None, None) for audio in audios]
     looped = [replace(one, audio=narrowed(one.audio)) for one in looped]  # a loop may be wider than what it was made of
+    looped = [with_low_tail(one) for one in looped]
     if len(raws) > settings.channels:
         looped, tunings = _at_one_level(looped), tunings[:: settings.channels]
     else:

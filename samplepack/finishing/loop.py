@@ -8,7 +8,7 @@ its own tail, which plays when the key is released.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,9 @@ _MARGIN_S, _EDGE_S = 0.1, 0.02
 
 _EVENED_TIMES = 2
 """How often layers that players mix are flattened once more."""
+
+_TAIL_DB, _LOWERED_S = 3.0, 0.05
+"""How far a tail may rise above the loop before it is lowered, and the time in which that sets in."""
 
 _RETREAT_S = 0.15
 _PARTS = 3
@@ -119,6 +122,23 @@ def find_loops(layers: Sequence[Audio], pitch: int) -> list[Looped]:
                 Looped(Audio(samples, rate_hz), loop, seam, None) for samples, seam in zip(baked, seams, strict=True)
             ]
     return [Looped(layer, None, None, "no seamless loop") for layer in layers]
+
+
+def with_low_tail(looped: Looped) -> Looped:
+    """Keep the tail that sounds at key-up from being louder than the loop by more than 3 dB: some notes of a network
+    die and come back. A note without a loop stays as it is."""
+    if looped.loop is None:
+        return looped
+    start, end, audio = looped.loop.start, looped.loop.end, looped.audio
+    levels = envelope(audio.samples, audio.rate_hz)
+    highest = levels[start:end].max() * np.float32(db_to_gain(_TAIL_DB))
+    if levels[end:].max() <= highest:
+        return looped
+    gain = np.minimum(np.float32(1.0), highest / levels[end:])
+    setting_in = np.minimum(np.arange(len(gain), dtype=np.float32) / np.float32(_LOWERED_S * audio.rate_hz), 1.0)
+    samples = audio.samples.copy()
+    samples[:, end:] *= 1.0 + (gain - 1.0) * setting_in
+    return replace(looped, audio=Audio(samples, audio.rate_hz))
 
 
 def _first_below(level_db: float, envelopes: Sequence[NDArray[np.float32]], first: int, last: int) -> int:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from samplepack.finishing.envelope import envelope
-from samplepack.finishing.loop import find_loops, measure_seam
+from samplepack.finishing.loop import find_loops, measure_seam, with_low_tail
 from samplepack.sound.audio import Audio
 from tests.helpers.tones import tone
 
@@ -76,6 +76,16 @@ def test_a_note_that_holds_next_to_nothing_after_its_attack_is_raised():
         looped.audio.samples[0, part].std() for part in (slice(0, 1000), slice(*vars(looped.loop).values()))
     )
     assert 20 * np.log10(held / attack) == pytest.approx(-12.0, abs=2.0) and looped.seam.is_good
+
+
+def test_a_note_that_comes_back_after_its_loop_is_no_louder_than_the_loop():
+    looped = find_loop(shaped(tone(60), lambda t: 10 ** (np.where(t < 1.5, -16 * t, -24 + 40 * (t - 1.5)) / 20)))
+    start, end = looped.loop.start, looped.loop.end
+    before, after = (envelope(one.audio.samples, 48000) for one in (looped, with_low_tail(looped)))
+    loudest = before[start:end].max()
+    assert before[end:].max() > 4.0 * loudest and after[end:].max() < 1.5 * loudest
+    np.testing.assert_array_equal(with_low_tail(looped).audio.samples[:, : end + 1], looped.audio.samples[:, : end + 1])
+    assert with_low_tail(with_low_tail(looped)).loop == looped.loop
 
 
 def test_a_note_that_dies_before_a_loop_could_begin_ends_unlooped():
