@@ -149,14 +149,19 @@ def test_a_process_that_is_killed_at_any_moment_leaves_the_folder_whole(tmp_path
         (aside / "note").write_text("0" * 100_000)
     seen = set()
     for _ in range(150):
+        begun, tell = os.pipe()
         pid = os.fork()
         if pid == 0:
+            os.write(tell, b"!")
             for number in itertools.count():
                 with folder_aside(pack, ours) as aside:
                     (aside / "note").write_text(str(number % 10) * 100_000)
+        os.read(begun, 1)  # a fork of a process that holds a network takes longer than the child is let live
         time.sleep(draw.uniform(0.0, 0.01))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+        os.close(begun)
+        os.close(tell)
         assert names(pack) == ["note"], "the folder is there without a later run"
         text = (pack / "note").read_text()
         assert text == text[0] * 100_000
