@@ -406,25 +406,24 @@ class _Stage:
 
     def _judge_sweep(self, key: int) -> None:
         """Whether a held note keeps its level while the wheel goes up and down, but for how it changes by itself; as
-        long as it is heard, at both ends of the wheel and under the moving one."""
+        long as it is heard with the wheel at rest at either end."""
+        audios = [self.heard[name, key] for name in ("wheel down", "held", "swept")]
         times_s = np.arange(_BEFORE_S, _BEFORE_S + 2 * _SWEEP_S + _REST_S, _SWEEP_S / 127)
-        heard = [
-            np.array([_windowed_db(audio, at_s) for at_s in times_s if at_s + 0.1 < audio.duration_s])
-            for audio in (self.heard["wheel down", key], self.heard["held", key], self.heard["swept", key])
-        ]
-        faint = [np.flatnonzero(levels < levels.max() - _AUDIBLE_DB) for levels in heard]
-        end = min(int(places[0]) if len(places) else len(levels) for places, levels in zip(faint, heard, strict=True))
+        times_s = times_s[times_s + 0.1 < min(audio.duration_s for audio in audios)]
+        heard = np.array([[_windowed_db(audio, at_s) for at_s in times_s] for audio in audios])
+        at_rest = heard[:2]
+        is_faint = (at_rest < at_rest.max(axis=1, keepdims=True) - _AUDIBLE_DB).any(axis=0)
+        end = int(np.argmax(is_faint)) if is_faint.any() else len(times_s)
+        if end < _LEAST_POSITIONS:
+            return
 
         def moves_db(levels: NDArray[np.float64]) -> tuple[float, float]:
-            levels = levels[:end]
             if not self.sustains:  # a straight line in time is how the note decays
                 line = np.polynomial.Polynomial.fit(np.arange(end), levels, 1)
                 levels = levels - line(np.arange(end))
-            return float(np.ptp(levels)), float(np.abs(np.diff(levels)).max(initial=0.0))
+            return float(np.ptp(levels)), float(np.abs(np.diff(levels)).max())
 
-        if end < _LEAST_POSITIONS:
-            return
-        down, up, swept = (moves_db(levels) for levels in heard)
+        down, up, swept = (moves_db(levels) for levels in heard[:, :end])
         range_db, step_db = (moved - max(still) for moved, *still in zip(swept, down, up, strict=True))
         self._worst("sweep_db", max(range_db, 0.0))
         self._worst("sweep_step_db", max(step_db, 0.0))

@@ -109,6 +109,15 @@ def _velocity_left_out(folder: Path) -> None:
 
 FAULTS = {
     "a morph falls silent under the wheel": Fault("morph", _gated, "the mod wheel changes the level .* in {player}"),
+    "a morph is cut off in the middle of the wheel's way": Fault(
+        "morph",
+        _edit(
+            "Drift",
+            (r"xfout_locc1=\d+ xfout_hicc1=\d+", "xfout_locc1=40 xfout_hicc1=41"),
+            (r"xfin_locc1=\d+ xfin_hicc1=\d+", "xfin_locc1=80 xfin_hicc1=81"),
+        ),
+        "the mod wheel changes the level .* in {player}",
+    ),
     "a morph sinks between its layers": Fault(
         "morph",
         _edit("Drift", (r"xfout_locc1=\d+ xfout_hicc1=64", "xfout_locc1=0 xfout_hicc1=20")),
