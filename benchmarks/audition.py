@@ -39,11 +39,24 @@ timbres: {Organ: {instrument: Church Organ}, First: 7}
 process: [{Reverb: {room_size: 0.35, wet_level: 0.15}}]
 """
 
-PAGE = """
+
+def tap(samples: int) -> str:
+    """A script for the page, run before its own.
+
+    `window.tap` is an AnalyserNode of all that is sent to the device, `window.samples` an array for its samples, and
+    `window.midi(status, key, velocity)` sends a message of a MIDI input.
+
+    Args:
+        samples: how many of the newest samples the node keeps, a power of 2 up to 32768.
+    """
+    return _TAP.replace("SAMPLES", str(samples))
+
+
+_TAP = """
 const connect = AudioNode.prototype.connect;
 AudioNode.prototype.connect = function (to, ...rest) {
   if (to === this.context.destination) {
-    window.tap = new AnalyserNode(this.context, {fftSize: 4096});
+    window.tap = new AnalyserNode(this.context, {fftSize: SAMPLES});
     connect.call(this, window.tap);
   }
   return connect.call(this, to, ...rest);
@@ -53,7 +66,10 @@ navigator.requestMIDIAccess = async () => {
   window.midi = (...data) => input.onmidimessage({data});
   return {inputs: new Map([['a', input]]), onstatechange: null};
 };
-window.samples = new Float32Array(4096);
+window.samples = new Float32Array(SAMPLES);
+"""
+
+PAGE = """
 const heard = () => {
   window.tap.getFloatTimeDomainData(samples);
   return samples.findIndex((x) => Math.abs(x) > 1e-4);
@@ -148,7 +164,7 @@ def opened(address: str) -> Iterator[Page]:
         arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         page = browser.new_page()
-        page.add_init_script(PAGE)
+        page.add_init_script(tap(4096) + PAGE)
         page.goto(address)
         page.locator("#map .place").first.wait_for(timeout=120_000)
         state = "async () => (await (await fetch('state')).json()).checkpoint.loaded"

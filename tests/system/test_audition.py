@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from benchmarks.audition import tap
 from samplepack.base.files import user_folder
 from samplepack.pack.manifest import read_manifest
 from samplepack.rendering.cache import Cache
@@ -59,25 +60,8 @@ known = descent._known_latents
 descent._known_latents = lambda *network: dict(list(known(*network).items())[:3])
 """
 
-TAP = """
-const connect = AudioNode.prototype.connect;
-AudioNode.prototype.connect = function (to, ...rest) {
-  if (to === this.context.destination) {
-    window.tap = new AnalyserNode(this.context, {fftSize: 32768});
-    connect.call(this, window.tap);
-  }
-  return connect.call(this, to, ...rest);
-};
-navigator.requestMIDIAccess = async () => {
-  const input = {name: 'Stub'};
-  window.midi = (...data) => input.onmidimessage({data});
-  return {inputs: new Map([['a', input]]), onstatechange: null};
-};
-"""
-
 HEARD = """
 () => {
-  const samples = new Float32Array(window.tap.fftSize);
   window.tap.getFloatTimeDomainData(samples);
   return btoa(Array.from(new Uint8Array(samples.buffer), (byte) => String.fromCharCode(byte)).join(''));
 }
@@ -165,7 +149,7 @@ def page(serving):
     _, address = serving
     with chromium() as browser:
         page = browser.new_page()
-        page.add_init_script(TAP)
+        page.add_init_script(tap(32768))
         page.set_default_timeout(1000 * PATIENCE_S)
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -237,7 +221,7 @@ def test_sounds_are_found_played_kept_and_saved_and_a_build_writes_what_was_hear
 
     # The map plays what the pointer rests on.
     page.hover(place)
-    until(page, "() => { const s = new Float32Array(32768); window.tap.getFloatTimeDomainData(s); return s.some((x) => Math.abs(x) > 1e-3); }")  # fmt: skip
+    until(page, "() => { window.tap.getFloatTimeDomainData(samples); return samples.some((x) => Math.abs(x) > 1e-3); }")  # fmt: skip
     page.click(place)
     until(page, f"document.querySelector('#now').textContent === {json.dumps(sound)}")
     page.fill("#keep-name", "Flute <b>")
