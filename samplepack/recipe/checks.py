@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -15,7 +15,7 @@ from samplepack.finishing.process import failure
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.recipe.clips import MOST_CLIPS, Clip
 from samplepack.recipe.fields import Context
-from samplepack.recipe.model import Recipe, point_names
+from samplepack.recipe.model import KEYS_OF_KINDS, PathKind, Recipe, point_names
 from samplepack.recipe.timbres import Bank
 
 ClipCheck = Callable[[str, Clip, Checkpoint | MagentaCheckpoint], None]
@@ -81,6 +81,19 @@ def name_problems(document: Document) -> list[Problem]:
         if str(name).casefold() in clip_names:
             problems.append(document.problem_with_key(("clips", name), f"two clips would be called '{name}'"))
         clip_names.add(str(name).casefold())
+    return problems
+
+
+def path_problems(document: Document) -> list[Problem]:
+    """Problems with keys that only another kind of path has."""
+    paths = document.data.get("paths")
+    problems = []
+    for name, path in paths.items() if isinstance(paths, dict) else ():
+        for key, kind in KEYS_OF_KINDS.items() if isinstance(path, dict) else ():
+            others = [one for one in get_args(PathKind) if one != kind]
+            if key in path and path.get("as", "instruments") in others:
+                message = f"paths.{name}.{key}: only a {kind} has `{key}`; write as: {kind}, or leave it out"
+                problems.append(document.problem_with_key(("paths", name, key), message))
     return problems
 
 

@@ -22,6 +22,7 @@ from samplepack.recipe.checks import (
     circle_problems,
     clip_problems,
     name_problems,
+    path_problems,
     play_problems,
     sound_problems,
     timbre_names,
@@ -130,6 +131,7 @@ def load_recipe(
     except ValidationError as error:
         problems += problems_in(document, error, Recipe)
     problems += name_problems(document)
+    problems += path_problems(document)
     problems += circle_problems(document)
     if recipe is not None:
         problems += sound_problems(document, recipe, rate_hz)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
+    ConfigDict,
     Field,
     GetCoreSchemaHandler,
     ValidationInfo,
@@ -65,19 +66,35 @@ MorphAxis = Literal["wheel", "velocity", "keys"]
 """What moves a morph along its path."""
 
 
+PathKind = Literal["instruments", "morph", "wavetable"]
+"""What a path becomes."""
+
+KEYS_OF_KINDS: dict[str, PathKind] = {"by": "morph", "at": "wavetable", "frames": "wavetable"}
+"""Key of a path → the value of `as` that it belongs to. A recipe has it nowhere else, not even with its default;
+manifests and lock files hold it of every path."""
+
+
 class LatentPath(Model):
     """A path through latent space."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "dependentSchemas": {
+                key: {"properties": {"as": {"const": kind}}, "required": ["as"]} for key, kind in KEYS_OF_KINDS.items()
+            }
+        }
+    )
 
     through: Annotated[tuple[TimbreName, ...], Field(min_length=2, max_length=128)]
     """Names of the timbres on the path, in order; two to 128."""
 
-    as_: Annotated[Literal["instruments", "morph", "wavetable"], Field(alias="as")] = "instruments"
+    as_: Annotated[PathKind, Field(alias="as")] = "instruments"
     """`instruments` makes one instrument for each point; `morph` makes one instrument that moves along the path;
     `wavetable` makes files of single cycles for synthesizers."""
 
     by: MorphAxis = "wheel"
-    """What moves a morph along the path: the mod `wheel` (CC1), also under held notes; `velocity`, from soft to hard;
-    or the `keys`, from the lowest rendered one to the highest, each with its own point of the path."""
+    """Of a morph, what moves it along the path: the mod `wheel` (CC1), also under held notes; `velocity`, from soft to
+    hard; or the `keys`, from the lowest rendered one to the highest, each with its own point of the path."""
 
     steps: Annotated[int | None, Field(strict=True, ge=2, le=128, validate_default=True)] = None
     """Number of points along the path, both ends included; 16 at most for a morph. A morph by keys has no `steps`,
@@ -96,13 +113,6 @@ class LatentPath(Model):
     frames: Annotated[int, Field(strict=True, ge=2, le=256)] = 64
     """Of a wavetable: number of cycles along the path, both ends included."""
 
-    @field_validator("by")
-    @classmethod
-    def _of_a_morph(cls, by: MorphAxis, info: ValidationInfo) -> MorphAxis:
-        if by != "wheel" and info.data.get("as_") in ("instruments", "wavetable"):
-            raise wrong("only a morph is moved; write as: morph")
-        return by
-
     @field_validator("steps")
     @classmethod
     def _playable(cls, steps: int | None, info: ValidationInfo) -> int | None:
@@ -117,7 +127,8 @@ class LatentPath(Model):
             if steps is not None:
                 raise wrong("a morph by keys has a point of the path for each key; leave steps out")
         elif steps is None:
-            raise PydanticKnownError("missing")
+            if by != "keys":  # which is reported where there is no morph
+                raise PydanticKnownError("missing")
         elif is_morph and steps > _MOST_LAYERS:
             raise wrong(f"a morph has a layer for each step; it has {_MOST_LAYERS} at most")
         return steps
@@ -130,14 +141,6 @@ class LatentPath(Model):
             low, high = checkpoint.pitches[0], checkpoint.pitches[-1]
             raise wrong(f"{at} is outside what the checkpoint can play, {low}-{high}")
         return at
-
-    @model_validator(mode="after")
-    def _of_a_wavetable(self) -> LatentPath:
-        fields = type(self).model_fields
-        own = [key for key in ("at", "frames") if getattr(self, key) != fields[key].default]
-        if own and self.as_ != "wavetable":
-            raise wrong(f"only a wavetable has `{own[0]}`; write as: wavetable, or leave it out")
-        return self
 
 
 _MOST_LAYERS = 16

@@ -283,6 +283,9 @@ BAD = {
     ("process:", "paths: {P: {through: [Glass, Chor], steps: 3}}\nprocess:"): [
         "r.yaml:8:30: paths.P.through[1]: no timbre is called 'Chor'; did you mean 'Choir'?"
     ],
+    ("process:", "paths: {P: {through: [Glass, Choir], by: wheel, steps: 3}}\nprocess:"): [
+        "r.yaml:8:38: paths.P.by: only a morph has `by`; write as: morph, or leave it out"
+    ],
     ("process:", "paths: {P: {through: [Glass], steps: 1}}\nprocess:"): [
         "r.yaml:8:22: paths.P.through: should have at least 2 items",
         "r.yaml:8:38: paths.P.steps: should be greater than or equal to 2, not 1",
@@ -569,6 +572,8 @@ def test_the_schema_takes_what_samplepack_shows(path):
         ("36-84", "60"),
         ("process:", "bank: {seeds: 1 - 3}\nprocess:"),
         ("process:", "bank: {seeds: [1, 3]}\nprocess:"),
+        ("process:", "paths: {P: {through: [Glass, Choir], steps: 3, as: morph, by: wheel}}\nprocess:"),
+        ("process:", "paths: {P: {through: [Glass, Choir], as: wavetable, at: 48, frames: 64}}\nprocess:"),
     ],
     ids=str,
 )
@@ -592,6 +597,8 @@ def test_schema_and_code_take_the_same_shorthands(tmp_path, change):
         ("Glass: 7", "Glass: {sed: 7}"),
         ("process:", "bank: {seeds: [-1]}\nprocess:"),
         ("process:", "bank: {seeds: [one]}\nprocess:"),
+        ("process:", "paths: {P: {through: [Glass, Choir], steps: 3, by: wheel}}\nprocess:"),
+        ("process:", "paths: {P: {through: [Glass, Choir], steps: 3, as: morph, at: 48}}\nprocess:"),
     ],
     ids=str,
 )
@@ -629,7 +636,18 @@ def test_a_morph_of_many_steps_is_told(write_recipe):
         "{through: [Glass, Chor], steps: 17, as: morph}",
         ["paths.Way.through[1]: no timbre is called 'Chor'", "paths.Way.steps: a morph has a layer for each step"],
     ),
-    ("{through: [Glass, Choir], steps: 3, by: keys}", ["paths.Way.by: only a morph is moved; write as: morph"]),
+    ("{through: [Glass, Choir], steps: 3, by: keys}", ["paths.Way.by: only a morph has `by`; write as: morph"]),
+    ("{through: [Glass, Choir], by: keys}", ["paths.Way.by: only a morph has `by`; write as: morph"]),
+    ("{through: [Glass, Choir], steps: 3, by: wheel}", ["paths.Way.by: only a morph has `by`; write as: morph"]),
+    ("{through: [Glass, Choir], as: wavetable, by: wheel}", ["paths.Way.by: only a morph has `by`; write as: morph"]),
+    (
+        "{through: [Glass, Choir], steps: 3, as: morph, at: 48, frames: 64}",
+        [
+            "paths.Way.at: only a wavetable has `at`; write as: wavetable",
+            "paths.Way.frames: only a wavetable has `frames`; write as: wavetable",
+        ],
+    ),
+    ("{through: [Glass, Choir], steps: 3, as: moprh, by: keys}", ["paths.Way.as: should be 'instruments', 'morph' or"]),
     (
         "{through: [Glass, Choir], steps: 3, as: morph, by: keys}",
         ["paths.Way.steps: a morph by keys has a point of the path for each key; leave steps out"],
