@@ -132,9 +132,15 @@ def sound_problems(document: Document, recipe: Recipe, rate_hz: int) -> list[Pro
 
 
 def play_problems(document: Document, recipe: Recipe) -> list[Problem]:
-    """Problems with morphs: other uses of what moves them, and a single key, along which nothing moves."""
+    """Problems with velocity layers that are all the same, and with morphs: other uses of what moves them, and a single
+    key, along which nothing moves."""
     morphs = {name: path.by for name, path in recipe.paths.items() if path.as_ == "morph"}
     problems = []
+    timbres = len(recipe.timbres) + (len(recipe.bank.seeds) if recipe.bank else 0)
+    if recipe.velocity and recipe.velocity.toward and timbres == 1:
+        message = f"velocity.toward: '{recipe.velocity.toward}' is the only timbre, so that all its layers would be "
+        message += "the same; name another timbre, or leave toward out"
+        problems.append(document.problem(("velocity", "toward"), message))
     if recipe.velocity and morphs:
         message = f"velocity: '{next(iter(morphs))}' is a morph, which has no velocity layers of this kind; "
         message += "write it in a recipe of its own"

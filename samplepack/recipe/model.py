@@ -54,9 +54,10 @@ class Velocity(Model):
     """Number of layers; the loudest is the instrument's own timbre."""
 
     toward: TimbreName | None = None
-    """Timbre of the softest layer; the layers between lie on the arc to the instrument's own timbre. Without it, the
-    network renders the layers at velocities from the softest that it has learned to the hardest; where it has learned
-    none, softer layers are darker and quieter versions of the same sound, made by a low-pass filter."""
+    """Timbre of the softest layer; the layers between lie on the arc to the instrument's own timbre. All layers of that
+    timbre itself are the same, so it can't be the only one. Without it, the network renders the layers at velocities
+    from the softest that it has learned to the hardest; where it has learned none, softer layers are darker and quieter
+    versions of the same sound, made by a low-pass filter."""
 
 
 VelocityField = Annotated[Velocity, ShortFor("layers", {"type": "integer", "minimum": 2, "maximum": 8})]
@@ -410,11 +411,14 @@ class Recipe(Model):
 
     @property
     def remarks(self) -> list[str]:
-        """What its author should know, though nothing is wrong: that some of the usual keys are left out."""
-        keys = f"{self.pitches[0]}-{self.pitches[-1]}"
-        if "pitches" in self.model_fields_set or keys == _DEFAULT_PITCHES:
-            return []
-        return [f"pitches: {keys}, which is what the checkpoint can play of {_DEFAULT_PITCHES}"]
+        """What its author should know, though nothing is wrong: that some of the usual keys are left out, and that all
+        velocity layers of an instrument are the same."""
+        remarks, keys = [], f"{self.pitches[0]}-{self.pitches[-1]}"
+        if "pitches" not in self.model_fields_set and keys != _DEFAULT_PITCHES:
+            remarks.append(f"pitches: {keys}, which is what the checkpoint can play of {_DEFAULT_PITCHES}")
+        if self.velocity and (softest := self.velocity.toward):
+            remarks.append(f"velocity: the layers of '{softest}' itself are all the same, since they lie toward it")
+        return remarks
 
     @property
     def slug(self) -> str:

@@ -625,6 +625,19 @@ def test_velocity_layers_and_vibrato_that_a_morph_cannot_have_are_told(write_rec
     assert vibrato.line == 7 and "the mod wheel moves the morph 'Way'" in vibrato.message
 
 
+def test_velocity_layers_that_are_all_the_same_are_told(write_recipe, run):
+    text = "velocity: {layers: 2, toward: Glass}\n"
+    with pytest.raises(InputError) as raised:
+        load_recipe(write_recipe(text, timbres="{Glass: 7}"))
+    (problem,) = raised.value.problems
+    assert (problem.line, problem.column) == (5, 31)
+    assert problem.message.startswith("velocity.toward: 'Glass' is the only timbre, so that all its layers would be")
+    remark = "velocity: the layers of 'Glass' itself are all the same, since they lie toward it"
+    for several in (write_recipe(text, timbres="{Glass: 7, Choir: 9}"), write_recipe(f"{text}bank: {{seeds: 1-2}}\n")):
+        assert remark in run("check", several).out and remark in run("plan", several).out
+    assert "all the same" not in run("check", write_recipe("velocity: 2\n", timbres="{Glass: 7}")).out
+
+
 def test_a_morph_of_many_steps_is_told(write_recipe):
     text = "paths: {Way: {through: [Glass, Choir], steps: 17, as: morph}}\n"
     with pytest.raises(InputError, match="Way.steps: a morph has a layer for each step; it has 16 at most"):
