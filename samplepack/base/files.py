@@ -38,19 +38,41 @@ def write_aside(path: Path, content: bytes, is_durable: bool = True) -> None:
         is_durable: whether the bytes are on the disk before the file is renamed, so that a power cut leaves no empty
             file either, and whether temporary files of killed processes are removed; it takes some milliseconds.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        with temporary.open("xb") as file:  # unlike tempfile, with the permissions that the user's umask asks for
-            file.write(content)
-            if is_durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with file_aside(path) as temporary, temporary.open("xb") as file:  # unlike tempfile, as the user's umask asks for
+        file.write(content)
+        if is_durable:
+            file.flush()
+            os.fsync(file.fileno())
     if is_durable:
         _remove_abandoned(path)
+
+
+@contextmanager
+def file_aside(path: Path) -> Iterator[Path]:
+    """The path of a temporary file, which the block makes and which replaces `path` if the block ends without an
+    exception; otherwise it is removed. Errors of the system about it name `path`."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    with _named_instead(path, temporary):
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _named_instead(path: Path, *temporary: Path) -> Iterator[None]:
+    """Errors of the system in the block that name one of the temporary paths, or something in it, name `path` instead,
+    which is what the user knows."""
+    try:
+        yield
+    except OSError as error:
+        named = Path(error.filename) if isinstance(error.filename, str | os.PathLike) else None
+        for one in temporary:
+            if named and named.is_relative_to(one):
+                error.filename = str(path / named.relative_to(one))
+        raise
 
 
 def _remove_abandoned(path: Path) -> None:
@@ -136,21 +158,22 @@ def aside_of(folder: Path, listed: Listing) -> Iterator[Path]:
         raise InputError(f"{folder} holds something that samplepack didn't make, {foreign}; move it away")
     mark = secrets.token_hex(4)
     building, previous = (folder.with_name(f".{folder.name}.{kind}-{mark}") for kind in ("building", "previous"))
-    building.mkdir(parents=True)
-    try:
-        yield building
-        if not folder.exists():
-            building.rename(folder)
-        elif not _exchange(building, folder):
-            folder.rename(previous)
-            building.rename(folder)
-    except BaseException:
-        if previous.exists() and not folder.exists():
-            previous.rename(folder)
-        raise
-    finally:
-        for left in (building, previous) if folder.exists() else (building,):
-            shutil.rmtree(left, ignore_errors=True)
+    with _named_instead(folder, building, previous):
+        building.mkdir(parents=True)
+        try:
+            yield building
+            if not folder.exists():
+                building.rename(folder)
+            elif not _exchange(building, folder):
+                folder.rename(previous)
+                building.rename(folder)
+        except BaseException:
+            if previous.exists() and not folder.exists():
+                previous.rename(folder)
+            raise
+        finally:
+            for left in (building, previous) if folder.exists() else (building,):
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _left_beside(folder: Path) -> list[Path]:
@@ -203,11 +226,12 @@ def locked(folder: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator
     folder.parent.mkdir(parents=True, exist_ok=True)
     path = folder.parent.resolve() / f".{folder.name}.lock"
     lock = FileLock(path, mode=0o666)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        on_wait()
-        lock.acquire()
+    with _named_instead(folder, path):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            on_wait()
+            lock.acquire()
     try:
         yield
     finally:

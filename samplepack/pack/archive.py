@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import zipfile
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import yaml
 
 from samplepack.base.errors import InputError, Problem
-from samplepack.base.files import sha256_of_file, write_aside
+from samplepack.base.files import file_aside, sha256_of_file, write_aside
 from samplepack.pack.manifest import MANIFEST, Manifest, read_manifest
 from samplepack.pack.pictures import COVER
 
@@ -66,19 +65,13 @@ def write_archive(folder: Path, manifest: Manifest) -> Path:
         OSError: a file can't be read or written.
     """
     archive, entry = archive_paths(folder)
-    temporary = archive.with_name(f".{archive.name}.{secrets.token_hex(4)}.partial")
-    try:
-        with zipfile.ZipFile(temporary, "x") as opened:
-            for file in sorted((*manifest.files, MANIFEST)):
-                info = zipfile.ZipInfo(f"{folder.name}/{file}", _TIME)
-                info.create_system, info.external_attr = _UNIX, _PLAIN_FILE << 16
-                info.file_size = (folder / file).stat().st_size
-                with (folder / file).open("rb") as source, opened.open(info, "w") as target:
-                    shutil.copyfileobj(source, target, 1 << 20)
-        os.replace(temporary, archive)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with file_aside(archive) as temporary, zipfile.ZipFile(temporary, "x") as opened:
+        for file in sorted((*manifest.files, MANIFEST)):
+            info = zipfile.ZipInfo(f"{folder.name}/{file}", _TIME)
+            info.create_system, info.external_attr = _UNIX, _PLAIN_FILE << 16
+            info.file_size = (folder / file).stat().st_size
+            with (folder / file).open("rb") as source, opened.open(info, "w") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
     write_aside(entry, _yaml(registry_entry(folder, manifest, archive, folder.parent)))
     return archive
 

@@ -148,7 +148,11 @@ class _Map:
     def written(self, beside: Path) -> Iterator[Path]:
         """The map as a file of its own beside another, whose paths to sounds it shares. Nobody can foresee its name,
         since a pack may hold links."""
-        handle, twin = tempfile.mkstemp(dir=beside.parent, prefix=".check-", suffix=".sfz")
+        try:
+            handle, twin = tempfile.mkstemp(dir=beside.parent, prefix=".check-", suffix=".sfz")
+        except OSError as error:
+            error.filename = str(beside.parent)  # not the twin's name
+            raise
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write("".join([self.header, *self.regions]))

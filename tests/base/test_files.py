@@ -11,7 +11,15 @@ import pytest
 
 from samplepack.base import files
 from samplepack.base.errors import InputError
-from samplepack.base.files import folder_aside, locked, open_regular, read_regular, sha256_of_file, write_aside
+from samplepack.base.files import (
+    aside_of,
+    folder_aside,
+    locked,
+    open_regular,
+    read_regular,
+    sha256_of_file,
+    write_aside,
+)
 
 
 def ours(folder):
@@ -66,6 +74,26 @@ def test_what_is_not_ours_is_never_replaced(tmp_path):
         with pytest.raises(InputError, match="didn't make"), folder_aside(tmp_path / name, ours):
             pass
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_error_names_what_the_user_knows_rather_than_what_is_written_beside_it(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "file" / "below", tmp_path / "folder", tmp_path / ("x" * 250)):
+        with pytest.raises(OSError) as raised:
+            write_aside(path, b"new")
+        assert raised.value.filename == str(path)
+    long = tmp_path / ("x" * 252)  # its lock has too long a name, it hasn't
+    with pytest.raises(OSError) as raised, locked(long):
+        pass
+    assert raised.value.filename == str(long)
+    with pytest.raises(OSError) as raised, aside_of(tmp_path / "file" / "pack", ours):
+        pass
+    assert raised.value.filename == str(tmp_path / "file" / "pack")
+    with pytest.raises(FileNotFoundError) as raised, folder_aside(tmp_path / "pack", ours) as aside:
+        (aside / "Samples" / "note").write_text("new")
+    assert raised.value.filename == str(tmp_path / "pack" / "Samples" / "note")
+    assert names(tmp_path) == ["file", "folder"]
 
 
 @pytest.mark.parametrize("own", [".notes", "empty/", "below/note", "link"])
