@@ -83,17 +83,17 @@ def clip(
       samplepack clip recipes/bank.yaml song.mid -o song.wav --seconds-per-instrument 5 --seed 3 --slow 1.3
     """
     from samplepack.clips.clip import plan_clips, recipe_with_clip
-    from samplepack.clips.output import prepare_output, write_clip
+    from samplepack.clips.output import prepared, write_clip
     from samplepack.clips.score import read_score
     from samplepack.recipe import load_recipe
 
-    prepare_output(output, ".png")
-    loaded = load_recipe(recipe, allow_plugins, allow_reads)
-    with _studio(loaded, output.name, device, quiet) as studio:
-        of_clip = recipe_with_clip(studio.recipe, midi, output.stem, **how)
-        scores = {name: read_score(one, studio.checkpoint) for name, one in of_clip.clips.items()}
-        (planned,) = plan_clips(of_clip, studio.checkpoint, scores, studio.engine)
-        audio = write_clip(studio, planned, output)
+    with prepared(output, ".png"):
+        loaded = load_recipe(recipe, allow_plugins, allow_reads)
+        with _studio(loaded, output.name, device, quiet) as studio:
+            of_clip = recipe_with_clip(studio.recipe, midi, output.stem, **how)
+            scores = {name: read_score(one, studio.checkpoint) for name, one in of_clip.clips.items()}
+            (planned,) = plan_clips(of_clip, studio.checkpoint, scores, studio.engine)
+            audio = write_clip(studio, planned, output)
     if not quiet:
         print_line(f"{output}: {counted(len(planned.notes), 'note')}, {audio.duration_s:.1f} s")
         for dropped in planned.score.dropped:
@@ -165,16 +165,16 @@ def walk(
       samplepack walk recipes/first-light.yaml -o walk.wav
       samplepack walk recipes/first-light.yaml -o drone.wav --seeds 3,17,8 --steps 40 --pitch 40 --instrument
     """
-    from samplepack.clips.output import prepare_output
+    from samplepack.clips.output import prepared
     from samplepack.clips.walk import GrainEnvelope, key_points, walk_latents, write_walk, write_walk_instrument
     from samplepack.recipe import load_recipe
 
-    prepare_output(output, ".png", *[".sfz"] * instrument)
-    envelope = GrainEnvelope(**{f"{name}_s": value for name, value in seconds.items()})
-    loaded = load_recipe(recipe, allow_plugins, allow_reads)
-    with _studio(loaded, output.name, device, quiet) as studio:
-        latents = walk_latents(key_points(studio, seeds, pitch), steps)
-        audio = write_walk(studio, latents, pitch, envelope, output)
+    with prepared(output, ".png", *[".sfz"] * instrument):
+        envelope = GrainEnvelope(**{f"{name}_s": value for name, value in seconds.items()})
+        loaded = load_recipe(recipe, allow_plugins, allow_reads)
+        with _studio(loaded, output.name, device, quiet) as studio:
+            latents = walk_latents(key_points(studio, seeds, pitch), steps)
+            audio = write_walk(studio, latents, pitch, envelope, output)
     if not quiet:
         print_line(f"{output}: {counted(len(latents), 'step')}, {audio.duration_s:.1f} s")
     if instrument:
@@ -220,22 +220,22 @@ def preview(
       samplepack preview recipes/first-light.yaml -o preview.wav
       samplepack preview --bank 100-131 -o bank.wav --pitches 48,60,67 --chord
     """
-    from samplepack.clips.output import prepare_output
+    from samplepack.clips.output import prepared
     from samplepack.clips.preview import bank_recipe, previewed_timbres, write_preview
     from samplepack.clips.studio import parse_pitches
     from samplepack.recipe import load_recipe
 
     if (recipe is None) == (not bank) or (recipe and checkpoint):
         raise click.UsageError("give a recipe, or --bank with seeds such as 100-131, and then --checkpoint if you like")
-    prepare_output(output, ".png", ".csv")
-    loaded = (
-        bank_recipe(bank, checkpoint or "starter")
-        if recipe is None
-        else load_recipe(recipe, allow_plugins, allow_reads)
-    )
-    with _studio(loaded, output.name, device, quiet) as studio:
-        played = parse_pitches(pitches, studio.checkpoint)
-        index = write_preview(studio, previewed_timbres(studio), played, chord, output)
+    with prepared(output, ".png", ".csv"):
+        loaded = (
+            bank_recipe(bank, checkpoint or "starter")
+            if recipe is None
+            else load_recipe(recipe, allow_plugins, allow_reads)
+        )
+        with _studio(loaded, output.name, device, quiet) as studio:
+            played = parse_pitches(pitches, studio.checkpoint)
+            index = write_preview(studio, previewed_timbres(studio), played, chord, output)
     if not quiet:
         for entry in index:
             print_line(f"{entry.start_s:7.2f} s  {entry.name} ({entry.origin})")

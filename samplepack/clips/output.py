@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from samplepack.base.errors import InputError
@@ -39,8 +41,10 @@ def write_sound(output: Path, audio: Audio, recipe: Recipe) -> None:
     write_aside(output, encode(audio, file_type, bits, dither_seed=0))
 
 
-def prepare_output(output: Path, *suffixes: str) -> None:
-    """Make the folder of a sound file, and check that neither it nor the files beside it take the place of others.
+@contextmanager
+def prepared(output: Path, *suffixes: str) -> Iterator[None]:
+    """Make the folder of a sound file that the block writes, and check that neither it nor the files beside it take the
+    place of others. If the block fails, the folders that were made are removed.
 
     Args:
         output: the sound file.
@@ -51,10 +55,18 @@ def prepare_output(output: Path, *suffixes: str) -> None:
         OSError: the folder can't be made.
     """
     file_type_of(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
     for other in (output.with_suffix(suffix) for suffix in suffixes):
         if other.exists() and not output.exists():
             raise InputError(f"{other} is there already, and {output} isn't: move it, or choose another name")
+    missing = [folder for folder in output.parents if not folder.exists()]
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError):  # something has been written there
+                folder.rmdir()
+        raise
 
 
 def file_type_of(path: Path) -> FileType:

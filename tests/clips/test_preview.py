@@ -21,6 +21,11 @@ def test_a_preview_has_an_index(run, tmp_path):
         (["preview", "--bank", "5-7", "-o", "x.mp3"], "'x.mp3' should end in .wav or .flac"),
         (["preview", "--bank", "5-7", "-o", "x.wav", "--pitches", "60,x"], "should be pitches such as 60,64,67"),
         (["preview", "--bank", "5-7", "-o", "x.wav", "--pitches", "12"], "outside what the checkpoint can play, 24-84"),
+        (["preview", "--bank", "5-7", "-o", "new/er/x.wav", "--pitches", "12"], "outside what the checkpoint can play"),
+        (["preview", "--bank", "5-7", "-o", "new/x.wav", "--checkpoint", "startr"], "no checkpoint is called 'startr'"),
+        (["preview", "nowhere.yaml", "-o", "new/x.wav"], "nowhere.yaml: cannot read it"),
+        (["walk", "nowhere.yaml", "-o", "new/x.wav"], "nowhere.yaml: cannot read it"),
+        (["clip", "nowhere.yaml", "song.mid", "-o", "new/er/x.wav"], "nowhere.yaml: cannot read it"),
     ],
 )
 def test_what_cannot_be_previewed_is_told_in_a_line(run, tmp_path, monkeypatch, arguments, message):
