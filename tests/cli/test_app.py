@@ -185,12 +185,10 @@ def test_a_build_whose_cache_cannot_be_written_is_built_and_says_so(run, write_r
 def test_an_interrupted_build_says_so_in_a_line_and_leaves_nothing(write_recipe, tmp_path, how):
     recipe = write_recipe("bank: {seeds: 1-40}\n", pitches="36-84")
     output = tmp_path / "output"
-    process = subprocess.Popen(
-        samplepack("build", recipe, "--output", output),
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
-    )
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a background job ignores it
+    program = f"{heeds}; from samplepack.cli.app import main; main(prog_name='samplepack')"
+    command = [sys.executable, "-c", program, "build", str(recipe), "--output", str(output)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not list(output.glob(".small.building-*/.spool*/*")):
         time.sleep(0.05)
         assert process.poll() is None
