@@ -28,7 +28,7 @@ from samplepack.formats.instrument import Playing, Range, Zone, key_ranges
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import DEFAULT_ENGINE, Engine
 from samplepack.models.load import load_model
-from samplepack.pack.build import finish_instrument
+from samplepack.pack.instrument import finish_instrument
 from samplepack.pack.manifest import PackedInstrument
 from samplepack.pack.plan import PackPlan
 from samplepack.pack.write import pack_gains_db, write_sounds, zones_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import cache as once
@@ -13,22 +13,18 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-import numpy as np
-
 from samplepack.base.errors import InputError, SamplepackError, counted, lines_of
 from samplepack.base.files import aside_of, locked, settle, sha256_of_file
 from samplepack.base.parallel import Map, threads
 from samplepack.base.progress import Progress, Task, silent
 from samplepack.clips.clip import play
-from samplepack.finishing.behaviour import Behaviour, Course, behaviour_of, course, even_slopes, sloped
-from samplepack.finishing.finish import Finishing, finish_key
-from samplepack.finishing.tune import lowered
 from samplepack.models.backend import device_of
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import Engine, Precision, engine_on
 from samplepack.models.load import load_model
 from samplepack.pack.ahead import Ahead
 from samplepack.pack.archive import check_archive, write_archive
+from samplepack.pack.instrument import finish_instrument
 from samplepack.pack.lock import (
     KeptLock,
     Lock,
@@ -41,14 +37,12 @@ from samplepack.pack.lock import (
     read_required_locks,
 )
 from samplepack.pack.manifest import Manifest, PackedInstrument, listed_files, read_manifest
-from samplepack.pack.pictures import Column, Drawing, keyboard_images, spectrogram
+from samplepack.pack.pictures import Drawing, keyboard_images
 from samplepack.pack.plan import PackPlan, plan_pack
 from samplepack.pack.recipes import check_recipes, paths_of
 from samplepack.pack.shortfalls import pack_shortfalls
 from samplepack.pack.wavetables import write_wavetable
 from samplepack.pack.write import (
-    SpooledKey,
-    SpooledNote,
     pack_gains_db,
     write_bank,
     write_clip,
@@ -58,17 +52,10 @@ from samplepack.pack.write import (
 )
 from samplepack.rendering.cache import Cache
 from samplepack.rendering.cluster import connected
-from samplepack.rendering.plan import Note, PlannedInstrument
 from samplepack.rendering.render import render
-from samplepack.sound.audio import Audio
-from samplepack.sound.fingerprint import fingerprint
-from samplepack.sound.loudness import attack_loudness_lufs, loudness_lufs
 
 if TYPE_CHECKING:
     from samplepack.models.gansynth import GANSynth
-
-_FARTHEST = 12
-"""The largest distance, in semitones, of the key whose render is resampled for one that can't be looped."""
 
 
 @dataclass(frozen=True)
@@ -371,108 +358,6 @@ def _write_pack(
             audio = play(clip, raws, native_hz, recipe, map_, task)
             clips.append(write_clip(folder, clip, audio, plan.loaded))
     return write_metadata(folder, plan, instruments, clips, wavetables)
-
-
-@dataclass(frozen=True)
-class FinishedKey:
-    """A finished key: its notes wait on disk until all levels are known."""
-
-    spooled: SpooledKey
-    columns: tuple[Column, ...]
-    """The spectrogram of each layer, for the pack's pictures."""
-
-    @property
-    def is_looped(self) -> bool:
-        """Whether all of its layers have loops."""
-        return all(note.finished.looped.loop for note in self.spooled.layers)
-
-
-@dataclass(frozen=True)
-class FinishedInstrument:
-    """An instrument whose sounds are finished."""
-
-    behaviour: Behaviour
-    keys: list[FinishedKey]
-    """From the lowest, and the takes of each."""
-
-
-def finish_instrument(
-    plan: PackPlan,
-    planned: PlannedInstrument,
-    settings: Finishing,
-    rendered: Iterator[tuple[Note, Audio]],
-    spool: Path,
-    map_: Map,
-    task: Task,
-) -> FinishedInstrument:
-    """Finish the keys of an instrument once all of them are rendered: how it behaves depends on them all.
-
-    Args:
-        plan: of its recipe.
-        planned: the instrument.
-        settings: by which the recipe's notes are finished.
-        rendered: yields its notes, with those of other instruments after them.
-        spool: the folder for the finished samples.
-        map_: finishes keys side by side.
-        task: counts the notes that are rendered.
-    """
-    recipe = plan.loaded.recipe
-    raws = [spool / f"raw-{number}" for number in range(len(planned.keys))]
-
-    def measure(of: tuple[Path, list[Audio]]) -> tuple[list[Course], str]:
-        raw, sounds = of
-        raw.write_bytes(np.concatenate([sound.samples for sound in sounds]).tobytes())
-        return [course(sound) for sound in sounds], " ".join(fingerprint(sound.samples[0]) for sound in sounds)
-
-    courses, fingerprints = list[list[Course]](), list[str]()
-    of_keys = ((raw, [next(rendered)[1] for _ in key]) for raw, key in zip(raws, planned.keys, strict=True))
-    with closing(map_(measure, of_keys)) as measured:
-        for key, (courses_of_key, fingerprints_of_key) in zip(planned.keys, measured, strict=True):
-            courses.append(courses_of_key)
-            fingerprints.append(fingerprints_of_key)
-            task.advance(len(key))
-    pitches = [key[0].pitch for key in planned.keys]
-    behaviour = behaviour_of(courses, recipe.sound.loop)
-    slopes = even_slopes(courses, pitches) if behaviour == "decay" else [[0.0] * len(key) for key in planned.keys]
-
-    def finish(number: int, render_of: int | None = None) -> FinishedKey:
-        of = number if render_of is None else render_of
-        samples = np.fromfile(raws[of], "<f4").reshape(len(slopes[of]), 1, -1)
-        sounds = [Audio(wave, plan.checkpoint.rate_hz) for wave in samples]
-        sounds = [sloped(raw, slope) for raw, slope in zip(sounds, slopes[of], strict=True)]
-        if of != number:
-            sounds = [lowered(sound, 100.0 * (pitches[of] - pitches[number])) for sound in sounds]
-        layers = []
-        finished = finish_key(sounds, pitches[number], settings, behaviour)
-        for note in finished:
-            file = spool / f"{planned.name}-{number}-{note.layer}"
-            file.write_bytes(note.looped.audio.samples.astype("<f4").tobytes())
-            layers.append(SpooledNote(note.without_samples(), file, None if of == number else pitches[of]))
-        quieter_db = _quieter_db(sounds[0], sounds[-settings.channels], behaviour) if planned.velocities else None
-        spooled = SpooledKey(tuple(layers), fingerprints[number], quieter_db)
-        return FinishedKey(spooled, tuple(spectrogram(note.looped.audio) for note in finished))
-
-    results = list(map_(finish, range(len(raws))))
-    if behaviour == "sustain" and settings.loop:
-        looped = [number for number, result in enumerate(results) if result.is_looped]
-        for number in set(range(len(raws))) - set(looped):
-            # A key that can't be looped plays the render of the nearest one that can, resampled; the lower of two.
-            take = number % planned.takes
-            near = [n for n in looped if abs(pitches[n] - pitches[number]) <= _FARTHEST and n % planned.takes == take]
-            for other in sorted(near, key=lambda n: (abs(pitches[n] - pitches[number]), n)):
-                if (borrowed := finish(number, other)).is_looped:
-                    results[number] = borrowed
-                    break
-            else:
-                results[number] = finish(number)  # its samples were replaced by the last attempt
-    return FinishedInstrument(behaviour, results)
-
-
-def _quieter_db(softest: Audio, hardest: Audio, behaviour: Behaviour) -> float | None:
-    """By how much one note is quieter than another; None where one is silent."""
-    loudness = loudness_lufs if behaviour == "sustain" else attack_loudness_lufs
-    soft, hard = loudness(softest), loudness(hardest)
-    return None if soft is None or hard is None else hard - soft
 
 
 def _built_before(folder: Path, plan: PackPlan, map_: Map) -> Manifest | None:

@@ -15,7 +15,7 @@ import soundfile
 import samplepack
 from samplepack.base.errors import InputError, SamplepackError
 from samplepack.finishing import process
-from samplepack.pack import build as build_module
+from samplepack.pack import instrument as instrument_module
 from samplepack.recipe import load_recipe
 from samplepack.sound.audio import Audio, read
 from samplepack.sound.loudness import loudness_lufs, true_peak_db
@@ -101,14 +101,14 @@ def test_a_build_that_falls_short_says_so_and_fails_if_strict(write_recipe, run,
 
 
 def test_a_key_that_cannot_be_looped_plays_the_render_of_the_nearest(write_recipe, monkeypatch, tmp_path):
-    finish_key, finished = build_module.finish_key, []
+    finish_key, finished = instrument_module.finish_key, []
 
     def finish(raws, pitch, settings, behaviour):
         finished.append(pitch)
         fails = pitch == 60 and finished.count(60) == 1
         return finish_key(raws, pitch, replace(settings, loop=False) if fails else settings, behaviour)
 
-    monkeypatch.setattr(build_module, "finish_key", finish)
+    monkeypatch.setattr(instrument_module, "finish_key", finish)
     recipe = write_recipe(timbres="{Glass: 28}", pitches="[57, 60, 64]")
     built = build(recipe, tmp_path / "output", tmp_path / "cache")
     notes = built.manifest.instruments[0].notes
