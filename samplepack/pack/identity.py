@@ -11,15 +11,12 @@ from typing import Any
 
 from samplepack.base.errors import InputError
 from samplepack.base.files import sha256_of_file
-from samplepack.base.version import __version__
+from samplepack.base.version import __version__, library_versions
 from samplepack.clips.score import NO_READER
 from samplepack.models.checkpoint import Checkpoint
 from samplepack.models.engine import Engine
 from samplepack.pack.manifest import VERSION, EffectList, Parameters
 from samplepack.recipe import LoadedRecipe, Recipe
-
-_LIBRARIES = ("keras", "numpy", "pedalboard", "pyloudnorm", "scipy", "soundfile", "soxr", "matplotlib", "pillow")
-"""Libraries whose versions decide the bytes of every pack."""
 
 _MIDI_LIBRARIES = ("note_seq", "pretty_midi", "mido")
 """Libraries whose versions decide the bytes of clips."""
@@ -35,8 +32,7 @@ def versions(engine: Engine, recipe: Recipe) -> dict[str, str]:
         midi = {name: version(name) for name in _MIDI_LIBRARIES if recipe.clips}
     except PackageNotFoundError:
         raise InputError(NO_READER) from None
-    libraries = {name: version(name) for name in _LIBRARIES}
-    return {"samplepack": __version__, "engine": str(engine), **libraries, **midi}
+    return {"samplepack": __version__, "engine": str(engine), **library_versions(), **midi}
 
 
 def inputs_digest(loaded: LoadedRecipe, checkpoint: Checkpoint, engine: Engine) -> str:
