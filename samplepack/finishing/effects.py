@@ -48,6 +48,9 @@ class Effect(BaseModel):
 
     unknown_key_message: ClassVar[str] = "{model} has no parameter '{key}'"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _effect, (type(self).__name__, dict(self), self.model_fields_set)
+
     def plugin(self) -> Any:
         """Create the Pedalboard effect with these parameters."""
         return _make(type(self).__name__, {name: value for name, value in self if name in self.model_fields_set})
@@ -57,6 +60,11 @@ class Effect(BaseModel):
         paths = [value for _, value in self if isinstance(value, Path)]
         within = [file for path in paths for file in sorted(path.rglob("*")) if file.is_file()]
         return [path for path in paths if not path.is_dir()] + within
+
+
+def _effect(name: str, parameters: dict[str, Any], given: set[str]) -> Effect:
+    """An effect that was pickled: the models of Pedalboard's effects are made at run time, and can't be imported."""
+    return EFFECTS[name].model_construct(given, **parameters)
 
 
 def _make(name: str, parameters: dict[str, Any]) -> Any:

@@ -348,7 +348,7 @@ class NoteEngine:
                 tempfile.TemporaryDirectory(dir=self._folder.name) as spool,
                 closing(render(notes, plan.checkpoint, self.cache, self.engine, task, load)) as rendered,
             ):
-                finished = finish_instrument(plan, planned, voice.settings, rendered, Path(spool), map_, task)
+                finished = finish_instrument(plan, planned, voice.settings, rendered, Path(spool), map_, map_, task)
                 keys = [key.spooled for key in finished.keys]
                 (gains_db,) = pack_gains_db([keys], recipe.sound, planned.takes)
                 return write_sounds(aside, planned, finished.behaviour, keys, gains_db, recipe, map_), aside

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from queue import Empty, Full, Queue
 from threading import Condition, Thread
 from typing import Literal
@@ -17,6 +17,8 @@ from samplepack.pack.plan import PackPlan
 from samplepack.rendering.cache import LIMIT_VARIABLE, Cache
 from samplepack.rendering.cluster import Cluster, Unit, unit_size
 from samplepack.rendering.plan import Note
+from samplepack.rendering.render import Source
+from samplepack.sound.audio import Audio
 
 _SHARE = 0.5
 """How much of the cache's largest size may be filled with notes of packs that aren't built yet."""
@@ -55,8 +57,6 @@ class Ahead:
         self._changed = Condition()
         self._keys: dict[int, set[str]] = {}
         """The notes of packs that are planned and aren't built yet."""
-        self._left: dict[int, int] = {}
-        """How many of them aren't rendered yet."""
         self._bytes: dict[int, int] = {}
         self._waiting: dict[str, list[int]] = defaultdict(list)
         """Note → the packs that wait for it."""
@@ -79,20 +79,38 @@ class Ahead:
             for thread in running:
                 thread.join()
 
-    def wait(self, number: int) -> None:
-        """Wait until the notes of a pack are in the cache.
+    def rendered(
+        self, number: int, source: Source, notes: Iterable[Note], *, task: Task
+    ) -> Generator[tuple[Note, Audio], None, None]:
+        """Give a pack's notes in order, each as soon as it is in the cache.
+
+        Args:
+            number: of the pack.
+            source: reads them from the cache.
+            notes: of the pack.
+            task: receives remarks.
 
         Raises:
             SamplepackError: a note couldn't be rendered, or couldn't be kept in the cache.
         """
+        for note in notes:
+            self._wait(number, note.key)
+            with closing(source([note], task=task)) as ready:
+                yield from ready
+
+    def _wait(self, number: int, key: str) -> None:
+        def is_there() -> bool:
+            return number in self._keys and key not in self._waiting
+
         with self._changed:
-            self._changed.wait_for(lambda: self._error or self._left.get(number) == 0 or number in self._wrong)
-            wrong, keys = self._wrong.get(number) or self._error, self._keys.get(number, set())
-        if wrong and (number in self._wrong or self._left.get(number) != 0):
+            self._changed.wait_for(lambda: self._error or number in self._wrong or is_there())
+            wrong = self._wrong.get(number) or (None if is_there() else self._error)
+            was_rendered = key in self._keys.get(number, ())
+        if wrong:
             raise SamplepackError(wrong)
-        if lost := sum(key not in self._cache for key in keys):
+        if was_rendered and key not in self._cache:
             why = f"couldn't be kept: {self._cache.trouble}" if self._cache.trouble else self._too_large()
-            raise SamplepackError(f"{lost} of {counted(len(keys), 'note')} {why}")
+            raise SamplepackError(f"notes {why}")
 
     def built(self, number: int) -> None:
         """Make room for the notes of further packs."""
@@ -177,7 +195,6 @@ class Ahead:
             for note in missing:
                 self._waiting[note.key].append(number)
             self._keys[number], self._bytes[number] = set(notes), size_bytes
-            self._left[number] = len(missing)
             self._changed.notify_all()
         self._task.advance(len(notes) - len(missing))
         return fresh
@@ -209,10 +226,8 @@ class Ahead:
                     self._cache.put(note.key, wave)
             with self._changed:
                 waiting = [number for note in unit.notes for number in self._waiting.pop(note.key)]
-                for number in waiting:
-                    self._left[number] -= 1
-                    if isinstance(waves, str):
-                        self._wrong[number] = waves
+                if isinstance(waves, str):
+                    self._wrong.update(dict.fromkeys(waiting, waves))
                 self._changed.notify_all()
             self._task.advance(len(waiting))
             self._task.remark(f"{counted(self._cluster.renderers, 'renderer')} at work")

@@ -52,7 +52,7 @@ from samplepack.pack.write import (
 )
 from samplepack.rendering.cache import Cache
 from samplepack.rendering.cluster import connected
-from samplepack.rendering.render import render
+from samplepack.rendering.render import Source, render
 
 if TYPE_CHECKING:
     from samplepack.models.gansynth import GANSynth
@@ -186,11 +186,14 @@ def build(
             return _built_before(Path(output) / plan.loaded.recipe.slug, plan, map_) is not None
 
         def build_one(number: int, load: Callable[[], GANSynth]) -> Built:
-            if ahead:
-                ahead.wait(number)
             plan, wanted = plan_again(number), required[number]
-            shown = silent if ahead else progress
-            folder, manifest, unchanged = build_pack(plan, Path(output), cache, map_, shown, load)
+            source: Source = partial(render, checkpoint=plan.checkpoint, cache=cache, engine=engine, load=load)
+            shown, finish_map = progress, map_
+            if fleet and ahead:
+                source, shown = partial(ahead.rendered, number, source), silent
+                if not any(effect.files() for effect in plan.loaded.recipe.effects):  # other machines lack these files
+                    finish_map = fleet.map
+            folder, manifest, unchanged = build_pack(plan, Path(output), cache, map_, shown, source, finish_map)
             made = lock_after_build(before[number], folder, manifest)
             if fleet:
                 made = made.model_copy(update={"made_by": {**made.made_by, "machine": ", ".join(sorted(fleet.kinds))}})
@@ -273,7 +276,8 @@ def build_pack(
     cache: Cache,
     map_: Map,
     progress: Progress = silent,
-    load: Callable[[], GANSynth] | None = None,
+    source: Source | None = None,
+    finish_map: Map | None = None,
 ) -> tuple[Path, Manifest, bool]:
     """Make a planned pack, in a folder of its own in `output`.
 
@@ -287,7 +291,8 @@ def build_pack(
         cache: holds rendered notes.
         map_: processes notes side by side.
         progress: receives how many notes are done.
-        load: returns the network if the caller keeps it loaded; None loads it if a note has to be rendered.
+        source: gives the rendered notes; None renders those that the cache lacks with a network that it loads.
+        finish_map: finishes keys side by side; None: `map_`.
 
     Returns:
         The pack's folder, its manifest, and whether it was there already.
@@ -304,25 +309,25 @@ def build_pack(
         if (there := _built_before(folder, plan, map_)) is not None:
             return folder, there, True
         with aside_of(folder, listed_files) as aside:
-            manifest = _write_pack(plan, aside, cache, map_, task, load)
+            source = source or partial(render, checkpoint=plan.checkpoint, cache=cache, engine=plan.engine)
+            manifest = _write_pack(plan, aside, source, map_, finish_map or map_, task)
     cache.trim()
     return folder, manifest, False
 
 
-def _write_pack(
-    plan: PackPlan, folder: Path, cache: Cache, map_: Map, task: Task, load: Callable[[], GANSynth] | None
-) -> Manifest:
+def _write_pack(plan: PackPlan, folder: Path, source: Source, map_: Map, finish_map: Map, task: Task) -> Manifest:
     """Render, finish and write everything of a pack into an empty folder."""
     recipe = plan.loaded.recipe
     keys = plan.key_notes()
     task.begin(sum(map(len, keys)))
-    with closing(render(chain.from_iterable(keys), plan.checkpoint, cache, plan.engine, task, load)) as rendered:
+    with closing(source(chain.from_iterable(keys), task=task)) as rendered:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".spool") as spool:
             own = [planned for planned in plan.instruments if planned.has_own_sounds]
             velocity_layers = recipe.velocity.layers if recipe.velocity else 1
             settings = recipe.sound.finishing(recipe.effects, plan.checkpoint.rate_hz, velocity_layers)
             finished = [
-                finish_instrument(plan, planned, settings, rendered, Path(spool), map_, task) for planned in own
+                finish_instrument(plan, planned, settings, rendered, Path(spool), map_, finish_map, task)
+                for planned in own
             ]
             spooled = [[result.spooled for result in instrument.keys] for instrument in finished]
             gains_db = pack_gains_db(spooled, recipe.sound, recipe.round_robin)

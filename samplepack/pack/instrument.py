@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from samplepack.base.parallel import Map
 from samplepack.base.progress import Task
 from samplepack.finishing.behaviour import Behaviour, Course, behaviour_of, course, even_slopes, sloped
-from samplepack.finishing.finish import Finishing, finish_key
+from samplepack.finishing.finish import FinishedNote, Finishing, finish_key
 from samplepack.finishing.tune import lowered
 from samplepack.pack.pictures import Column, spectrogram
 from samplepack.pack.plan import PackPlan
@@ -56,6 +57,7 @@ def finish_instrument(
     rendered: Iterator[tuple[Note, Audio]],
     spool: Path,
     map_: Map,
+    finish_map: Map,
     task: Task,
 ) -> FinishedInstrument:
     """Finish the keys of an instrument once all of them are rendered: how it behaves depends on them all.
@@ -66,7 +68,8 @@ def finish_instrument(
         settings: by which the recipe's notes are finished.
         rendered: yields its notes, with those of other instruments after them.
         spool: the folder for the finished samples.
-        map_: finishes keys side by side.
+        map_: measures keys side by side.
+        finish_map: finishes keys side by side, on whichever machine.
         task: counts the notes that are rendered.
     """
     recipe = plan.loaded.recipe
@@ -88,24 +91,26 @@ def finish_instrument(
     behaviour = behaviour_of(courses, recipe.sound.loop)
     slopes = even_slopes(courses, pitches) if behaviour == "decay" else [[0.0] * len(key) for key in planned.keys]
 
-    def finish(number: int, render_of: int | None = None) -> FinishedKey:
-        of = number if render_of is None else render_of
+    def sounds(number: int, of: int) -> tuple[list[Audio], int]:
+        """What a key is finished from, if it plays the render of a key that may be another one, and its pitch."""
         samples = np.fromfile(raws[of], "<f4").reshape(len(slopes[of]), 1, -1)
         sounds = [Audio(wave, plan.checkpoint.rate_hz) for wave in samples]
         sounds = [sloped(raw, slope) for raw, slope in zip(sounds, slopes[of], strict=True)]
         if of != number:
             sounds = [lowered(sound, 100.0 * (pitches[of] - pitches[number])) for sound in sounds]
+        return sounds, pitches[number]
+
+    def spooled(number: int, of: int, finished: _Finished) -> FinishedKey:
         layers = []
-        finished = finish_key(sounds, pitches[number], settings, behaviour)
-        for note in finished:
+        for note in finished.notes:
             file = spool / f"{planned.name}-{number}-{note.layer}"
             file.write_bytes(note.looped.audio.samples.astype("<f4").tobytes())
             layers.append(SpooledNote(note.without_samples(), file, None if of == number else pitches[of]))
-        quieter_db = _quieter_db(sounds[0], sounds[-settings.channels], behaviour) if planned.velocities else None
-        spooled = SpooledKey(tuple(layers), fingerprints[number], quieter_db)
-        return FinishedKey(spooled, tuple(spectrogram(note.looped.audio) for note in finished))
+        return FinishedKey(SpooledKey(tuple(layers), fingerprints[number], finished.quieter_db), finished.columns)
 
-    results = list(map_(finish, range(len(raws))))
+    finish = partial(_finish, settings, behaviour, bool(planned.velocities))
+    with closing(finish_map(finish, (sounds(number, number) for number in range(len(raws))))) as finished:
+        results = [spooled(number, number, one) for number, one in enumerate(finished)]
     if behaviour == "sustain" and settings.loop:
         looped = [number for number, result in enumerate(results) if result.is_looped]
         for number in set(range(len(raws))) - set(looped):
@@ -113,12 +118,30 @@ def finish_instrument(
             take = number % planned.takes
             near = [n for n in looped if abs(pitches[n] - pitches[number]) <= _FARTHEST and n % planned.takes == take]
             for other in sorted(near, key=lambda n: (abs(pitches[n] - pitches[number]), n)):
-                if (borrowed := finish(number, other)).is_looped:
-                    results[number] = borrowed
+                borrowed = finish(sounds(number, other))
+                if all(note.looped.loop for note in borrowed.notes):
+                    results[number] = spooled(number, other, borrowed)
                     break
-            else:
-                results[number] = finish(number)  # its samples were replaced by the last attempt
     return FinishedInstrument(behaviour, results)
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """What finishing makes of the sounds of a key."""
+
+    notes: list[FinishedNote]
+    columns: tuple[Column, ...]
+    quieter_db: float | None
+
+
+def _finish(settings: Finishing, behaviour: Behaviour, has_velocities: bool, of: tuple[list[Audio], int]) -> _Finished:
+    """Finish the sounds of a key of some pitch. It may run on another machine, so that it reads no files of this one
+    but those of effects."""
+    sounds, pitch = of
+    notes = finish_key(sounds, pitch, settings, behaviour)
+    columns = tuple(spectrogram(note.looped.audio) for note in notes)
+    quieter_db = _quieter_db(sounds[0], sounds[-settings.channels], behaviour) if has_velocities else None
+    return _Finished(notes, columns, quieter_db)
 
 
 def _quieter_db(softest: Audio, hardest: Audio, behaviour: Behaviour) -> float | None:

@@ -1,25 +1,26 @@
-"""Rendering on a Ray cluster: renderers that keep the network loaded, to which units of notes are given."""
+"""Work on a Ray cluster: renderers that keep the network loaded, to which units of notes are given, and tasks."""
 
 from __future__ import annotations
 
 import os
+import pickle
 import platform
 import re
 import socket
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.base.errors import InputError, SamplepackError
-from samplepack.base.version import __version__
+from samplepack.base.version import __version__, library_versions
 from samplepack.models.backend import backend
 from samplepack.models.checkpoint import CONFIG, WEIGHTS, Checkpoint, read_checkpoint
 from samplepack.models.config import gansynth_config
@@ -28,14 +29,23 @@ from samplepack.models.load import load_model
 from samplepack.rendering.plan import Note
 from samplepack.rendering.render import rendered
 
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
 _LEAST_TOGETHER = 16
 """How many notes are given to a renderer at once: some seconds' work of a core; on a GPU whole batches, up to 128."""
 
 _GIVEN = 2
 """How many units a renderer has at most: that which it renders, and the next one, so that it needn't wait."""
 
+_OF_A_CORE = 0.5
+"""Where the network runs on cores, a renderer and a task share each of them."""
+
+_TASKS_A_CORE = 2
+"""How many tasks are begun ahead for each core, so that none waits for the next one's sounds to arrive."""
+
 _MOST_LOSSES = 5
-"""How often a unit, or the start of renderers, may be lost with a process or a node before it counts as a fault."""
+"""How often a unit, a task or the start of renderers may be lost with a process or a node before that is a fault."""
 
 _START_S = 120.0
 """How long a GPU may take until a network could be loaded, seconds; longer, and others keep all GPUs busy."""
@@ -61,17 +71,19 @@ def unit_size(engine: Engine, checkpoint: Checkpoint) -> int:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a renderer runs."""
+    """Where a renderer or a task runs."""
 
     name: str
     kind: str
     """See `machine_kind`."""
 
-    samplepack: str
-    """Version of samplepack."""
+    versions: dict[str, str]
+    """What decides the bytes of packs: the versions of samplepack and libraries, and the `Engine` of a renderer."""
 
-    engine: str
-    """See `Engine`."""
+    @classmethod
+    def here(cls, **more: str) -> Machine:
+        """The machine of this process."""
+        return cls(platform.node(), machine_kind(), {"samplepack": __version__, **library_versions(), **more})
 
 
 class Renderer:
@@ -89,7 +101,7 @@ class Renderer:
 
     def machine(self) -> Machine:
         """Where it runs, and what it renders with."""
-        return Machine(platform.node(), machine_kind(), __version__, str(self._engine))
+        return Machine.here(engine=str(self._engine))
 
     def render(self, digest: str, files: list[Any], notes: list[Note]) -> NDArray[np.float32]:
         """Render a unit, one batch after the other.
@@ -119,6 +131,12 @@ class Renderer:
         return np.concatenate([rendered(notes[i : i + batch], network) for i in range(0, len(notes), batch)])
 
 
+def _task(function: Callable[[_T], _R], item: _T) -> bytes:
+    """The machine and the function's result, pickled: arrays that Ray itself hands over would lie in its object store,
+    which any part of them keeps full."""
+    return pickle.dumps((Machine.here(), function(item)))
+
+
 @dataclass(eq=False)
 class _Seat:
     """A renderer, as the driver sees it."""
@@ -140,7 +158,7 @@ class Cluster:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.kinds = {machine_kind()}
-        """The kinds of machines that have taken part: this one's, and those of renderers."""
+        """The kinds of machines that have taken part: this one's, and those of renderers and tasks."""
         self._seats: list[_Seat] = []
         self._starting: dict[Any, _Seat] = {}
         self._given: dict[Any, tuple[Unit, _Seat]] = {}
@@ -201,6 +219,42 @@ class Cluster:
                 elif (result := self._result(reference)) is not None:
                     yield result
 
+    def map(self, function: Callable[[_T], _R], items: Iterable[_T]) -> Generator[_R, None, None]:
+        """A `Map` that runs in tasks on the cluster's cores, beside renderers where the network runs on cores.
+
+        Args:
+            function: can be pickled by its module's name, and reads no file of this machine.
+            items: arguments that can be pickled.
+
+        Raises:
+            SamplepackError: the function has raised an error, or a task was lost again and again.
+        """
+        import ray
+
+        task = ray.remote(
+            num_cpus=1 if self.engine.device == "gpu" else _OF_A_CORE,
+            max_retries=_MOST_LOSSES,
+            scheduling_strategy="SPREAD",
+        )(_task)
+        here, pending = Machine.here(), deque[Any]()
+        most_pending = max(_TASKS_A_CORE * int(ray.cluster_resources().get("CPU", 0)), 1)
+
+        def result() -> _R:
+            try:
+                machine, made = pickle.loads(ray.get(pending.popleft()))
+            except ray.exceptions.RayError as error:
+                raise SamplepackError(_reason(error)) from error
+            self._accept(machine, here)
+            of_item: _R = made
+            return of_item
+
+        for item in items:
+            pending.append(task.remote(function, item))
+            while pending and (len(pending) >= most_pending or ray.wait([pending[0]], timeout=0)[0]):
+                yield result()
+        while pending:
+            yield result()
+
     def _free_seat(self) -> _Seat | None:
         free = [seat for seat in self._seats if seat.is_ready and seat.given < _GIVEN]
         return min(free, key=lambda seat: seat.given, default=None)
@@ -230,7 +284,7 @@ class Cluster:
             # Ray brings a renderer back when its process has died, on another node where its own is gone. What it was
             # rendering then isn't left to wait for that: it goes to another one.
             actors = ray.remote(
-                num_cpus=0 if resource == "GPU" else 1,
+                num_cpus=0 if resource == "GPU" else _OF_A_CORE,
                 num_gpus=1 if resource == "GPU" else 0,
                 max_restarts=-1,
                 max_task_retries=-1,
@@ -258,11 +312,14 @@ class Cluster:
             if self._failed_starts > _MOST_LOSSES or isinstance(error, ray.exceptions.RayTaskError):
                 raise SamplepackError(f"the cluster can't start renderers: {_reason(error)}") from error
             return
-        here = __version__, str(self.engine)
-        if (machine.samplepack, machine.engine) != here:
-            theirs = f"samplepack {machine.samplepack}, engine {machine.engine}"
-            raise SamplepackError(f"node {machine.name} has {theirs}; here are {here[0]} and {here[1]}")
+        self._accept(machine, Machine.here(engine=str(self.engine)))
         seat.is_ready = True
+
+    def _accept(self, machine: Machine, here: Machine) -> None:
+        """Raise an error if a machine that takes part makes other bytes by its versions."""
+        if wrong := [what for what in here.versions if machine.versions[what] != here.versions[what]]:
+            theirs, ours = (", ".join(f"{what} {of.versions[what]}" for what in wrong) for of in (machine, here))
+            raise SamplepackError(f"node {machine.name} has {theirs}; here: {ours}")
         self.kinds.add(machine.kind)
 
     def _result(self, reference: Any) -> tuple[Unit, NDArray[np.float32] | str] | None:
@@ -316,8 +373,9 @@ def connected(
     try:
         resources = ray.cluster_resources()
         on = device if device != "auto" else "gpu" if resources.get("GPU", 0) >= 1 else "cpu"
-        if resources.get(on.upper(), 0) < 1:
-            raise InputError(f"Ray cluster {found}: has no {on.upper()}")
+        for needed in {"CPU", on.upper()}:
+            if resources.get(needed, 0) < 1:
+                raise InputError(f"Ray cluster {found}: has no {needed}")
         yield Cluster(_engine_of_gpus(found, precision) if on == "gpu" else Engine(precision))
     finally:
         if is_own:

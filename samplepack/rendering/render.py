@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import cache as once
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 _AHEAD = 512
 """How many notes are rendered ahead at most, in batches as large as a GPU takes: they are held in memory, some 0.4 GB
 at 48 kHz, and are as many as it renders while the cores finish an instrument."""
+
+
+class Source(Protocol):
+    """Gives rendered notes with their sounds, in order, as `render` does."""
+
+    def __call__(self, notes: Iterable[Note], *, task: Task) -> Generator[tuple[Note, Audio], None, None]:
+        """Yield each note with its sound; the task receives remarks."""
+        ...
 
 
 def render(

@@ -158,7 +158,7 @@ def test_a_killed_driver_loses_nothing_and_the_next_build_goes_on(begin, recipes
 
 def test_a_cluster_of_another_version_and_a_cache_that_is_too_small_are_told(begin, recipes, tmp_path):
     for more, told in (
-        ({VERSION_VARIABLE: "0.0.1"}, ": node .* has samplepack .*, engine .*; here are 0.0.1 and "),
+        ({VERSION_VARIABLE: "0.0.1"}, ": node .* has samplepack [0-9.]+; here: samplepack 0.0.1"),
         (
             {"SAMPLEPACK_CACHE_GB": "0.001"},
             r": 16 notes don't fit into the cache.* \(0.001 GB\): raise SAMPLEPACK_CACHE_GB",
