@@ -142,8 +142,8 @@ def build(
         precision: number format of the network; a build in bfloat16 is a draft and leaves lock files alone.
         device: what the network runs on; `auto` is a GPU, where the backend finds one.
         workers: how many notes are processed side by side; all cores, where left out.
-        cluster: a Ray cluster that renders, ahead of the packs: `auto`, or an address; `device` is then one of its
-            nodes'. Their versions have to be those of this machine. Packs are finished here, from the cache.
+        cluster: a Ray cluster that renders, ahead of the packs, and finishes keys: `auto`, or an address; `device` is
+            then one of its nodes'. Their versions have to be those of this machine.
         progress: receives how many notes of each pack are done; with a cluster, how many of all packs.
         on_built: receives each result as soon as its pack is there.
         on_failed: receives each of several recipes that fails; None raises one error for all of them at the end.
