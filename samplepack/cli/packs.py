@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 @click.option(
     "--cluster",
     metavar="auto|ADDRESS",
-    help="Render and finish notes on the Ray cluster that this machine is a node of: auto, or its head's address, HOST:PORT.",
+    help="Render and finish on the Ray cluster that this machine is a node of: auto, or its head's address, HOST:PORT.",
 )
 @click.option("--strict", is_flag=True, help="Exit with code 1 if a pack falls short of what verify requires.")
 @click.option(

@@ -1,5 +1,6 @@
 """Builds on a Ray cluster of three nodes: its nodes and its driver may die."""
 
+import json
 import os
 import random
 import re
@@ -8,8 +9,11 @@ import sys
 import time
 from collections import Counter
 
+import numpy as np
 import pytest
 
+from samplepack.base.errors import SamplepackError
+from samplepack.rendering.cluster import connected
 from tests.helpers.counted import RENDERED_VARIABLE, VERSION_VARIABLE
 from tests.helpers.packs import contents
 from tests.helpers.places import REPOSITORY
@@ -154,6 +158,15 @@ def test_a_killed_driver_loses_nothing_and_the_next_build_goes_on(begin, recipes
         assert packs.items() <= plain[0].items()
     assert (build.returncode, *said) == (0, "", "")
     assert (contents(output), locks(recipes)) == plain
+
+
+def test_results_of_tasks_come_in_order_and_keep_no_room_in_the_object_store(cluster):
+    with connected(cluster.address) as fleet:
+        roots = list(fleet.map(np.sqrt, [np.full(1 << 18, number**2.0) for number in range(9)]))
+        with pytest.raises(SamplepackError, match="property name"):
+            list(fleet.map(json.loads, ["1", "{"]))
+    assert [root[-1] for root in roots] == list(range(9))
+    assert all(root.flags.writeable for root in roots), "Ray gives arrays in its store to be read only"
 
 
 def test_a_cluster_of_another_version_and_a_cache_that_is_too_small_are_told(begin, recipes, tmp_path):
