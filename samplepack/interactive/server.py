@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import CancelledError
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.resources import files
 from typing import Annotated, Any, TypeVar
@@ -113,7 +113,8 @@ class Server:
         self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
         self._sounds: dict[str, Heard] = {}
         self._lock = threading.Lock()
-        self._map: dict[str, Any] = {"places": [], "done": 0, "of": None, "problem": None}
+        self._mapped = session.state.loaded.checkpoint
+        self._map = _no_map(0)
         self._full_map: SoundMap | None = None
         engine.on_settled = lambda digest: self.tell({"event": "settled", "voice": digest})
         posts: dict[str, tuple[type[BaseModel], Callable[[Any], Any]]] = {
@@ -190,10 +191,14 @@ class Server:
 
     def _begin(self) -> None:
         """Load the network, and make the map if there is none, while the page is open already."""
+        with self._lock:
+            number, loaded = self._map["number"], self.session.state.loaded
+            if loaded.checkpoint != self._mapped:
+                return  # `_follow` is about to begin anew
         try:
-            checkpoint = self.session.state.loaded.native_checkpoint()
+            checkpoint = loaded.native_checkpoint()
             if (found := read_map(checkpoint)) is not None:
-                self._show_map(found)
+                self._show_map(number, found)
             self.engine.load(checkpoint)
             self._warm_up()
             self.tell({"event": "loaded"})
@@ -204,17 +209,38 @@ class Server:
                     self.engine.render_note(checkpoint, note).result()
                     return self.engine.wave(checkpoint, note)
 
-                self._show_map(make_map(checkpoint, wave_of, self._on_places))
+                self._show_map(number, make_map(checkpoint, wave_of, partial(self._on_places, number)))
         except CancelledError:
             return
         except (SamplepackError, OSError) as error:
-            self._map = {**self._map, "problem": str(error)}
-            self.tell({"event": "map", "problem": str(error)})
+            with suppress(CancelledError):
+                self._change_map(number, {"problem": str(error)})
+                self.tell({"event": "map", "problem": str(error)})
 
-    def _show_map(self, full: SoundMap) -> None:
-        self._full_map = full
+    def _follow(self) -> None:
+        """Begin anew if the recipe has another checkpoint than the map."""
+        with self._lock:
+            checkpoint = self.session.state.loaded.checkpoint
+            if checkpoint == self._mapped:
+                return
+            self._mapped, self._map, self._full_map = checkpoint, _no_map(self._map["number"] + 1), None
+        self.tell({"event": "map"})
+        threading.Thread(target=self._begin, daemon=True).start()
+
+    def _change_map(self, number: int, change: dict[str, Any], full: SoundMap | None = None) -> None:
+        """Change what the page is told of the map.
+
+        Raises:
+            CancelledError: the recipe has another checkpoint by now.
+        """
+        with self._lock:
+            if number != self._map["number"]:
+                raise CancelledError
+            self._map, self._full_map = {**self._map, **change}, full
+
+    def _show_map(self, number: int, full: SoundMap) -> None:
         places = [_shown_place(place) for place in full.places]
-        self._map = {"places": places, "done": len(places), "of": len(places), "problem": None}
+        self._change_map(number, {"places": places, "done": len(places), "of": len(places)}, full)
         self.tell({"event": "map", "done": len(places), "of": len(places)})
 
     def _warm_up(self) -> None:
@@ -223,9 +249,9 @@ class Server:
         if first := next(iter(origins(loaded.recipe)), None):
             self.engine.heard(self.engine.instrument(loaded, first), 60)
 
-    def _on_places(self, fresh: list[Place], done: int, of: int) -> None:
+    def _on_places(self, number: int, fresh: list[Place], done: int, of: int) -> None:
         places = [*self._map["places"], *map(_shown_place, fresh)]
-        self._map = {"places": places, "done": done, "of": of, "problem": None}
+        self._change_map(number, {"places": places, "done": done, "of": of})
         if fresh or done % 4 == 0:
             self.tell({"event": "map", "done": done, "of": of})
 
@@ -375,6 +401,7 @@ class Server:
         return self._changed(self.session.state)
 
     def _changed(self, state: State) -> dict[str, Any]:
+        self._follow()
         self.tell({"event": "recipe", "version": state.version})
         return self._shown(state)
 
@@ -456,6 +483,11 @@ def _items(data: dict[str, Any], key: str) -> list[tuple[str, Any]]:
 def _in_full(step: Any) -> dict[str, Any]:
     """A step of a chain as a mapping: `Reverb` means `Reverb: {}`."""
     return {step: {}} if isinstance(step, str) else {name: values or {} for name, values in step.items()}
+
+
+def _no_map(number: int) -> dict[str, Any]:
+    """What the page is told of a map of which nothing is known yet: places of another number belong to another one."""
+    return {"number": number, "places": [], "done": 0, "of": None, "problem": None}
 
 
 def _shown_place(place: Place) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 import json
 import random
+import threading
+import time
+from concurrent.futures import CancelledError
 
 import numpy as np
 import pytest
@@ -10,7 +13,9 @@ from starlette.websockets import WebSocketDisconnect
 
 from samplepack.checkpoints.directions import Direction, Directions
 from samplepack.checkpoints.library import resolve
+from samplepack.interactive import server as serving
 from samplepack.interactive.engine import NoteEngine
+from samplepack.interactive.map import Place, read_map
 from samplepack.interactive.server import Server
 from samplepack.interactive.session import Session
 
@@ -133,6 +138,65 @@ def test_the_own_page_hears_of_changes(server, path):
         assert json.loads(events.receive_text()) == {"event": "recipe", "version": version}
         assert json.loads(events.receive_text()) == {"event": "map"}
         assert json.loads(events.receive_text()) == {"event": "recipe", "version": version + 1}
+
+
+@pytest.fixture
+def map_of(server, monkeypatch):
+    """The map that the page is told of, once it is whole; no network is loaded."""
+    monkeypatch.setattr(server.engine, "load", lambda checkpoint: None)
+    monkeypatch.setattr(server, "_warm_up", lambda: None)
+
+    def wait(client):
+        end = time.monotonic() + 10.0
+        while (found := client.get(f"/{server.token}/map").json())["done"] != found["of"]:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        return found["number"], {place["name"]: place["x"] for place in found["places"]}
+
+    return wait
+
+
+def test_the_map_follows_the_recipe_to_another_checkpoint(server, path, map_of):
+    second, first = (
+        {place.name: place.x for place in read_map(resolve(name, path)).places} for name in ("starter", "starter@1")
+    )
+    assert first != second
+    with TestClient(server.app, base_url=HERE) as client:
+        assert map_of(client) == (0, second)
+        path.write_text(f"{RECIPE}checkpoint: starter@1\n", encoding="utf-8")
+        client.post(f"/{server.token}/reload", json={})
+        assert map_of(client) == (1, first)
+        version = server.session.state.version
+        change = {"op": "timbre", "name": "New", "timbre": {"seed": 5}}
+        assert client.post(f"/{server.token}/edit", json={"version": version, "edit": change}).status_code == 200
+        assert map_of(client) == (1, first)
+        client.post(f"/{server.token}/text", json={"version": version + 1, "text": RECIPE})
+        assert map_of(client) == (2, second)
+
+
+def test_a_map_that_is_being_made_ends_when_the_recipe_has_another_checkpoint(server, map_of, monkeypatch):
+    def make(checkpoint, wave_of, on_places):
+        try:
+            for done in range(1, 100):
+                on_places([Place(name="Old", seed=None, x=0.0, y=0.0, brightness=0.0, spectrum=())], done, 200)
+                begun.set()
+                assert resumed.wait(10.0)
+        except CancelledError:
+            ended.set()
+            raise
+
+    begun, resumed, ended = (threading.Event() for _ in range(3))
+    monkeypatch.setattr(serving, "make_map", make)
+    monkeypatch.setattr(serving, "read_map", lambda checkpoint: read_map(checkpoint) if begun.is_set() else None)
+    with TestClient(server.app, base_url=HERE) as client:
+        assert begun.wait(10.0)
+        for version, checkpoint in enumerate(("starter@1", "starter")):  # and back again
+            text = f"{RECIPE}checkpoint: {checkpoint}\n"
+            assert client.post(f"/{server.token}/text", json={"version": version, "text": text}).status_code == 200
+        resumed.set()
+        assert ended.wait(10.0)
+        number, places = map_of(client)
+        assert number == 2 and len(places) > 200 and "Old" not in places
 
 
 def test_requests_that_make_no_sense_are_refused_and_change_nothing(server, client, ask, path):

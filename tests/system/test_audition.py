@@ -307,6 +307,25 @@ def killed(recipe, port=0, code=SERVER, **environment):
             process.kill()
 
 
+def test_the_map_follows_the_recipe_to_another_checkpoint(recipe):
+    def xs():
+        places = "document.querySelectorAll('#map .place')"
+        return page.evaluate(f"Array.from({places}, (place) => place.getAttribute('cx') ?? place.getAttribute('x'))")
+
+    with killed(recipe) as address, chromium() as browser, opened(browser, address) as page:
+        page.locator("#map .place").first.wait_for()
+        first = xs()
+        page.hover(free_places(page)[0][0])
+        for text in (f"{RECIPE}checkpoint: starter@1\n", RECIPE):
+            before = xs()
+            recipe.write_text(text, encoding="utf-8")
+            page.click("#reload")
+            until(page, f"document.querySelector('#place-0')?.getAttribute('x') !== {json.dumps(before[0])}")
+            page.locator("#map .place").first.wait_for()
+            assert page.locator("#map .place").count() == len(xs()) == len(first) and xs() != before
+        assert xs() == first
+
+
 def test_tabs_follow_each_other_and_a_lost_server_is_said_and_found_again(recipe):
     from playwright.sync_api import expect
 

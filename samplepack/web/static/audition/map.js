@@ -7,6 +7,7 @@ const NS = 'http://www.w3.org/2000/svg';
 
 export function soundMap(page) {
   const svg = $('#map');
+  let number = 0; // of the map: the recipe may get another checkpoint, which has another map
   let places = [];
   let here = -1;
   let chosen = null; // the place of the sound that the keyboard plays
@@ -14,7 +15,7 @@ export function soundMap(page) {
   let isAskedAgain = false;
 
   const sound = ({name, seed}) => ({timbre: seed === null ? {instrument: name} : {seed}});
-  const play = settled((i) => page.preview(sound(places[i])), REST_MS);
+  const play = settled((i) => places[i] && page.preview(sound(places[i])), REST_MS);
 
   function point(i, isPlayed = true) {
     if (i < 0 || i >= places.length) return;
@@ -88,8 +89,14 @@ export function soundMap(page) {
         ? `The map couldn’t be made: ${problem}`
         : of === null ? 'The network is being loaded …'
         : done < of ? `Listening to the checkpoint: ${done} of ${of} sounds` : `${of} sounds`;
-      if (found.places.length !== places.length) {
-        const known = places.length; // places are only ever added
+      const isOther = found.number !== number;
+      if (isOther) {
+        svg.replaceChildren();
+        svg.removeAttribute('aria-activedescendant');
+        [number, places, here, chosen] = [found.number, [], -1, null];
+      }
+      if (isOther || found.places.length !== places.length) {
+        const known = places.length; // places of a map are only ever added
         const fresh = found.places.slice(known).map((place, j) => {
           const i = known + j;
           const element = document.createElementNS(NS, place.seed === null ? 'rect' : 'circle');
