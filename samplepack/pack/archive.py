@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
@@ -126,7 +127,7 @@ def registry_entry(folder: Path, manifest: Manifest, archive: Path | None, besid
     """
 
     def address(path: Path) -> str:
-        return Path(os.path.relpath(path, beside)).as_posix()
+        return quote(Path(os.path.relpath(path, beside)).as_posix())
 
     formats = [name for name in manifest.formats if name in _KNOWN_FORMATS]
     preview = manifest.instruments[0].preview

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import zipfile
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
@@ -64,6 +65,12 @@ def test_a_catalogue_has_all_packs_and_their_addresses_from_where_it_lies(zipped
         assert hashlib.sha256((index.parent / file["url"]).read_bytes()).hexdigest() == file["sha256"]
     of_one = yaml.safe_load((zipped / "small.index.yaml").read_text(encoding="utf-8"))
     assert yaml.safe_load(beside.read_text(encoding="utf-8"))["packs"]["small"] == of_one
+    (zipped / "twin").rename(zipped / "größe #2 100%")
+    assert run("index", zipped, "-o", above).code == 0
+    packs = yaml.safe_load(above.read_text(encoding="utf-8"))["packs"]
+    image = urlsplit(packs["größe #2 100%"]["image"])
+    assert (tmp_path / unquote(image.path)).is_file() and image.path.isascii() and not image.fragment
+    (zipped / "größe #2 100%").rename(zipped / "twin")
     above.write_text("precious: true")
     ran = run("index", zipped, "-o", above)
     assert ran.code == 2 and "didn't make" in ran.err and above.read_text() == "precious: true"
