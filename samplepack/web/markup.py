@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 from samplepack.base.errors import counted
 from samplepack.base.version import __version__
@@ -35,8 +36,11 @@ class Listed:
 
     name: str
     description: str
-    instruments: int
-    """How many there are."""
+    about: tuple[str, ...]
+    """Who made it and what kind of sounds it has, as its recipe says."""
+
+    instruments: tuple[str, ...]
+    """Their names."""
 
     cover: Picture | None
 
@@ -72,15 +76,27 @@ def index(packs: Sequence[Listed]) -> str:
     """The list of a site's packs."""
     items = []
     for pack in packs:
-        folder = pack.address.rpartition("/")[0]
-        cover = _picture(pack.cover, "", "lazy", folder + "/") if pack.cover else ""
+        address = quote(pack.address)
+        cover = _picture(pack.cover, "", "lazy", address.rpartition("/")[0] + "/") if pack.cover else ""
+        names = ", ".join(pack.instruments)
         items.append(
-            f'<li><a href="{_attribute(pack.address)}">{cover}'
-            f'<span class="name">{escape(pack.name)}</span></a>'
-            f"<p>{escape(pack.description)}</p>"
-            f'<p class="quiet">{counted(pack.instruments, "instrument")}</p></li>'
+            f'<li><a href="{_attribute(address)}">{cover}<span class="name">{escape(pack.name)}</span></a>'
+            f'<p class="description">{escape(pack.description)}</p>'
+            f'<p class="quiet about">{escape(" · ".join(pack.about))}</p>'
+            f'<p class="quiet clamped" title="{_attribute(names)}">{counted(len(pack.instruments), "instrument")}: '
+            f'<span class="names">{escape(names)}</span></p></li>\n'
         )
-    body = f'<header class="top"><h1>Instruments</h1></header><main><ul class="packs">{"".join(items)}</ul></main>'
+    body = f"""\
+<header class="top"><h1>Instruments</h1></header>
+<main>
+<p class="search" hidden><label for="words">Search</label>
+<input type="search" id="words" aria-controls="packs" aria-keyshortcuts="/" spellcheck="false">
+<span class="quiet" id="found" role="status"></span></p>
+<ul class="packs" id="packs">
+{"".join(items)}</ul>
+</main>
+<script src="assets/list.js"></script>
+"""
     return _document("Instruments", "Sampler instruments that play in the browser.", body, "assets/")
 
 

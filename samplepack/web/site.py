@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
@@ -31,7 +32,7 @@ from samplepack.web.sounds import OPUS_HZ, Codec, compress, mp3
 SITE = "site.json"
 """The list of a site's files, by which it is told from folders that samplepack didn't make."""
 
-_ASSETS = ("keyboard.js", "pack.js", "page.css", "page.js", "player.js")
+_ASSETS = ("keyboard.js", "list.js", "pack.js", "page.css", "page.js", "player.js")
 
 _MOST_BYTES = 64 << 20
 
@@ -121,11 +122,12 @@ def write_site(
         site = _Site(aside, codec, workers or os.cpu_count() or 1)
         for name in _ASSETS:
             site.write(f"assets/{name}", (files("samplepack.web") / "static" / name).read_bytes())
-        pages, listed = [], []
+        pages, listed = list[Page](), list[markup.Listed]()
         for pack, address in zip(packs, addresses, strict=True):
             now = _Side(pack, read_manifest(pack))
             try:
-                pages.append(_write_page(site, address, now, _before(pack, before, len(packs)), progress))
+                cover = _picture(site, address, pack / COVER, _COVER_WIDTH)
+                pages.append(_write_page(site, address, now, _before(pack, before, len(packs)), cover, progress))
             except (OSError, RuntimeError) as error:
                 if isinstance(error, SamplepackError):
                     raise
@@ -135,8 +137,9 @@ def write_site(
                     address=pages[-1].address,
                     name=now.manifest.name,
                     description=now.manifest.description,
-                    instruments=len(now.manifest.instruments),
-                    cover=_cover(site, address, pack),
+                    about=tuple(filter(None, (now.manifest.author, now.manifest.category, *now.manifest.tags))),
+                    instruments=tuple(packed.name for packed in now.manifest.instruments),
+                    cover=cover,
                 )
             )
         site.write("index.html", markup.index(listed).encode())
@@ -182,10 +185,13 @@ def _listed(folder: Path) -> set[str] | None:
 
 
 def _slug(name: str) -> str:
-    return re.sub(r"[^\w.]+", "-", name.lower(), flags=re.ASCII).strip("-.") or "pack"
+    """The folder of a page: letters and digits of any alphabet stay, since packs differ by them."""
+    return re.sub(r"[^\w.]+", "-", unicodedata.normalize("NFC", name).lower()).strip("-.") or "pack"
 
 
-def _write_page(site: _Site, address: str, now: _Side, earlier: _Side | None, progress: Progress) -> Page:
+def _write_page(
+    site: _Site, address: str, now: _Side, earlier: _Side | None, cover: markup.Picture | None, progress: Progress
+) -> Page:
     task = Task(now.manifest.name, progress)
     task.begin(len(now.manifest.instruments))
     compressed: dict[tuple[str, ...], tuple[dict[str, Any], int]] = {}
@@ -218,7 +224,7 @@ def _write_page(site: _Site, address: str, now: _Side, earlier: _Side | None, pr
         previews=previews,
         pictures={name: picture for name, picture in pictures.items() if picture},
         clips=clips,
-        cover=_cover(site, address, now.folder),
+        cover=cover,
         recipe=_text(now.folder / "recipe.yaml"),
         licence=_text(now.folder / "LICENSE.txt"),
         changes=changes,
@@ -278,10 +284,6 @@ def _picture(site: _Site, address: str, path: Path, width: int) -> markup.Pictur
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=80)
     return markup.Picture(site.keep(address, ".webp", buffer.getvalue()), *image.size)
-
-
-def _cover(site: _Site, address: str, folder: Path) -> markup.Picture | None:
-    return _picture(site, address, folder / COVER, _COVER_WIDTH)
 
 
 def _text(path: Path) -> str:

@@ -4,9 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from samplepack.finishing.tune import measure_cents
 from samplepack.pack.manifest import read_manifest
+from samplepack.pack.pictures import COVER
 from samplepack.sound.audio import Audio
 from samplepack.sound.partials import measure_partials
 from samplepack.web.site import write_site
@@ -276,3 +278,93 @@ def test_the_notebooks_keyboard_asks_for_each_note_once_and_plays_a_slider(brows
         page.keyboard.press("ArrowRight")
         page.wait_for_function("asked.length === 3")
         assert page.evaluate("asked[2].moves") == {"brightness": 0.1}
+
+
+COUNT = 40
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory):
+    """The address of a site of many packs, which have covers and a tone of one key each."""
+    folder = tmp_path_factory.mktemp("catalogue")
+    first = write_pack(folder / "pack-00", {"Tone 00": ("none", (60,), [PARTIALS], None)}, name="Pack 00")
+    Image.effect_noise((480, 480), 50.0).save(first / COVER)
+    packs = [first]
+    for number in range(1, COUNT):
+        pack = folder / f"{'größe #' if number == 33 else 'pack-'}{number:02d}"
+        shutil.copytree(first, pack)
+        text = (pack / "pack.json").read_text(encoding="utf-8").replace("Pack 00", f"Pack {number:02d}")
+        author = "Zoë Größe" if number == 33 else "Someone"
+        text = text.replace('"author": ""', f'"author": "{author}"').replace('"Tone 00"', f'"Tone {number:02d}"')
+        (pack / "pack.json").write_text(text, encoding="utf-8")
+        packs.append(pack)
+    write_site(packs, folder / "site")
+    with served(folder) as address:
+        yield f"{address}/site/index.html", folder / "site"
+
+
+def test_a_list_of_packs_loads_no_sounds_and_covers_as_they_come_into_view(browser, catalogue):
+    address, _ = catalogue
+    asked = []
+    browser_page = browser.new_page(viewport={"width": 400, "height": 300})
+    browser_page.on("request", lambda request: asked.append(request.url))
+    browser_page.goto(address, wait_until="networkidle")
+    covers = {url for url in asked if url.endswith(".webp")}
+    assert 0 < len(covers) < COUNT
+    assert {url.rsplit("/", 1)[1] for url in set(asked) - covers} == {"index.html", "page.css", "list.js"}
+    browser_page.locator(".packs > li").last.scroll_into_view_if_needed()
+    browser_page.wait_for_function("[...document.images].at(-1).naturalWidth > 0")
+    browser_page.close()
+
+
+def shown(page):
+    return page.locator(".packs > li:visible .name").all_text_contents()
+
+
+def test_a_pack_is_found_opened_and_played_without_a_mouse(browser, catalogue):
+    address, _ = catalogue
+    with opened(browser, address) as page:
+        assert len(shown(page)) == COUNT
+        page.keyboard.press("/")
+        page.keyboard.type("zoe grosse")
+        assert shown(page) == ["Pack 33"] and page.text_content("#found") == f"1 of {COUNT} packs"
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/gr%C3%B6%C3%9Fe-33/index.html")
+        page.get_by_role("button", name="Play", exact=True).focus()
+        page.keyboard.press("Enter")
+        page.evaluate(LIVE)
+        page.keyboard.down("a")
+        page.wait_for_function("loudest() > 0.01")
+        page.keyboard.up("a")
+        page.go_back()
+        page.wait_for_function("document.querySelector('#words').value === 'zoe grosse'")
+        assert shown(page) == ["Pack 33"]
+
+
+def test_arrows_walk_through_the_packs_that_are_found(browser, catalogue):
+    address, _ = catalogue
+
+    def focused(page):
+        return page.evaluate("document.activeElement.id || document.activeElement.querySelector('.name').textContent")
+
+    with opened(browser, address, viewport={"width": 700, "height": 600}) as page:
+        columns = page.evaluate("getComputedStyle(packs).gridTemplateColumns.split(' ').length")
+        assert columns > 1
+        page.keyboard.press("/")
+        page.keyboard.type("pack 1")
+        found = [f"Pack {number:02d}" for number in range(COUNT) if "1" in f"{number:02d}"]
+        assert shown(page) == found
+        walked = []
+        for key in ["ArrowDown", "ArrowDown", "ArrowRight", "ArrowUp", *["ArrowRight"] * COUNT, *["ArrowLeft"] * COUNT]:
+            page.keyboard.press(key)
+            walked.append(focused(page))
+        assert walked[:4] == [found[0], found[columns], found[columns + 1], found[1]]
+        assert walked[3 + COUNT] == found[-1] and walked[-1] == "words"
+
+
+def test_a_list_is_searched_without_a_server_too(browser, catalogue):
+    _, folder = catalogue
+    with opened(browser, (folder / "index.html").as_uri()) as page:
+        page.keyboard.press("/")
+        page.keyboard.type("nothing of the kind")
+        assert shown(page) == [] and page.text_content("#found") == f"0 of {COUNT} packs"

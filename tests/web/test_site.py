@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import shutil
+import urllib.parse
 from html.parser import HTMLParser
 
 import numpy as np
@@ -36,7 +38,7 @@ def test_a_site_holds_its_pages_what_they_load_and_nothing_else(run, pack, tmp_p
     assert ran.code == 0 and "1 instrument, 0." in ran.out
     names = files(tmp_path / "site")
     loaded = {f"tones/{zone['file']}" for zone in data_of(tmp_path / "site")["instruments"][0]["zones"]}
-    assets = {f"assets/{name}" for name in ("keyboard.js", "pack.js", "page.css", "page.js", "player.js")}
+    assets = {f"assets/{name}" for name in ("keyboard.js", "list.js", "pack.js", "page.css", "page.js", "player.js")}
     assert set(names) == {".nojekyll", "site.json", "index.html", "tones/index.html"} | assets | loaded
 
 
@@ -105,6 +107,19 @@ def test_markup_in_a_pack_stays_text(tmp_path):
         parser.feed(page.read_text(encoding="utf-8"))
         assert not [tag for tag, attributes in parser.found if "onerror" in attributes or attributes.get("src") == "x"]
     assert data_of(tmp_path / "site", "x")["instruments"][0]["name"] == HOSTILE.replace("/", "")
+
+
+def test_packs_of_any_alphabet_and_of_one_name_have_pages_of_their_own(run, pack, tmp_path):
+    packs = [shutil.copytree(pack, tmp_path / name) for name in ("音", "声", "größe #1 100%", 'O\'Neill "Ü"')]
+    for _ in range(2):  # the second site replaces the first
+        assert run("page", *packs, "-o", tmp_path / "site").code == 0
+    parser = _Elements()
+    parser.feed((tmp_path / "site" / "index.html").read_text(encoding="utf-8"))
+    addresses = [attributes["href"] for tag, attributes in parser.found if tag == "a"]
+    assert len(set(addresses)) == 4 and all(address.isascii() for address in addresses)
+    for address in addresses:
+        page = urllib.parse.urlsplit(address)
+        assert (tmp_path / "site" / urllib.parse.unquote(page.path)).is_file() and not (page.query or page.fragment)
 
 
 def test_what_changed_is_told_and_what_sounds_otherwise_plays_before_and_now(run, tmp_path):
