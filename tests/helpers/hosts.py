@@ -95,8 +95,10 @@ def render(host, name, played, folder, change=lambda files: files):
 def render_project(host, project, maps, folder):
     """Render a project in a host, whose home is a folder; MuseScore finds the maps there that lie in another one.
 
-    On a busy machine Ardour 7.3 may fall over its own memory when it quits (`free(): invalid next size`), after the file
-    is written: a program that ends by a signal has done its work if the file is whole, or is started once more.
+    On a busy machine, Ardour 7.3 falls over its own memory in one of six starts (`free(): invalid next size`), as it frees
+    the buffers of the export: after the file is written, and before the session is closed, so that no way to quit avoids
+    it; nor does a single core, or a single thread for effects. A program that ends by a signal has done its work if the
+    file is whole, or is started once more.
     """
     fonts = folder / "Documents" / "MuseScore3" / "SoundFonts"
     fonts.mkdir(parents=True)
