@@ -6,9 +6,10 @@ import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache, partial
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,7 +101,6 @@ class Drawing:
 
     def __init__(self, folder: Path, pitches: Sequence[int], images: Mapping[str, Sequence[Image]]) -> None:
         self._folder, self._pitches, self._images = folder, pitches, images
-        self._sheet = cache(partial(_Sheet, tuple(pitches)))
         self._thread = ThreadPoolExecutor(1)
         self._drawn: list[Future[None]] = []
 
@@ -135,16 +135,16 @@ class Drawing:
         first_takes = [note for note in shown if note.take == 0]
         note = first_takes[len(first_takes) // 2]
         middle = read(self._folder / note.file)
-        with plotting.own_style():
-            images = self._images[packed.name]
-            sheet = self._sheet(packed.axis, len(images), note.width is not None, math.ceil(middle.duration_s))
-            image = sheet.draw(packed, images, note, middle)
-            image.save(self._folder / "Pictures" / f"{packed.name}.png", dpi=(_DPI, _DPI))
+        images = self._images[packed.name]
+        kind = (packed.axis, len(images), note.width is not None, math.ceil(middle.duration_s))
+        with _SHEETS_IN_USE, plotting.own_style():
+            image = _sheet(tuple(self._pitches), *kind).draw(packed, images, note, middle)
+        image.save(self._folder / "Pictures" / f"{packed.name}.png", dpi=(_DPI, _DPI))
 
 
 class _Sheet:
-    """Draws pictures of instruments. What all have in common is drawn once: most of the time goes into frames and
-    scales.
+    """Draws pictures of instruments. What all have in common is drawn once, also for the packs that follow: most of the
+    time goes into frames and scales.
 
     Args:
         pitches: MIDI, of the instruments' keys.
@@ -280,6 +280,10 @@ class _Sheet:
             self._loop.set(x=start_s, width=end_s - start_s)
         ending = "" if note.loop else f", unlooped ({note.why_no_loop})" if note.why_no_loop else ", unlooped"
         self._wave_title.set_text(f"key {note.pitch}{ending}")
+
+
+_sheet = lru_cache(maxsize=8)(_Sheet)
+_SHEETS_IN_USE = Lock()
 
 
 def _about(packed: PackedInstrument, layers: int) -> str:

@@ -59,9 +59,13 @@ def without_loops(instrument):
 
 def test_a_picture_does_not_depend_on_what_was_drawn_before(built, images, tmp_path):
     glass, choir, way = built.manifest.instruments
-    assert draw(tmp_path / "a", built, images, [glass, without_loops(choir), way]) == draw(
-        tmp_path / "b", built, images, [way, without_loops(choir), glass]
-    )
+    picture._sheet.cache_clear()
+    first = draw(tmp_path / "first", built, images, [glass, without_loops(choir), way])
+    frames = picture._sheet.cache_info().misses
+    again = draw(tmp_path / "again", built, images, [way, without_loops(choir), glass])
+    assert picture._sheet.cache_info().misses == frames == 2  # a pack of the same keys has the same frames
+    picture._sheet.cache_clear()
+    assert first == again == draw(tmp_path / "anew", built, images, [way, without_loops(choir), glass])
 
 
 def test_the_cover_is_a_small_square_that_changes_with_the_sounds(built, images, tmp_path):
