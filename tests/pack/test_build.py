@@ -148,7 +148,8 @@ def test_every_kind_of_sound_file_is_written_as_asked_twice_the_same_and_plays(w
     assert audio.peak > 0.03
 
 
-def test_an_unchanged_recipe_is_not_built_again_and_a_touched_pack_is(recipe, tmp_path):
+def test_an_unchanged_recipe_is_not_built_again_and_a_touched_pack_is(write_recipe, tmp_path):
+    recipe = write_recipe()
     folder = build(recipe, tmp_path / "output", tmp_path / "cache").folder
     whole = contents(folder)
     assert build(recipe, tmp_path / "output", tmp_path / "cache").unchanged

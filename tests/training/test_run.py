@@ -16,7 +16,7 @@ from samplepack.models.checkpoint import read_checkpoint, read_tensors
 from samplepack.training.config import load_training
 from samplepack.training.run import network_config, train
 from tests.helpers.places import REPOSITORY
-from tests.helpers.sets import TINY
+from tests.helpers.sets import RECONSTRUCTION, TINY
 
 
 def trained_in(folder, path, **keywords):
@@ -79,8 +79,9 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(tiny_training, whole, 
 
 def test_a_training_goes_on_from_a_checkpoint_with_new_instruments_and_an_adversarial_finish(make_training, tmp_path):
     (tmp_path / "LICENSE-first.txt").write_text("a notice")
+    text = TINY.replace(RECONSTRUCTION, "images: 9, batch: 3, coarse_share: 0, variety_weight: 0")
     first, _ = trained_in(
-        tmp_path / "first", make_training(TINY + "license: Terms of the first.\nnotices: [LICENSE-first.txt]\n")
+        tmp_path / "first", make_training(text + "license: Terms of the first.\nnotices: [LICENSE-first.txt]\n")
     )
     text = """train: 1
 name: more
@@ -88,8 +89,8 @@ data: set
 license: Terms of more.
 from: ./first/checkpoint
 method: [reconstruction, adversarial]
-reconstruction: {images: 32, batch: 4, coarse_share: 0, learning_rate: 0.001}
-finish: {images: 16, batch: 4, head_start: 4}
+reconstruction: {images: 9, batch: 3, coarse_share: 0, learning_rate: 0.001}
+finish: {images: 12, batch: 3, head_start: 3}
 """
     path = make_training(text, name="more.yaml", timbres={"Middle": 1.0})
     more, reports = trained_in(tmp_path / "more", path)
@@ -114,7 +115,8 @@ def test_random_timbres_become_as_different_as_the_instruments(make_training, tm
 
     def spread(weight):
         path = make_training(
-            TINY.replace("images: 160", f"images: 640, variety_weight: {weight}"), name=f"of-{weight}.yaml"
+            TINY.replace(RECONSTRUCTION, f"images: 800, batch: 5, coarse_share: 0, variety_weight: {weight}"),
+            name=f"of-{weight}.yaml",
         )
         checkpoint, _ = trained_in(tmp_path / str(weight), path)
         config = network_config(load_training(path))
