@@ -317,8 +317,8 @@ class Cluster:
 
     def _accept(self, machine: Machine, here: Machine) -> None:
         """Raise an error if a machine that takes part makes other bytes by its versions."""
-        if wrong := [what for what in here.versions if machine.versions[what] != here.versions[what]]:
-            theirs, ours = (", ".join(f"{what} {of.versions[what]}" for what in wrong) for of in (machine, here))
+        if wrong := [what for what in here.versions if machine.versions.get(what) != here.versions[what]]:
+            theirs, ours = (", ".join(f"{what} {of.versions.get(what)}" for what in wrong) for of in (machine, here))
             raise SamplepackError(f"node {machine.name} has {theirs}; here: {ours}")
         self.kinds.add(machine.kind)
 
