@@ -46,9 +46,9 @@ def shortfalls(notes: Sequence[PackedNote], behaviour: Behaviour, manifest: Mani
         manifest: the pack's, for its settings.
     """
     sound = manifest.sound
-    problems = [
-        f"key {note.pitch}: {problem}" for note in notes for problem in _note_shortfalls(note, behaviour, sound)
-    ]
+    of_notes = ((note.pitch, problem) for note in notes for problem in _note_shortfalls(note, behaviour, sound))
+    # Layers of a key often fall short of the same.
+    problems = [f"key {pitch}: {problem}" for pitch, problem in dict.fromkeys(of_notes)]
     off = [abs(note.cents) for note in notes if note.cents is not None]
     share = float(np.mean(np.array(off) <= IN_TUNE_CENTS)) if off else 1.0
     if sound.tune and share < IN_TUNE_SHARE:

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from samplepack.pack.manifest import read_manifest
 from samplepack.pack.players import players
+from samplepack.pack.shortfalls import shortfalls
 from samplepack.pack.verify import verify
 from samplepack.sound.audio import Audio, encode, read
 from samplepack.sound.riff import Loop, SamplerNote
@@ -122,6 +124,20 @@ def test_a_good_pack_has_nothing_that_falls_short(built, run, player):
     ran = run("verify", built, *(["--player"] if player else []))
     assert ran.code == 0 and ran.err == ""
     assert "Glass: 8 keys, 8 of 8 in tune" in ran.out and "nothing falls short" in ran.out
+
+
+def test_what_all_layers_of_a_key_fall_short_of_is_told_once(built):
+    manifest = read_manifest(built)
+    instrument = next(one for one in manifest.instruments if one.name == "Glass")
+    notes = [
+        note.model_copy(update={"loop": None, "why_no_loop": "dies", "layer": layer})
+        for note in instrument.notes
+        for layer in range(3)
+    ]
+    told = shortfalls(notes, "sustain", manifest)
+    assert told == [
+        f"key {note.pitch}: has no loop (dies), though the instrument sustains" for note in instrument.notes
+    ]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
