@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.sound.audio import Audio, db_to_gain
+from samplepack.sound.pitch import pitch_hz
 
-_OPEN_HZ = 20_000.0
+OPEN_HZ = 20_000.0
 """The highest cutoff, which changes nothing."""
 
 _DARKER = 1.7
@@ -45,13 +48,13 @@ def soft_cutoff_hz(audio: Audio) -> float:
     powers = np.bincount(band, power[above]).astype(np.float64)
     centres = 20.0 * 2.0 ** ((np.arange(len(powers)) + 0.5) / _BANDS_PER_OCTAVE)
     if not powers.any():
-        return _OPEN_HZ
+        return OPEN_HZ
     centroid = _centroid(powers, centres)
     wanted = centroid / _DARKER
-    steps = int(_BANDS_PER_OCTAVE * np.log2(_OPEN_HZ / _LOWEST_HZ))
-    cutoff = _OPEN_HZ
+    steps = int(_BANDS_PER_OCTAVE * np.log2(OPEN_HZ / _LOWEST_HZ))
+    cutoff = OPEN_HZ
     for step in range(steps + 1):
-        lower = _OPEN_HZ * 2.0 ** (-step / _BANDS_PER_OCTAVE)
+        lower = OPEN_HZ * 2.0 ** (-step / _BANDS_PER_OCTAVE)
         # The response of a resonant low-pass with a quality factor of 1, as samplers have it at a resonance of 0 dB.
         ratio = (centres / lower) ** 2
         passed = powers / ((1.0 - ratio) ** 2 + ratio)
@@ -60,7 +63,28 @@ def soft_cutoff_hz(audio: Audio) -> float:
         cutoff, centroid = lower, _centroid(passed, centres)
         if centroid <= wanted:
             break
-    return cutoff if centroid <= wanted * _DARKER / _LEAST_DARKER else _OPEN_HZ
+    return cutoff if centroid <= wanted * _DARKER / _LEAST_DARKER else OPEN_HZ
+
+
+def even_cutoffs_hz(cutoffs_hz: Sequence[float], pitches: Sequence[int]) -> list[float]:
+    """Cutoffs by which all keys of an instrument are darkened, or none.
+
+    A filter that darkens a note makes it quieter as well: soft keys would lie up to 9 dB apart where some are darkened
+    and their neighbours aren't. Keys without a cutoff of their own get that of the next keys below and above that have
+    one, interpolated over the keys as a multiple of the fundamental; if most have none, none is darkened.
+
+    Args:
+        cutoffs_hz: of the keys, as `soft_cutoff_hz` gives them.
+        pitches: the keys, MIDI, from the lowest.
+    """
+    is_open = np.array(cutoffs_hz) >= OPEN_HZ
+    if is_open.mean() > 0.5:
+        return [OPEN_HZ] * len(cutoffs_hz)
+    fundamentals_hz = np.array([pitch_hz(pitch) for pitch in pitches])
+    octaves = np.log2(np.array(cutoffs_hz) / fundamentals_hz)
+    octaves = np.interp(pitches, np.array(pitches)[~is_open], octaves[~is_open])
+    between_hz = np.minimum(fundamentals_hz * 2.0**octaves, OPEN_HZ)
+    return [float(hz) for hz in np.where(is_open, between_hz, cutoffs_hz)]
 
 
 def _centroid(powers: NDArray[np.float64], hz: NDArray[np.float64]) -> float:

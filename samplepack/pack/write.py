@@ -17,6 +17,7 @@ from samplepack.base.parallel import Map
 from samplepack.clips import pictures
 from samplepack.clips.clip import PlannedClip
 from samplepack.finishing.behaviour import Behaviour
+from samplepack.finishing.brightness import even_cutoffs_hz
 from samplepack.finishing.finish import FinishedNote
 from samplepack.finishing.levels import even_gains_db, limited, matched_gains_db
 from samplepack.formats import WRITERS, sf2
@@ -236,10 +237,11 @@ def zones_of(packed: PackedInstrument, stretch: int) -> tuple[Zone, ...]:
     # Velocity layers that the network rendered are darker by themselves. The layers of a morph, of which a filter would
     # take more from the brighter ones, must stay equally loud.
     darkened = (len(packed.latents) == 1 or axis == "keys") and not packed.velocities
-    keys = key_ranges(sorted({note.pitch for note in notes}), stretch)
+    pitches = sorted({note.pitch for note in notes})
+    keys = key_ranges(pitches, stretch)
     velocities: dict[tuple[int, int], Sequence[Range]] = {}
     wheel: dict[tuple[int, int], Sequence[Range | None]] = {}
-    soft_cutoffs_hz: dict[tuple[int, int], float | None] = {}
+    soft_cutoffs_hz: dict[tuple[int, int], float] = {}
     for pitch, take in {(note.pitch, note.take) for note in notes}:
         together = [note for note in notes if (note.pitch, note.take) == (pitch, take)]
         alike = [note.alike for note in together if note.alike is not None]
@@ -250,8 +252,14 @@ def zones_of(packed: PackedInstrument, stretch: int) -> tuple[Zone, ...]:
             velocities[pitch, take] = path_ranges(alike, axis)
         elif axis == "velocity":
             velocities[pitch, take] = velocity_ranges(layers)
+    for take in range(takes if darkened else 0):
         # Layers that are mixed have one cutoff, since filters that differ would turn their phases apart.
-        soft_cutoffs_hz[pitch, take] = median(note.soft_cutoff_hz for note in together) if darkened else None
+        of_take = [
+            median(note.soft_cutoff_hz for note in notes if (note.pitch, note.take) == (pitch, take))
+            for pitch in pitches
+        ]
+        even_hz = even_cutoffs_hz(of_take, pitches)
+        soft_cutoffs_hz.update(((pitch, take), hz) for pitch, hz in zip(pitches, even_hz, strict=True))
     return tuple(
         Zone(
             note.file,
@@ -262,7 +270,7 @@ def zones_of(packed: PackedInstrument, stretch: int) -> tuple[Zone, ...]:
             wheel[note.pitch, note.take][note.layer],
             layer=note.layer,
             loop=note.loop.loop if note.loop else None,
-            soft_cutoff_hz=soft_cutoffs_hz[note.pitch, note.take],
+            soft_cutoff_hz=soft_cutoffs_hz.get((note.pitch, note.take)),
             turn=note.take + 1,
             turns=takes,
         )

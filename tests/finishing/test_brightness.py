@@ -4,10 +4,11 @@ import numpy as np
 import pedalboard
 import pytest
 
-from samplepack.finishing.brightness import soft_cutoff_hz
+from samplepack.finishing.brightness import even_cutoffs_hz, soft_cutoff_hz
 from samplepack.sound.audio import Audio
 
 RATE_HZ = 48000
+OPEN_HZ = 20_000.0
 
 
 def harmonics(f0_hz, slope_db_per_octave, highest_hz=8000.0):
@@ -42,3 +43,9 @@ def test_a_sine_and_silence_stay_as_they_are():
     assert soft_cutoff_hz(harmonics(440.0, 6.0, highest_hz=441.0)) == 20_000.0
     assert soft_cutoff_hz(Audio(np.zeros((1, 2 * RATE_HZ), np.float32), RATE_HZ)) == 20_000.0
     assert soft_cutoff_hz(Audio(np.zeros((2, 100), np.float32), RATE_HZ)) == 20_000.0
+
+
+def test_a_key_that_cannot_be_darkened_has_the_cutoff_of_its_neighbours_unless_most_cannot():
+    assert even_cutoffs_hz([800.0, OPEN_HZ, 3200.0], [60, 72, 84]) == pytest.approx([800.0, 1600.0, 3200.0])
+    assert even_cutoffs_hz([OPEN_HZ, 1000.0], [60, 72]) == pytest.approx([500.0, 1000.0])
+    assert even_cutoffs_hz([OPEN_HZ, 1000.0, OPEN_HZ], [60, 72, 84]) == [OPEN_HZ] * 3
