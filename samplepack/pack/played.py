@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from samplepack.base.progress import Task
 from samplepack.finishing import process
 from samplepack.finishing.behaviour import DECAYED_DB
+from samplepack.finishing.brightness import OPEN_HZ, soft_cutoff_hz
 from samplepack.finishing.effects import EFFECTS
 from samplepack.finishing.loop import measure_played_seam
 from samplepack.finishing.stereo import LEAST_CORRELATION, MOST_MONO_LOSS_DB, measure_width
@@ -203,7 +204,7 @@ class _Stage:
         hits = tuple(Strike(self.middle, 100, i * apart_s, 0.4) for i in range(max(self.takes, 2)))
         played["hits", 0] = Performance(hits, len(hits) * apart_s, self.wheel)
         strike("at rest", _BRIGHTNESS, _HARD, {}, 1.5, 1.5)
-        strike("moved", _BRIGHTNESS, _HARD, {_BRIGHTNESS: 10}, 1.5, 1.5)
+        strike("moved", _BRIGHTNESS, _HARD, {_BRIGHTNESS: 0}, 1.5, 1.5)
         strike("at rest", _RESONANCE, _HARD, {_BRIGHTNESS: 20}, 1.5, 1.5)
         strike("moved", _RESONANCE, _HARD, {_BRIGHTNESS: 20, _RESONANCE: 127}, 1.5, 1.5)
         strike("at rest", _ATTACK, _HARD, {}, 1.0, 1.0)
@@ -408,12 +409,15 @@ class _Stage:
         """Whether a held note keeps its level while the wheel goes up and down, but for how it changes by itself; as
         long as it is heard with the wheel at rest at either end."""
         audios = [self.heard[name, key] for name in ("wheel down", "held", "swept")]
-        times_s = np.arange(_BEFORE_S, _BEFORE_S + 2 * _SWEEP_S + _REST_S, _SWEEP_S / 127)
+        step_s = _SWEEP_S / 127
+        before = int(_BEFORE_S / step_s)
+        times_s = _BEFORE_S + step_s * np.arange(-before, int((2 * _SWEEP_S + _REST_S) / step_s))
         times_s = times_s[times_s + 0.1 < min(audio.duration_s for audio in audios)]
         heard = np.array([[_windowed_db(audio, at_s) for at_s in times_s] for audio in audios])
-        at_rest = heard[:2]
-        is_faint = (at_rest < at_rest.max(axis=1, keepdims=True) - _AUDIBLE_DB).any(axis=0)
-        end = int(np.argmax(is_faint)) if is_faint.any() else len(times_s)
+        loudest = heard[:2].max(axis=1, keepdims=True)
+        heard = heard[:, before:]
+        is_faint = (heard[:2] < loudest - _AUDIBLE_DB).any(axis=0)
+        end = int(np.argmax(is_faint)) if is_faint.any() else heard.shape[1]
         if end < _LEAST_POSITIONS:
             return
 
@@ -441,7 +445,9 @@ class _Stage:
         # lead a timbre's soft layers toward the timbre itself, which makes them the same.
         renders = [render for of_key in self.instrument.rendered.values() for render in of_key.split()]
         same_layers = self.instrument.axis == "velocity" and len(set(renders)) < len(renders)
-        if self.instrument.axis == "wheel" or same_layers or _overtones(hard, pitch_hz(self.middle)) < _LEAST_OVERTONES:
+        has_overtones = _overtones(hard, pitch_hz(self.middle)) >= _LEAST_OVERTONES
+        can_be_darker = soft_cutoff_hz(hard) < OPEN_HZ  # not where all its sound lies in a narrow band
+        if self.instrument.axis == "wheel" or same_layers or not (has_overtones and can_be_darker):
             return
         brighter = _centroid_hz(hard) / _centroid_hz(soft)
         self.figures["brighter"] = brighter
