@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 from typing import Literal
 
 import numpy as np
@@ -22,7 +21,8 @@ MOST_FALL_DB = 9.0
 strings, voices, brass, reeds and pipes fall by less; pianos, mallets, harps and guitars fall by more."""
 
 DECAYED_DB = -20.0
-"""The level, relative to that of the attack, at which a note counts as decayed."""
+"""The level, relative to that of the attack, at which a note counts as decayed. An instrument of layers, as a morph is,
+doesn't sustain if the median note of one of them falls further: no loop could hold it."""
 
 _ATTACK_S = 0.4
 _HELD_S = 2.8
@@ -102,17 +102,20 @@ def behaviour_of(courses: Sequence[Sequence[Course]], asked: Literal["auto", "su
     """How an instrument behaves as a whole.
 
     Args:
-        courses: of all notes of each key.
+        courses: of all notes of each key, layer by layer.
         asked: the recipe's `loop`: with `auto` and `none` the instrument sustains if the median fall of its notes is
-            `MOST_FALL_DB` or less.
+            `MOST_FALL_DB` or less, and none of its layers has decayed in the median.
     """
     if asked == "sustain" or asked == "decay":
         return asked
-    falls_db = [one.settled().fall_db for key in courses for one in key]  # one that comes back has died before
-    return "sustain" if median(falls_db) <= MOST_FALL_DB else "decay"
+    falls_db = np.array([[one.settled().fall_db for one in key] for key in courses])  # what comes back has died before
+    of_layers_db = np.median(falls_db, axis=0)
+    return "sustain" if np.median(falls_db) <= MOST_FALL_DB and of_layers_db.max() <= -DECAYED_DB else "decay"
 
 
-def even_slopes(courses: Sequence[Sequence[Course]], pitches: Sequence[int]) -> list[list[float]]:
+def even_slopes(
+    courses: Sequence[Sequence[Course]], pitches: Sequence[int], together: bool = False
+) -> list[list[float]]:
     """Slopes that even out the decay of an instrument over its keys, layer by layer.
 
     Each key's decay is brought to within a factor of 1.2 of the median of its neighbourhood of five keys; then to
@@ -122,24 +125,32 @@ def even_slopes(courses: Sequence[Sequence[Course]], pitches: Sequence[int]) -> 
     Args:
         courses: of all notes of each key, from the lowest.
         pitches: the keys, MIDI.
+        together: whether all layers of a key decay as the fastest of them, so that a morph keeps its level while it
+            moves.
 
     Returns:
         By how much the level of each note of each key is to fall more, dB per second; negative for a decay that is
         made longer.
     """
-    layers = [_even_slopes([one.settled() for one in layer], pitches) for layer in zip(*courses, strict=True)]
-    return [list(key) for key in zip(*layers, strict=True)]
+    settled_courses = [[one.settled() for one in key] for key in courses]
+    octaves = np.stack([_even_decays(layer, pitches) for layer in zip(*settled_courses, strict=True)], axis=1)
+    if together:
+        octaves = np.broadcast_to(octaves.min(axis=1, keepdims=True), octaves.shape)
+    return [
+        [_slope(one, float(2.0**wanted)) for one, wanted in zip(key, of_key, strict=True)]
+        for key, of_key in zip(settled_courses, octaves, strict=True)
+    ]
 
 
-def _even_slopes(courses: Sequence[Course], pitches: Sequence[int]) -> list[float]:
+def _even_decays(courses: Sequence[Course], pitches: Sequence[int]) -> NDArray[np.float64]:
+    """The decay that each key of a layer is to have: log2 of seconds, shape (keys,)."""
     own = np.log2([one.decay_s for one in courses])
     run = np.array([np.median(own[max(i - _NEIGHBOURS, 0) : i + _NEIGHBOURS + 1]) for i in range(len(own))])
     wanted = np.clip(own, run - _LEFT_OCTAVES, run + _LEFT_OCTAVES)
     for i, (lower, upper) in enumerate(pairwise(pitches), start=1):
         step = _STEP_OCTAVES + (upper - lower - 1) / 12.0
         wanted[i] = np.clip(wanted[i], wanted[i - 1] - step, wanted[i - 1] + step)
-    wanted = np.minimum(wanted, np.median(wanted) + np.log2(_LONGEST))
-    return [_slope(one, float(2.0**octaves)) for one, octaves in zip(courses, wanted, strict=True)]
+    return np.asarray(np.minimum(wanted, np.median(wanted) + np.log2(_LONGEST)))
 
 
 def _slope(one: Course, decay_s: float) -> float:

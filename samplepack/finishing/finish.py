@@ -29,6 +29,10 @@ _RETUNED_CENTS = 2.0
 
 _ALIKE_S = 0.1
 
+_MATCHED_S: dict[Behaviour, tuple[float, float]] = {"sustain": (FIRST_S, LAST_S), "decay": (0.0, FIRST_S)}
+"""The part of a note that has the same level in all layers and channels of its key: where a layer decays, what is left
+of it later says nothing of how loud it is."""
+
 _DARKEST_HARMONIC, _BRIGHTEST_HARMONIC = 3.0, 12.0
 """Cutoffs of the low-pass of the softest layer and of the loudest but one, as multiples of the fundamental."""
 
@@ -122,12 +126,12 @@ def finish_key(raws: Sequence[Audio], pitch: int, settings: Finishing, behaviour
     """
     if behaviour == "decay":
         settings, raws = replace(settings, loop=False), [settled(raw) for raw in raws]
-    layers = _finish_layers(raws, pitch, settings)
+    layers = _finish_layers(raws, pitch, settings, behaviour)
     if settings.tune and _worst_cents(layers) > _RETUNED_CENTS:
         # The finished note is a part of the rendered one, or a loop, and its pitch may differ from that of the whole.
         off = layers if len(raws) > settings.channels else layers[-1:]
         lower_cents = [layer.cents or 0.0 for layer in off for _ in range(settings.channels)]
-        again = _finish_layers(raws, pitch, settings, lower_cents)
+        again = _finish_layers(raws, pitch, settings, behaviour, lower_cents)
         layers = min(layers, again, key=lambda each: (not all(layer.looped.loop for layer in each), _worst_cents(each)))
     layers = [_unsteady(layer) if settings.tune and _worst_cents([layer]) > STEADY_CENTS else layer for layer in layers]
     return [
@@ -164,9 +168,9 @@ def _worst_cents(layers: Sequence[_Layer]) -> float:
 
 
 def _finish_layers(
-    raws: Sequence[Audio], pitch: int, settings: Finishing, lower_cents: Sequence[float] = ()
+    raws: Sequence[Audio], pitch: int, settings: Finishing, behaviour: Behaviour, lower_cents: Sequence[float] = ()
 ) -> list[_Layer]:
-    audios, tunings = in_tune(raws, pitch, settings.tune, settings.channels, lower_cents)
+    audios, tunings = in_tune(raws, pitch, settings.tune, settings.channels, behaviour, lower_cents)
     audios = [process.apply_chain(audio, settings.effects, settings.rate_hz, settings.tail_s) for audio in audios]
     if len(audios) == 1:
         audios = _softer_layers(audios[0], pitch, settings.velocity_layers)
@@ -175,14 +179,19 @@ def _finish_layers(
     looped = [replace(one, audio=narrowed(one.audio)) for one in looped]  # a loop may be wider than what it was made of
     looped = [with_low_tail(one) for one in looped]
     if len(raws) > settings.channels:
-        looped, tunings = _at_one_level(looped), tunings[:: settings.channels]
+        looped, tunings = _at_one_level(looped, behaviour), tunings[:: settings.channels]
     else:
         tunings = [tunings[0]] * len(looped)
     return [_Layer(layer, tuning, _cents(layer.audio, pitch)) for layer, tuning in zip(looped, tunings, strict=True)]
 
 
 def in_tune(
-    raws: Sequence[Audio], pitch: int, tuned: bool, channels: int, lower_cents: Sequence[float] = ()
+    raws: Sequence[Audio],
+    pitch: int,
+    tuned: bool,
+    channels: int,
+    behaviour: Behaviour = "sustain",
+    lower_cents: Sequence[float] = (),
 ) -> tuple[list[Audio], list[Tuning | None]]:
     """The sounds of one key from their common onset on, tuned, aligned, and grouped into channels.
 
@@ -191,6 +200,7 @@ def in_tune(
         pitch: the key, MIDI.
         tuned: whether to tune them.
         channels: how many neighbours in `raws` become the channels of one sound.
+        behaviour: what they do while a key is held, by which their levels are compared.
         lower_cents: by how much to lower each of them after tuning; empty: not at all.
 
     Returns:
@@ -202,7 +212,7 @@ def in_tune(
         audios, tunings = [audio for audio, _ in tuning], [found for _, found in tuning]
     if lower_cents:
         audios = [lowered(audio, cents) for audio, cents in zip(audios, lower_cents, strict=True)]
-    return _with_channels(_aligned(audios, pitch, channels), channels), tunings
+    return _with_channels(_aligned(audios, pitch, channels, behaviour), channels), tunings
 
 
 def _alike(one: Looped, other: Looped) -> float:
@@ -233,7 +243,7 @@ def _from_their_onset(raws: Sequence[Audio]) -> list[Audio]:
     return [Audio(raw.samples[:, start:], raw.rate_hz) for raw in raws]
 
 
-def _aligned(audios: Sequence[Audio], pitch: int, channels: int) -> list[Audio]:
+def _aligned(audios: Sequence[Audio], pitch: int, channels: int, behaviour: Behaviour) -> list[Audio]:
     """Cut sounds to one length and bring them to the level of the middle one and to the phases of its channels, which
     are aligned loosely with each other; a single sound of one channel is kept."""
     if len(audios) == 1:
@@ -243,20 +253,26 @@ def _aligned(audios: Sequence[Audio], pitch: int, channels: int) -> list[Audio]:
     first = len(cut) // channels // 2 * channels
     *sides, last = cut[first : first + channels]
     middle = [*(align(side, last, pitch, LOOSELY_S) for side in sides), last]
-    held = slice(int(FIRST_S * last.rate_hz), int(LAST_S * last.rate_hz))
-    level = _level(last, held)
+    matched = _matched(behaviour, last.rate_hz)
+    level = _level(last, matched)
     aligned = [
         middle[i - first] if first <= i < first + channels else align(audio, middle[i % channels], pitch)
         for i, audio in enumerate(cut)
     ]
-    return [_at_level(audio, level, held) for audio in aligned]
+    return [_at_level(audio, level, matched) for audio in aligned]
 
 
-def _at_one_level(layers: Sequence[Looped]) -> list[Looped]:
+def _at_one_level(layers: Sequence[Looped], behaviour: Behaviour) -> list[Looped]:
     """Bring layers to the level of the last one, so that crossfades between them neither swell nor dip."""
-    held = _held(layers[-1])
-    level = _level(layers[-1].audio, held)
-    return [replace(layer, audio=_at_level(layer.audio, level, held)) for layer in layers]
+    last = layers[-1]
+    matched = _held(last) if last.loop else _matched(behaviour, last.audio.rate_hz)
+    level = _level(last.audio, matched)
+    return [replace(layer, audio=_at_level(layer.audio, level, matched)) for layer in layers]
+
+
+def _matched(behaviour: Behaviour, rate_hz: int) -> slice:
+    first_s, last_s = _MATCHED_S[behaviour]
+    return slice(int(first_s * rate_hz), int(last_s * rate_hz))
 
 
 def _held(looped: Looped) -> slice:
@@ -265,15 +281,15 @@ def _held(looped: Looped) -> slice:
     return slice(int(FIRST_S * rate_hz), looped.loop.end + 1 if looped.loop else int(LAST_S * rate_hz))
 
 
-def _at_level(audio: Audio, level: float, held: slice) -> Audio:
+def _at_level(audio: Audio, level: float, frames: slice) -> Audio:
     """Scale a note to a level over some of its frames; silence stays silent."""
-    own = _level(audio, held)
+    own = _level(audio, frames)
     return Audio(audio.samples * np.float32(level / own if own > 0.0 else 1.0), audio.rate_hz)
 
 
-def _level(audio: Audio, held: slice) -> float:
+def _level(audio: Audio, frames: slice) -> float:
     """Root mean square of some frames of a note."""
-    samples = audio.samples[:, held]
+    samples = audio.samples[:, frames]
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0.0
 
 

@@ -89,7 +89,9 @@ def finish_instrument(
             task.advance(len(key))
     pitches = [key[0].pitch for key in planned.keys]
     behaviour = behaviour_of(courses, recipe.sound.loop)
-    slopes = even_slopes(courses, pitches) if behaviour == "decay" else [[0.0] * len(key) for key in planned.keys]
+    slopes = [[0.0] * len(key) for key in planned.keys]
+    if behaviour == "decay":
+        slopes = even_slopes(courses, pitches, together=planned.axis == "wheel")
 
     def sounds(number: int, of: int) -> tuple[list[Audio], int]:
         """What a key is finished from, if it plays the render of a key that may be another one, and its pitch."""

@@ -48,6 +48,21 @@ def test_the_majority_of_its_keys_decides_for_an_instrument(falls, behaviour):
     assert behaviour_of(courses, "sustain") == "sustain" and behaviour_of(courses, "decay") == "decay"
 
 
+@pytest.mark.parametrize(("fall", "behaviour"), [(5, "sustain"), (20, "decay")])
+def test_an_instrument_with_a_layer_that_has_decayed_does_not_sustain(fall, behaviour):
+    courses = [[course(falling(layer)) for layer in (0, 0, fall)] for _ in range(3)]
+    assert behaviour_of(courses, "auto") == behaviour
+
+
+def test_layers_of_a_morph_decay_as_the_fastest_of_them():
+    notes = [[falling(30.0), falling(0.0), falling(12.0)] for _ in range(3)]
+    slopes = even_slopes([[course(note) for note in key] for key in notes], [60, 61, 62], together=True)
+    assert [key[0] for key in slopes] == [0.0] * 3
+    for key, of_key in zip(notes, slopes, strict=True):
+        decays_s = [course(sloped(note, slope)).decay_s for note, slope in zip(key, of_key, strict=True)]
+        assert decays_s == pytest.approx([decays_s[0]] * 3, rel=0.05)
+
+
 def test_keys_that_ring_or_die_among_others_decay_as_these_do():
     falls, pitches = [10.0, 11.0, 0.5, 12.0, 25.0, 13.0], [60, 61, 62, 63, 64, 65]
     notes = [falling(fall) for fall in falls]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from samplepack.pack.shortfalls import pack_shortfalls
 from tests.helpers.packs import build, play
 
 PATH = "{Dawn: 28, Noon: 2, Haze: {seed: 10, toward: Noon, at: 0.4}}"
@@ -24,6 +25,17 @@ def make(folder, more, pitches="[36, 60, 84]"):
 def morph(tmp_path_factory):
     more = "paths: {Drift: {through: [Dawn, Haze, Noon], steps: 5, as: morph}}\nformats: [sfz, multisample, decentsampler]\n"
     return make(tmp_path_factory.mktemp("morph"), more)
+
+
+@pytest.fixture(scope="module")
+def plucked_to_bowed(tmp_path_factory):
+    recipe = tmp_path_factory.mktemp("plucked") / "r.yaml"
+    recipe.write_text(
+        "recipe: 1\ncheckpoint: starter@1\nname: Layers\npitches: [60]\n"
+        "timbres: {Thumbs: {instrument: Kalimba}, Bow: {instrument: Viola}}\n"
+        "paths: {Drift: {through: [Thumbs, Bow], steps: 3, as: morph}}\n"
+    )
+    return build(recipe, recipe.parent / "output", recipe.parent / "cache")
 
 
 RATE_HZ, BLOCK = 48000, 240
@@ -58,6 +70,20 @@ SWEEP_S = 4.0
 WHEEL_UP_AND_DOWN = [(1.0 + SWEEP_S * i / 127, 1, i) for i in range(128)] + [
     (1.5 + SWEEP_S + SWEEP_S * i / 127, 1, 127 - i) for i in range(128)
 ]
+
+
+def test_a_morph_from_a_plucked_to_a_bowed_timbre_decays_and_is_as_loud_all_the_way(plucked_to_bowed):
+    drift = plucked_to_bowed.manifest.instruments[-1]
+    assert drift.behaviour == "decay" and pack_shortfalls(plucked_to_bowed.manifest) == []
+    sfz = plucked_to_bowed.folder / "Instruments" / "Drift.sfz"
+    heard = [perform(sfz, 60, [(0.0, 1, wheel)], 1.5) for wheel in (0, 32, 64, 96, 127)]
+    attacks_db, later_db = (
+        np.array(
+            [10 * np.log10(np.mean(played[:, int(start_s * RATE_HZ) : int(end_s * RATE_HZ)] ** 2)) for played in heard]
+        )
+        for start_s, end_s in ((0.0, 0.4), (1.0, 1.4))
+    )
+    assert np.ptp(attacks_db) < 3.0 and all(later_db < attacks_db - 20.0)
 
 
 @pytest.mark.parametrize("channels", ["mono", "stereo"])
