@@ -1,7 +1,6 @@
-import itertools
+import multiprocessing
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -20,10 +19,7 @@ from samplepack.base.files import (
     sha256_of_file,
     write_aside,
 )
-
-
-def ours(folder):
-    return {"note"} if (folder / "note").exists() else None
+from tests.helpers.replaced import listed, replace_for_ever
 
 
 def names(folder):
@@ -33,7 +29,7 @@ def names(folder):
 def test_a_folder_takes_its_place_whole_and_replaces_the_earlier_one(tmp_path):
     pack = tmp_path / "pack"
     for content in ("old", "new"):
-        with folder_aside(pack, ours) as aside:
+        with folder_aside(pack, listed) as aside:
             (aside / "note").write_text(content)
     assert (pack / "note").read_text() == "new"
     assert names(tmp_path) == ["pack"]
@@ -41,9 +37,9 @@ def test_a_folder_takes_its_place_whole_and_replaces_the_earlier_one(tmp_path):
 
 def test_when_it_fails_the_earlier_one_stays_and_nothing_is_left_behind(tmp_path):
     pack = tmp_path / "pack"
-    with folder_aside(pack, ours) as aside:
+    with folder_aside(pack, listed) as aside:
         (aside / "note").write_text("old")
-    with pytest.raises(KeyboardInterrupt), folder_aside(pack, ours) as aside:
+    with pytest.raises(KeyboardInterrupt), folder_aside(pack, listed) as aside:
         (aside / "note").write_text("half")
         raise KeyboardInterrupt
     assert (pack / "note").read_text() == "old"
@@ -55,7 +51,7 @@ def test_what_a_killed_run_left_is_cleared_and_its_pack_put_back(tmp_path):
     (tmp_path / ".pack.previous" / "note").write_text("old")
     (tmp_path / ".pack.building").mkdir()
     (tmp_path / ".pack.building" / "half").write_text("half")
-    with pytest.raises(RuntimeError), folder_aside(tmp_path / "pack", ours) as aside:
+    with pytest.raises(RuntimeError), folder_aside(tmp_path / "pack", listed) as aside:
         assert names(aside) == []
         raise RuntimeError
     assert (tmp_path / "pack" / "note").read_text() == "old"
@@ -67,11 +63,11 @@ def test_what_is_not_ours_is_never_replaced(tmp_path):
     (tmp_path / "folder" / "precious").write_text("mine")
     (tmp_path / "file").write_text("mine")
     (tmp_path / "real").mkdir()
-    (tmp_path / "real" / "note").write_text("ours")
+    (tmp_path / "real" / "note").write_text("listed")
     (tmp_path / "link").symlink_to(tmp_path / "real")
     before = sorted(tmp_path.rglob("*"))
     for name in ("folder", "file", "link"):
-        with pytest.raises(InputError, match="didn't make"), folder_aside(tmp_path / name, ours):
+        with pytest.raises(InputError, match="didn't make"), folder_aside(tmp_path / name, listed):
             pass
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -87,10 +83,10 @@ def test_an_error_names_what_the_user_knows_rather_than_what_is_written_beside_i
     with pytest.raises(OSError) as raised, locked(long):
         pass
     assert raised.value.filename == str(long)
-    with pytest.raises(OSError) as raised, aside_of(tmp_path / "file" / "pack", ours):
+    with pytest.raises(OSError) as raised, aside_of(tmp_path / "file" / "pack", listed):
         pass
     assert raised.value.filename == str(tmp_path / "file" / "pack")
-    with pytest.raises(FileNotFoundError) as raised, folder_aside(tmp_path / "pack", ours) as aside:
+    with pytest.raises(FileNotFoundError) as raised, folder_aside(tmp_path / "pack", listed) as aside:
         (aside / "Samples" / "note").write_text("new")
     assert raised.value.filename == str(tmp_path / "pack" / "Samples" / "note")
     assert names(tmp_path) == ["file", "folder"]
@@ -99,7 +95,7 @@ def test_an_error_names_what_the_user_knows_rather_than_what_is_written_beside_i
 @pytest.mark.parametrize("own", [".notes", "empty/", "below/note", "link"])
 def test_a_folder_with_more_than_our_files_is_never_replaced(tmp_path, own):
     pack = tmp_path / "pack"
-    with folder_aside(pack, ours) as aside:
+    with folder_aside(pack, listed) as aside:
         (aside / "note").write_text("old")
     (tmp_path / "elsewhere").write_text("mine")
     path = pack / own
@@ -110,7 +106,7 @@ def test_a_folder_with_more_than_our_files_is_never_replaced(tmp_path, own):
         path.mkdir()
     else:
         path.write_text("mine")
-    with pytest.raises(InputError, match=own.split("/")[0]), folder_aside(pack, ours):
+    with pytest.raises(InputError, match=own.split("/")[0]), folder_aside(pack, listed):
         pass
     assert os.path.lexists(path) and (pack / "note").read_text() == "old"
 
@@ -118,17 +114,17 @@ def test_a_folder_with_more_than_our_files_is_never_replaced(tmp_path, own):
 def test_what_a_file_manager_leaves_is_no_file_of_the_users(tmp_path):
     pack = tmp_path / "pack"
     for name in (".DS_Store", "Thumbs.db", "._note"):
-        with folder_aside(pack, ours) as aside:
-            (aside / "note").write_text("ours")
+        with folder_aside(pack, listed) as aside:
+            (aside / "note").write_text("listed")
         (pack / name).write_text("a system's")
-    with folder_aside(pack, ours) as aside:
+    with folder_aside(pack, listed) as aside:
         (aside / "note").write_text("new")
     assert names(pack) == ["note"]
 
 
 def test_a_folder_is_there_at_every_moment_while_it_is_replaced(tmp_path):
     pack, missing, ended = tmp_path / "pack", [], threading.Event()
-    with folder_aside(pack, ours) as aside:
+    with folder_aside(pack, listed) as aside:
         (aside / "note").write_text("0")
 
     def watch():
@@ -141,7 +137,7 @@ def test_a_folder_is_there_at_every_moment_while_it_is_replaced(tmp_path):
     thread = threading.Thread(target=watch)
     thread.start()
     for number in range(200):
-        with folder_aside(pack, ours) as aside:
+        with folder_aside(pack, listed) as aside:
             (aside / "note").write_text(str(number))
     ended.set()
     thread.join()
@@ -152,11 +148,11 @@ def test_where_folders_cannot_be_exchanged_they_are_renamed_and_put_back(tmp_pat
     monkeypatch.setattr(files, "_exchange", lambda one, two: False)
     pack = tmp_path / "pack"
     for content in ("old", "new"):
-        with folder_aside(pack, ours) as aside:
+        with folder_aside(pack, listed) as aside:
             (aside / "note").write_text(content)
     assert (pack / "note").read_text() == "new" and names(tmp_path) == ["pack"]
     pack.rename(tmp_path / ".pack.previous-0123abcd")  # killed between the two renames
-    with pytest.raises(RuntimeError), folder_aside(pack, ours):
+    with pytest.raises(RuntimeError), folder_aside(pack, listed):
         raise RuntimeError
     assert (pack / "note").read_text() == "new" and names(tmp_path) == ["pack"]
 
@@ -166,35 +162,36 @@ def test_what_cannot_be_deleted_stops_no_later_run(tmp_path, monkeypatch):
     stuck.mkdir()
     monkeypatch.setattr(files.shutil, "rmtree", lambda path, ignore_errors: None)
     for content in ("old", "new"):
-        with folder_aside(tmp_path / "pack", ours) as aside:
+        with folder_aside(tmp_path / "pack", listed) as aside:
             (aside / "note").write_text(content)
         assert (tmp_path / "pack" / "note").read_text() == content
 
 
+# Forked from a small process: one whose network has threads shouldn't be forked, and it takes long.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.helpers.replaced"])
+
+
 def test_a_process_that_is_killed_at_any_moment_leaves_the_folder_whole(tmp_path):
     pack, draw = tmp_path / "pack", random.Random(3)
-    with folder_aside(pack, ours) as aside:
+    with folder_aside(pack, listed) as aside:
         (aside / "note").write_text("0" * 100_000)
     seen = set()
     for _ in range(150):
-        begun, tell = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.write(tell, b"!")
-            for number in itertools.count():
-                with folder_aside(pack, ours) as aside:
-                    (aside / "note").write_text(str(number % 10) * 100_000)
-        os.read(begun, 1)  # a fork of a process that holds a network takes longer than the child is let live
+        heard, tell = FORKS.Pipe(duplex=False)
+        process = FORKS.Process(target=replace_for_ever, args=(pack, tell))
+        process.start()
+        heard.recv_bytes()  # starting takes longer than the process is let live after that
         time.sleep(draw.uniform(0.0, 0.01))
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        os.close(begun)
-        os.close(tell)
+        process.kill()
+        process.join()
+        heard.close()
+        tell.close()
         assert names(pack) == ["note"], "the folder is there without a later run"
         text = (pack / "note").read_text()
         assert text == text[0] * 100_000
         seen.add(tuple(name.split("-")[0] for name in names(tmp_path)))
-    with folder_aside(pack, ours) as aside:
+    with folder_aside(pack, listed) as aside:
         (aside / "note").write_text("new")
     assert names(tmp_path) == ["pack"]
     assert (".pack.building", ".pack.lock", "pack") in seen, "some were killed at work"
@@ -242,8 +239,8 @@ def test_files_have_the_permissions_that_the_user_asks_for(tmp_path):
         before = os.umask(mask)
         try:
             write_aside(tmp_path / "file", b"content")
-            with folder_aside(tmp_path / f"pack{mask}", ours) as aside:
-                (aside / "note").write_text("ours")
+            with folder_aside(tmp_path / f"pack{mask}", listed) as aside:
+                (aside / "note").write_text("listed")
         finally:
             os.umask(before)
         assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~mask
@@ -298,7 +295,7 @@ def test_two_at_once_wait_for_each_other_and_both_end_whole(tmp_path):
     order = []
 
     def first():
-        with folder_aside(tmp_path / "pack", ours) as aside:
+        with folder_aside(tmp_path / "pack", listed) as aside:
             inside.set()
             time.sleep(0.3)
             (aside / "note").write_text("first")
@@ -307,7 +304,7 @@ def test_two_at_once_wait_for_each_other_and_both_end_whole(tmp_path):
     thread = threading.Thread(target=first)
     thread.start()
     inside.wait()
-    with folder_aside(tmp_path / "pack", ours) as aside:
+    with folder_aside(tmp_path / "pack", listed) as aside:
         order.append("second")
         assert names(aside) == []
         (aside / "note").write_text("second")
