@@ -13,8 +13,9 @@ from tests.helpers.places import REPOSITORY
 
 
 @pytest.fixture
-def trainer(make_training, tmp_path):
-    """A trainer by reconstruction on the two instruments, and its state at the beginning."""
+def trainer(request, make_training, tmp_path):
+    """A trainer by reconstruction on the two instruments, and its state at the beginning. Its batches are of four notes,
+    or of as many as the test asks for: an odd batch isn't cut in two, so that the graph of a step is half as large."""
     from samplepack.training.reconstruction import ReconstructionTrainer, coarse_block
     from samplepack.training.settings import ReconstructionSettings
     from samplepack.training.spectrograms import analyse
@@ -26,7 +27,7 @@ def trainer(make_training, tmp_path):
     instruments = np.array([config.instruments.index(note.instrument) for note in notes])
     labels = np.array([note.pitch - 60 for note in notes])
     velocities = np.full(len(notes), 127)
-    settings = ReconstructionSettings(images=64, batch=4, coarse_share=0.0)
+    settings = ReconstructionSettings(images=64, batch=getattr(request, "param", 4), coarse_share=0.0)
     made = ReconstructionTrainer(
         config, settings, spectrograms, np.arange(len(notes)), instruments, labels, velocities, 3
     )
@@ -123,6 +124,7 @@ def test_random_timbres_are_judged_by_their_energy_distance_from_instruments_at_
     np.testing.assert_allclose(trainer._energy_distance(folded, shard), expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("trainer", [3], indirect=True, ids=["batch of 3"])
 def test_the_loss_falls(trainer):
     trainer, state = trainer
     told = []
@@ -132,6 +134,7 @@ def test_the_loss_falls(trainer):
     assert np.mean(told[-4:]) < 0.75 * np.mean(told[:4])
 
 
+@pytest.mark.parametrize("trainer", [3], indirect=True, ids=["batch of 3"])
 def test_jax_takes_the_same_step(trainer, tmp_path):
     trainer, state = trainer
     batch = trainer._batch(0)
@@ -151,7 +154,7 @@ batch = dict(np.load(folder / "batch.npz"))
 config = GANSynthConfig.model_validate_json((folder / "config.json").read_text())
 none = np.zeros(1, int)
 spectrograms = Spectrograms(none, none, none)
-trainer = ReconstructionTrainer(config, ReconstructionSettings(images=64, batch=4), spectrograms, none, none, none, none, 3)
+trainer = ReconstructionTrainer(config, ReconstructionSettings(images=64, batch=3), spectrograms, none, none, none, none, 3)
 state, terms = trainer._step(state, batch)
 np.savez(folder / "jax.npz", **{name.replace("/", "|"): np.asarray(tensor) for name, tensor in state.items()})
 """
