@@ -4,7 +4,6 @@ import doctest
 import json
 from pathlib import Path
 
-import note_seq
 import numpy as np
 import pytest
 import soundfile
@@ -199,6 +198,8 @@ def test_without_a_shell_a_latent_of_zeros_plays_but_has_no_arc(player):
 
 
 def test_in_a_notebook_notes_and_clips_have_a_player_and_a_picture(player, tmp_path):
+    import note_seq  # takes more than a second, which the other tests don't need
+
     shown = player.render(7, pitch=60)._repr_html_()
     assert '<audio controls src="data:audio/flac;base64,' in shown and "data:image/png;base64," in shown
     clip = player.clip(FIXTURES / "clip.mid", timbres=[7, player.instruments[0], player.latent(3)])

@@ -2,7 +2,6 @@
 
 from types import SimpleNamespace
 
-import jax
 import pytest
 import tensorflow as tf
 
@@ -36,6 +35,8 @@ def test_notes_of_batches_of_another_size_have_other_keys_in_the_cache():
 
 
 def test_the_memory_of_a_gpu_is_asked_of_its_framework(monkeypatch):
+    import jax  # here, so that not every process of the tests imports it
+
     class Session:
         """What TensorFlow says of a machine with a GPU of 140 GB."""
 
@@ -64,6 +65,8 @@ def test_tensorflow_lists_devices_with_their_memory():
 
 
 def test_float32_is_not_rounded_to_tf32(monkeypatch):
+    import jax
+
     try:
         turn_off_tf32()
         assert not tf.config.experimental.tensor_float_32_execution_enabled()
