@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,8 @@ DECAYED_DB = -20.0
 doesn't sustain if the median note of one of them falls further: no loop could hold it."""
 
 _ATTACK_S = 0.4
-_HELD_S = 2.8
-"""Before the end of GANSynth's notes at 3 s, with the onset that is cut and half a window of the envelope left out."""
+HELD_S = 2.8
+"""How long the course of a note is measured: before the end of GANSynth's notes at 3 s, with the onset that is cut and half a window of the envelope left out."""
 
 _END_S = 0.3
 _STEP_S = 0.005
@@ -36,6 +36,9 @@ _LOOKED_BACK_S = 1.0
 
 _LONGEST = 3.0
 """No key of a decaying instrument decays more slowly than the middle one of its keys, times this."""
+
+_SMOOTHED_S = 0.1
+_FLOOR_DB, _MOST_RAISED_DB = -80.0, 12.0
 
 _MOST_BOOST_DB = 20.0
 _STEEPEST_DB_PER_S = 200.0
@@ -87,7 +90,7 @@ class Course:
 
 def course(audio: Audio) -> Course:
     """Measure the level of a note that starts with its onset."""
-    return _course(Audio(audio.samples[:, : int(_HELD_S * audio.rate_hz)], audio.rate_hz))
+    return _course(Audio(audio.samples[:, : int(HELD_S * audio.rate_hz)], audio.rate_hz))
 
 
 def _course(audio: Audio) -> Course:
@@ -113,9 +116,7 @@ def behaviour_of(courses: Sequence[Sequence[Course]], asked: Literal["auto", "su
     return "sustain" if np.median(falls_db) <= MOST_FALL_DB and of_layers_db.max() <= -DECAYED_DB else "decay"
 
 
-def even_slopes(
-    courses: Sequence[Sequence[Course]], pitches: Sequence[int], together: bool = False
-) -> list[list[float]]:
+def even_slopes(courses: Sequence[Sequence[Course]], pitches: Sequence[int]) -> list[list[float]]:
     """Slopes that even out the decay of an instrument over its keys, layer by layer.
 
     Each key's decay is brought to within a factor of 1.2 of the median of its neighbourhood of five keys; then to
@@ -125,32 +126,24 @@ def even_slopes(
     Args:
         courses: of all notes of each key, from the lowest.
         pitches: the keys, MIDI.
-        together: whether all layers of a key decay as the fastest of them, so that a morph keeps its level while it
-            moves.
 
     Returns:
         By how much the level of each note of each key is to fall more, dB per second; negative for a decay that is
         made longer.
     """
-    settled_courses = [[one.settled() for one in key] for key in courses]
-    octaves = np.stack([_even_decays(layer, pitches) for layer in zip(*settled_courses, strict=True)], axis=1)
-    if together:
-        octaves = np.broadcast_to(octaves.min(axis=1, keepdims=True), octaves.shape)
-    return [
-        [_slope(one, float(2.0**wanted)) for one, wanted in zip(key, of_key, strict=True)]
-        for key, of_key in zip(settled_courses, octaves, strict=True)
-    ]
+    layers = [_even_slopes([one.settled() for one in layer], pitches) for layer in zip(*courses, strict=True)]
+    return [list(key) for key in zip(*layers, strict=True)]
 
 
-def _even_decays(courses: Sequence[Course], pitches: Sequence[int]) -> NDArray[np.float64]:
-    """The decay that each key of a layer is to have: log2 of seconds, shape (keys,)."""
+def _even_slopes(courses: Sequence[Course], pitches: Sequence[int]) -> list[float]:
     own = np.log2([one.decay_s for one in courses])
     run = np.array([np.median(own[max(i - _NEIGHBOURS, 0) : i + _NEIGHBOURS + 1]) for i in range(len(own))])
     wanted = np.clip(own, run - _LEFT_OCTAVES, run + _LEFT_OCTAVES)
     for i, (lower, upper) in enumerate(pairwise(pitches), start=1):
         step = _STEP_OCTAVES + (upper - lower - 1) / 12.0
         wanted[i] = np.clip(wanted[i], wanted[i - 1] - step, wanted[i - 1] + step)
-    return np.asarray(np.minimum(wanted, np.median(wanted) + np.log2(_LONGEST)))
+    wanted = np.minimum(wanted, np.median(wanted) + np.log2(_LONGEST))
+    return [_slope(one, float(2.0**octaves)) for one, octaves in zip(courses, wanted, strict=True)]
 
 
 def _slope(one: Course, decay_s: float) -> float:
@@ -175,9 +168,7 @@ def settled(audio: Audio) -> Audio:
     gain_db = own.settled().level_db - own.level_db
     if not gain_db.any():
         return audio
-    places = (np.arange(len(gain_db)) + 0.5) * round(_STEP_S * audio.rate_hz)
-    gain_db = np.interp(np.arange(audio.samples.shape[1]), places, gain_db).astype(np.float32)
-    return Audio(audio.samples * 10.0 ** (gain_db / np.float32(20.0)), audio.rate_hz)
+    return _with_gain_db(audio, gain_db)
 
 
 def sloped(audio: Audio, slope: float) -> Audio:
@@ -186,6 +177,36 @@ def sloped(audio: Audio, slope: float) -> Audio:
         return audio
     time_s = (np.arange(audio.samples.shape[1]) / audio.rate_hz).astype(np.float32)
     return Audio(audio.samples * 10.0 ** (_gain_db(slope, time_s) / np.float32(20.0)), audio.rate_hz)
+
+
+def decaying_together(layers: Sequence[Audio]) -> list[Audio]:
+    """Let all layers of a key fall as the one that decays fastest, so that a morph between them changes the timbre and
+    not the level.
+
+    From 0.1 s on they have its course, smoothed over 0.1 s; before, each has its own attack. No layer is raised by more
+    than 12 dB.
+
+    Args:
+        layers: notes that start with their onset.
+    """
+    courses = [course(layer).settled() for layer in layers]
+    leader = np.maximum(min(courses, key=lambda one: one.decay_s).level_db, _FLOOR_DB)
+    size = round(_SMOOTHED_S / _STEP_S)
+    smooth = np.hanning(2 * size + 1) / np.hanning(2 * size + 1).sum()
+    share = np.clip(np.arange(len(leader)) * _STEP_S / _SMOOTHED_S, 0.0, 1.0)
+    together = []
+    for layer, own in zip(layers, courses, strict=True):
+        gain_db = np.clip(leader - np.maximum(own.level_db, _FLOOR_DB), _FLOOR_DB, _MOST_RAISED_DB)
+        gain_db = share * np.convolve(np.pad(gain_db, size, mode="edge"), smooth, mode="valid")
+        together.append(_with_gain_db(layer, gain_db))
+    return together
+
+
+def _with_gain_db(audio: Audio, gain_db: NDArray[np.floating[Any]]) -> Audio:
+    """A note with gains that are given each 5 ms; after them it has the last one."""
+    places = (np.arange(len(gain_db)) + 0.5) * round(_STEP_S * audio.rate_hz)
+    gain_db = np.interp(np.arange(audio.samples.shape[1]), places, gain_db).astype(np.float32)
+    return Audio(audio.samples * 10.0 ** (gain_db / np.float32(20.0)), audio.rate_hz)
 
 
 def _gain_db(slope: float, time_s: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,7 +12,15 @@ import numpy as np
 
 from samplepack.base.parallel import Map
 from samplepack.base.progress import Task
-from samplepack.finishing.behaviour import Behaviour, Course, behaviour_of, course, even_slopes, sloped
+from samplepack.finishing.behaviour import (
+    Behaviour,
+    Course,
+    behaviour_of,
+    course,
+    decaying_together,
+    even_slopes,
+    sloped,
+)
 from samplepack.finishing.finish import FinishedNote, Finishing, finish_key
 from samplepack.finishing.tune import lowered
 from samplepack.pack.pictures import Column, spectrogram
@@ -91,13 +99,15 @@ def finish_instrument(
     behaviour = behaviour_of(courses, recipe.sound.loop)
     slopes = [[0.0] * len(key) for key in planned.keys]
     if behaviour == "decay":
-        slopes = even_slopes(courses, pitches, together=planned.axis == "wheel")
+        slopes = even_slopes(courses, pitches)
 
     def sounds(number: int, of: int) -> tuple[list[Audio], int]:
         """What a key is finished from, if it plays the render of a key that may be another one, and its pitch."""
         samples = np.fromfile(raws[of], "<f4").reshape(len(slopes[of]), 1, -1)
         sounds = [Audio(wave, plan.checkpoint.rate_hz) for wave in samples]
         sounds = [sloped(raw, slope) for raw, slope in zip(sounds, slopes[of], strict=True)]
+        if behaviour == "decay" and planned.axis == "wheel":
+            sounds = decaying_together(sounds)
         if of != number:
             sounds = [lowered(sound, 100.0 * (pitches[of] - pitches[number])) for sound in sounds]
         return sounds, pitches[number]

@@ -133,7 +133,8 @@ class PackedNote(_Model):
     """Correlation with the next layer, by which the two crossfade; None for the last layer."""
 
     soft_cutoff_hz: _Number
-    """Cutoff of the low-pass by which samplers darken the note at velocity 20."""
+    """Cutoff of the low-pass that would darken the note at velocity 20 as it should be; maps have those of all keys, or
+    none."""
 
     true_peak_db: _Number
     decay_s: _Number | None

@@ -9,12 +9,11 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from samplepack.base.progress import Task
 from samplepack.finishing import process
-from samplepack.finishing.behaviour import DECAYED_DB
+from samplepack.finishing.behaviour import DECAYED_DB, HELD_S
 from samplepack.finishing.brightness import OPEN_HZ, soft_cutoff_hz
 from samplepack.finishing.effects import EFFECTS
 from samplepack.finishing.loop import measure_played_seam
@@ -51,7 +50,7 @@ _LEAST_BRIGHTER = 1.1
 _LEAST_OVERTONES = 0.15
 """The least share of power above the fundamental in a note whose brightness can be heard to change."""
 
-_AUDIBLE_DB = 40.0
+_AUDIBLE_DB = 30.0
 """How far a note that decays has to fall until the mod wheel's effect on it isn't judged any more."""
 
 _LEAST_POSITIONS = 12
@@ -412,7 +411,9 @@ class _Stage:
         step_s = _SWEEP_S / 127
         before = int(_BEFORE_S / step_s)
         times_s = _BEFORE_S + step_s * np.arange(-before, int((2 * _SWEEP_S + _REST_S) / step_s))
-        times_s = times_s[times_s + 0.1 < min(audio.duration_s for audio in audios)]
+        # What follows in notes that decay is how the network lets go of them.
+        longest_s = min(audio.duration_s for audio in audios) if self.sustains else HELD_S
+        times_s = times_s[times_s + 0.1 < longest_s]
         heard = np.array([[_windowed_db(audio, at_s) for at_s in times_s] for audio in audios])
         loudest = heard[:2].max(axis=1, keepdims=True)
         heard = heard[:, before:]
@@ -421,14 +422,15 @@ class _Stage:
         if end < _LEAST_POSITIONS:
             return
 
-        def moves_db(levels: NDArray[np.float64]) -> tuple[float, float]:
-            if not self.sustains:  # a straight line in time is how the note decays
-                line = np.polynomial.Polynomial.fit(np.arange(end), levels, 1)
-                levels = levels - line(np.arange(end))
-            return float(np.ptp(levels)), float(np.abs(np.diff(levels)).max())
-
-        down, up, swept = (moves_db(levels) for levels in heard[:, :end])
-        range_db, step_db = (moved - max(still) for moved, *still in zip(swept, down, up, strict=True))
+        heard = heard[:, :end]
+        *still_db, step_db = np.abs(np.diff(heard)).max(axis=1)
+        step_db -= max(still_db)
+        if self.sustains:
+            *still_db, range_db = np.ptp(heard, axis=1)
+            range_db -= max(still_db)
+        else:  # how far the level is from what it is at either end, or between them
+            down, up, swept = heard
+            range_db = max((swept - np.maximum(down, up)).max(), (np.minimum(down, up) - swept).max())
         self._worst("sweep_db", max(range_db, 0.0))
         self._worst("sweep_step_db", max(step_db, 0.0))
         if range_db > SWEEP_DB or step_db > SWEEP_STEP_DB:
