@@ -26,7 +26,8 @@ doesn't sustain if the median note of one of them falls further: no loop could h
 
 _ATTACK_S = 0.4
 HELD_S = 2.8
-"""How long the course of a note is measured: before the end of GANSynth's notes at 3 s, with the onset that is cut and half a window of the envelope left out."""
+"""How long the course of a note is measured: until before the end of GANSynth's notes at 3 s, with the onset that is
+cut and half a window of the envelope left out."""
 
 _END_S = 0.3
 _STEP_S = 0.005
