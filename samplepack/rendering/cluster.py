@@ -1,4 +1,4 @@
-"""Work on a Ray cluster: renderers that keep the network loaded, to which units of notes are given, and tasks."""
+"""Work on a Ray cluster: renderers that keep the network loaded, to which units of notes are given, and finishers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -36,16 +37,14 @@ _LEAST_TOGETHER = 16
 """How many notes are given to a renderer at once: some seconds' work of a core; on a GPU whole batches, up to 128."""
 
 _GIVEN = 2
-"""How many units a renderer has at most: that which it renders, and the next one, so that it needn't wait."""
+"""How many units a renderer has at most, and keys a finisher: that which it works on, and the next one, so that it
+needn't wait."""
 
-_OF_A_CORE = 0.5
-"""Where the network runs on cores, a renderer and a task share each of them."""
-
-_TASKS_A_CORE = 2
-"""How many tasks are begun ahead for each core, so that none waits for the next one's sounds to arrive."""
+_OF_A_CORE = 0.9
+"""What a renderer takes of a core, where the network runs on cores; it shares it with a finisher."""
 
 _MOST_LOSSES = 5
-"""How often a unit, a task or the start of renderers may be lost with a process or a node before that is a fault."""
+"""How often a unit, a key or the start of renderers may be lost with a process or a node before that is a fault."""
 
 _START_S = 120.0
 """How long a GPU may take until a network could be loaded, seconds; longer, and others keep all GPUs busy."""
@@ -71,7 +70,7 @@ def unit_size(engine: Engine, checkpoint: Checkpoint) -> int:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a renderer or a task runs."""
+    """Where a renderer or a finisher runs."""
 
     name: str
     kind: str
@@ -131,10 +130,14 @@ class Renderer:
         return np.concatenate([rendered(notes[i : i + batch], network) for i in range(0, len(notes), batch)])
 
 
-def _task(function: Callable[[_T], _R], item: _T) -> bytes:
-    """The machine and the function's result, pickled: arrays that Ray itself hands over would lie in its object store,
-    which any part of them keeps full."""
-    return pickle.dumps((Machine.here(), function(item)))
+class Finisher:
+    """Computes results of functions, in a process of its own: Ray's own workers for tasks end when they have been idle
+    for a second, and their successors import all libraries anew."""
+
+    def run(self, function: Callable[[_T], _R], item: _T) -> bytes:
+        """The machine and the function's result, pickled: arrays that Ray itself hands over would lie in its object
+        store, which any part of them keeps full."""
+        return pickle.dumps((Machine.here(), function(item)))
 
 
 @dataclass(eq=False)
@@ -158,7 +161,8 @@ class Cluster:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.kinds = {machine_kind()}
-        """The kinds of machines that have taken part: this one's, and those of renderers and tasks."""
+        """The kinds of machines that have taken part: this one's, and those of renderers and finishers."""
+        self._finishers: list[Any] = []
         self._seats: list[_Seat] = []
         self._starting: dict[Any, _Seat] = {}
         self._given: dict[Any, tuple[Unit, _Seat]] = {}
@@ -220,24 +224,26 @@ class Cluster:
                     yield result
 
     def map(self, function: Callable[[_T], _R], items: Iterable[_T]) -> Generator[_R, None, None]:
-        """A `Map` that runs in tasks on the cluster's cores, beside renderers where the network runs on cores.
+        """A `Map` that runs on the cluster's cores, beside renderers where the network runs on cores.
 
         Args:
             function: can be pickled by its module's name, and reads no file of this machine.
             items: arguments that can be pickled.
 
         Raises:
-            SamplepackError: the function has raised an error, or a task was lost again and again.
+            SamplepackError: the function has raised an error, or a call was lost again and again.
         """
         import ray
 
-        task = ray.remote(
-            num_cpus=1 if self.engine.device == "gpu" else _OF_A_CORE,
-            max_retries=_MOST_LOSSES,
-            scheduling_strategy="SPREAD",
-        )(_task)
+        for _ in range(int(ray.cluster_resources().get("CPU", 0)) - len(self._finishers)):
+            # Next to nothing of a core, so that there is room for them on whichever nodes are left.
+            finishers = ray.remote(
+                num_cpus=0.001, max_restarts=-1, max_task_retries=_MOST_LOSSES, scheduling_strategy="SPREAD"
+            )(Finisher)
+            self._finishers.append(finishers.remote())
         here, pending = Machine.here(), deque[Any]()
-        most_pending = max(_TASKS_A_CORE * int(ray.cluster_resources().get("CPU", 0)), 1)
+        most_pending = _GIVEN * len(self._finishers)
+        in_turn = cycle(self._finishers)
 
         def result() -> _R:
             try:
@@ -249,7 +255,7 @@ class Cluster:
             return of_item
 
         for item in items:
-            pending.append(task.remote(function, item))
+            pending.append(next(in_turn).run.remote(function, item))
             while pending and (len(pending) >= most_pending or ray.wait([pending[0]], timeout=0)[0]):
                 yield result()
         while pending:
