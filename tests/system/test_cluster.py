@@ -160,7 +160,7 @@ def test_a_killed_driver_loses_nothing_and_the_next_build_goes_on(begin, recipes
     assert (contents(output), locks(recipes)) == plain
 
 
-def test_results_of_tasks_come_in_order_and_keep_no_room_in_the_object_store(cluster):
+def test_results_of_finishers_come_in_order_and_keep_no_room_in_the_object_store(cluster):
     with connected(cluster.address) as fleet:
         roots = list(fleet.map(np.sqrt, [np.full(1 << 18, number**2.0) for number in range(9)]))
         with pytest.raises(SamplepackError, match="property name"):
