@@ -101,16 +101,16 @@ def finish_instrument(
     if behaviour == "decay":
         slopes = even_slopes(courses, pitches)
 
-    def sounds(number: int, of: int) -> tuple[list[Audio], int]:
-        """What a key is finished from, if it plays the render of a key that may be another one, and its pitch."""
+    def unfinished(number: int, of: int) -> _Unfinished:
+        """What a key is finished from, if it plays the render of a key that may be another one."""
         samples = np.fromfile(raws[of], "<f4").reshape(len(slopes[of]), 1, -1)
-        sounds = [Audio(wave, plan.checkpoint.rate_hz) for wave in samples]
-        sounds = [sloped(raw, slope) for raw, slope in zip(sounds, slopes[of], strict=True)]
-        if behaviour == "decay" and planned.axis == "wheel":
-            sounds = decaying_together(sounds)
-        if of != number:
-            sounds = [lowered(sound, 100.0 * (pitches[of] - pitches[number])) for sound in sounds]
-        return sounds, pitches[number]
+        return _Unfinished(
+            [Audio(wave, plan.checkpoint.rate_hz) for wave in samples],
+            slopes[of],
+            behaviour == "decay" and planned.axis == "wheel",
+            100.0 * (pitches[of] - pitches[number]),
+            pitches[number],
+        )
 
     def spooled(number: int, of: int, finished: _Finished) -> FinishedKey:
         layers = []
@@ -121,7 +121,7 @@ def finish_instrument(
         return FinishedKey(SpooledKey(tuple(layers), fingerprints[number], finished.quieter_db), finished.columns)
 
     finish = partial(_finish, settings, behaviour, bool(planned.velocities))
-    with closing(finish_map(finish, (sounds(number, number) for number in range(len(raws))))) as finished:
+    with closing(finish_map(finish, (unfinished(number, number) for number in range(len(raws))))) as finished:
         results = [spooled(number, number, one) for number, one in enumerate(finished)]
     if behaviour == "sustain" and settings.loop:
         looped = [number for number, result in enumerate(results) if result.is_looped]
@@ -130,11 +130,30 @@ def finish_instrument(
             take = number % planned.takes
             near = [n for n in looped if abs(pitches[n] - pitches[number]) <= _FARTHEST and n % planned.takes == take]
             for other in sorted(near, key=lambda n: (abs(pitches[n] - pitches[number]), n)):
-                borrowed = finish(sounds(number, other))
+                borrowed = finish(unfinished(number, other))
                 if all(note.looped.loop for note in borrowed.notes):
                     results[number] = spooled(number, other, borrowed)
                     break
     return FinishedInstrument(behaviour, results)
+
+
+@dataclass(frozen=True)
+class _Unfinished:
+    """What a key is finished from."""
+
+    sounds: list[Audio]
+    """As the network rendered them."""
+
+    slopes: list[float]
+    """By how much each is to fall more, dB per second."""
+
+    decays_together: bool
+    """Whether they are layers that all decay as the fastest of them."""
+
+    lower_cents: float
+    """How far the key whose render it is lies above this one."""
+
+    pitch: int
 
 
 @dataclass(frozen=True)
@@ -146,11 +165,15 @@ class _Finished:
     quieter_db: float | None
 
 
-def _finish(settings: Finishing, behaviour: Behaviour, has_velocities: bool, of: tuple[list[Audio], int]) -> _Finished:
-    """Finish the sounds of a key of some pitch. It may run on another machine, so that it reads no files of this one
-    but those of effects."""
-    sounds, pitch = of
-    notes = finish_key(sounds, pitch, settings, behaviour)
+def _finish(settings: Finishing, behaviour: Behaviour, has_velocities: bool, key: _Unfinished) -> _Finished:
+    """Finish the sounds of a key. It may run on another machine, so that it reads no files of this one but those of
+    effects."""
+    sounds = [sloped(sound, slope) for sound, slope in zip(key.sounds, key.slopes, strict=True)]
+    if key.decays_together:
+        sounds = decaying_together(sounds)
+    if key.lower_cents:
+        sounds = [lowered(sound, key.lower_cents) for sound in sounds]
+    notes = finish_key(sounds, key.pitch, settings, behaviour)
     columns = tuple(spectrogram(note.looped.audio) for note in notes)
     quieter_db = _quieter_db(sounds[0], sounds[-settings.channels], behaviour) if has_velocities else None
     return _Finished(notes, columns, quieter_db)
