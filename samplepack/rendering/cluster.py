@@ -235,7 +235,8 @@ class Cluster:
         """
         import ray
 
-        for _ in range(int(ray.cluster_resources().get("CPU", 0)) - len(self._finishers)):
+        cores = max(int(ray.cluster_resources().get("CPU", 0)), 1)  # there may be none at the moment
+        for _ in range(cores - len(self._finishers)):
             # Next to nothing of a core, so that there is room for them on whichever nodes are left.
             finishers = ray.remote(
                 num_cpus=0.001, max_restarts=-1, max_task_retries=_MOST_LOSSES, scheduling_strategy="SPREAD"
