@@ -44,7 +44,7 @@ _OF_A_CORE = 0.9
 """What a renderer takes of a core, where the network runs on cores; it shares it with a finisher."""
 
 _MOST_LOSSES = 5
-"""How often a unit, a key or the start of renderers may be lost with a process or a node before that is a fault."""
+"""How often a unit, or the start of renderers, may be lost with a process or a node before it counts as a fault."""
 
 _START_S = 120.0
 """How long a GPU may take until a network could be loaded, seconds; longer, and others keep all GPUs busy."""
@@ -224,40 +224,44 @@ class Cluster:
                     yield result
 
     def map(self, function: Callable[[_T], _R], items: Iterable[_T]) -> Generator[_R, None, None]:
-        """A `Map` that runs on the cluster's cores, beside renderers where the network runs on cores.
+        """A `Map` that runs on the cluster's cores, beside renderers where the network runs on cores. What is lost with
+        a process or a node is computed here.
 
         Args:
             function: can be pickled by its module's name, and reads no file of this machine.
             items: arguments that can be pickled.
 
         Raises:
-            SamplepackError: the function has raised an error, or a call was lost again and again.
+            SamplepackError: the function has raised an error.
         """
         import ray
 
         cores = max(int(ray.cluster_resources().get("CPU", 0)), 1)  # there may be none at the moment
         for _ in range(cores - len(self._finishers)):
             # Next to nothing of a core, so that there is room for them on whichever nodes are left.
-            finishers = ray.remote(
-                num_cpus=0.001, max_restarts=-1, max_task_retries=_MOST_LOSSES, scheduling_strategy="SPREAD"
-            )(Finisher)
+            finishers = ray.remote(num_cpus=0.001, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD")(
+                Finisher
+            )
             self._finishers.append(finishers.remote())
-        here, pending = Machine.here(), deque[Any]()
+        here, pending = Machine.here(), deque[tuple[Any, _T]]()
         most_pending = _GIVEN * len(self._finishers)
         in_turn = cycle(self._finishers)
 
         def result() -> _R:
+            reference, item = pending.popleft()
             try:
-                machine, made = pickle.loads(ray.get(pending.popleft()))
-            except ray.exceptions.RayError as error:
+                machine, made = pickle.loads(ray.get(reference))
+            except ray.exceptions.RayTaskError as error:
                 raise SamplepackError(_reason(error)) from error
+            except ray.exceptions.RayError:  # the finisher has died, or its node
+                return function(item)
             self._accept(machine, here)
             of_item: _R = made
             return of_item
 
         for item in items:
-            pending.append(next(in_turn).run.remote(function, item))
-            while pending and (len(pending) >= most_pending or ray.wait([pending[0]], timeout=0)[0]):
+            pending.append((next(in_turn).run.remote(function, item), item))
+            while pending and (len(pending) >= most_pending or ray.wait([pending[0][0]], timeout=0)[0]):
                 yield result()
         while pending:
             yield result()
