@@ -79,24 +79,41 @@ def test_the_loss_is_what_its_formula_says(trainer):
     made, real = random.uniform(-1, 1, (2, 1, 5, 6, 2)).astype("float32")
     counts = np.ones((1, 5, 6), "float32")
     counts[:, 0] = counts[:, :, :2] = 0.0  # a whole frame, and the margin of all others
+    frame_weights = np.array([[9.0, 4.0, 4.0, 1.0, 1.0]], "float32")
     batch = {"loudest": np.float32(0.9)}
     a, p = 0.0661371661726, 0.8
-    least = 0.9 - a * 6.5 * np.log(10)
-    level = np.clip((real[..., 0] - least) / (0.9 - least), 0, 1)
+    least = 0.9 - a * 8.5 * np.log(10)
+    assert (real[..., 0] < least).any() and (made[..., 0] < least).any()
+    level = np.clip((real[..., 0] - 0.9) / (a * 6.5 * np.log(10)) + 1, 0, 1)
     weight = (1 + 3.0 * level**4) * counts
     apart = np.where(real[..., 0] > least, abs(made[..., 0] - real[..., 0]), np.maximum(made[..., 0] - least, 0))
     half_a_db = a * 0.05 * np.log(10)
     squares = (apart**2 * weight).sum(axis=2)[0, 1:] / weight.sum(axis=2)[0, 1:]
-    magnitude = np.sqrt(squares + half_a_db**2).mean()
+    magnitude = np.average(np.sqrt(squares + half_a_db**2), weights=frame_weights[0, 1:])
     turned = 1 - np.cos(np.pi * (made[..., 1] - real[..., 1]) / p)
     frequency = (turned * level**2 * counts).sum() / (level**2 * counts).sum()
-    np.testing.assert_allclose(trainer._distance(made, real, batch, counts), (magnitude, frequency), rtol=1e-4)
+    told = trainer._distance(made, real, batch, frame_weights, counts)
+    np.testing.assert_allclose(told, (magnitude, frequency), rtol=1e-4)
+
+
+def test_the_frames_of_the_onset_count_four_times(trainer):
+    trainer, _ = trainer
+    config, batch = trainer.config, trainer._batch(5)
+    first_sample = config.span - config.samples
+    begins = np.arange(config.frames) * config.hop
+    is_onset = (begins < first_sample + config.fft_size) & (first_sample <= begins + config.fft_size)
+    expected = np.where(is_onset, 4.0, 1.0)
+    assert 0 < is_onset.sum() < config.frames
+    cells = batch["cells"][:, 0, 0] % (trainer._cells[0] * trainer._cells[1])
+    for cell, weights in zip(cells, batch["frame_weights"], strict=True):
+        first = cell // trainer._cells[1] * (config.frames // trainer._cells[0])
+        np.testing.assert_array_equal(weights, expected[first : first + len(weights)])
 
 
 def test_the_frequency_of_silence_costs_nothing_and_divides_by_nothing(trainer):
     trainer, _ = trainer
     silence = np.full((1, 4, 4, 2), -0.9, "float32")
-    _, frequency = trainer._distance(silence * 0.5, silence, {"loudest": np.float32(0.9)})
+    _, frequency = trainer._distance(silence * 0.5, silence, {"loudest": np.float32(0.9)}, np.ones(4))
     assert float(frequency) == 0.0
 
 
