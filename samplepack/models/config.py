@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError,
 from samplepack.base.errors import InputError, Problem
 from samplepack.documents.problems import wrong
 from samplepack.models.checkpoint import Checkpoint, Config, Tensors, config_problems
+
+DB = math.log(10.0) / 10.0
+"""A decibel of power, in natural logarithms."""
 
 Phase = Literal["direct", "peak-locked"]
 """How a spectrogram's frequencies become phases; see `MelToSound`."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from samplepack.datasets.dataset import Dataset
 from samplepack.evaluation.measures import log_spectral_distance_db, loud_bins_db, spectra
-from samplepack.models.config import GANSynthConfig, Normaliser
+from samplepack.models.config import DB, GANSynthConfig, Normaliser
 from samplepack.models.mel_if import MelToSound
 
 _GAINS_DB = range(7)
@@ -43,9 +41,7 @@ def calibrated(
     a, b = config.normaliser.magnitude
     costs = {}
     for gain_db in _GAINS_DB:
-        normaliser = Normaliser(
-            magnitude=(a, b - a * gain_db * math.log(10.0) / 10.0), frequency=config.normaliser.frequency
-        )
+        normaliser = Normaliser(magnitude=(a, b - a * gain_db * DB), frequency=config.normaliser.frequency)
         generated = [
             spectra(wave, config.sample_rate_hz)
             for wave in decode.predict_on_batch((images - normaliser.b) / normaliser.a)

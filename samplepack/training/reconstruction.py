@@ -15,22 +15,20 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from samplepack.models.config import GANSynthConfig
+from samplepack.models.config import DB, GANSynthConfig
 from samplepack.models.generator import Folded, code_of, first_block, fold, next_block, to_rgb
 from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.models.latent import onto_shell
 from samplepack.training.optimiser import Adam, Muon, clipped
 from samplepack.training.settings import ReconstructionSettings
-from samplepack.training.spectrograms import Spectrograms, from_pixels
+from samplepack.training.shards import in_shards, mean_of, shard_size
+from samplepack.training.spectrograms import Spectrograms, frame_weights, from_pixels
 from samplepack.training.templates import harmonic_templates
 from samplepack.training.trainer import State
+from samplepack.training.variety import energy_distance
 
 _MARGIN = 2
 """How many cells around a crop are computed, but not counted in the loss, where its edge isn't that of the image."""
-
-_SHARDS = 2
-"""How many parts a batch is cut into. TensorFlow computes each part in a thread of its own, since small convolutions
-gain nothing from several threads. The number is fixed, since it changes the bits of the weights."""
 
 _RANDOM_LATENTS, _STEPS_PER_VARIETY = 2, 2
 """How many random latents each part of a batch has for the loss on variety, and in every how many steps that is
@@ -39,21 +37,15 @@ computed: it takes a third of a coarse step's time."""
 _SIGMA = 0.04
 """Standard deviation of the posteriors at the start, where that of their means is 1."""
 
-_DB = math.log(10.0) / 10.0
-"""A decibel of power, in natural logarithms."""
-
-_LOUD_RANGE = 65.0 * _DB
+_LOUD_RANGE = 65.0 * DB
 """Over this range below a note's loudest bin, levels count more the higher they are."""
 
-_RANGE = 85.0 * _DB
+_RANGE = 85.0 * DB
 """Levels further below a note's loudest bin count as silence. By a model of hearing, real notes with a floor at -85 dB
-are as good as without one, at -75 dB they lose 0.1 of 5 points and at -65 dB a whole point."""
+are as good as without one, at -75 dB they lose 0.2 of 5 points and at -65 dB a whole point."""
 
-_SMOOTHING = 0.5 * _DB
+_SMOOTHING = 0.5 * DB
 """The gradient of a frame's distance falls off where the distance is smaller."""
-
-_ONSET_WEIGHT = 4.0
-"""How much more the frames of the onset count: eight of 256, without whose weight attacks come out too slow."""
 
 
 def initial_weights(config: GANSynthConfig, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
@@ -116,7 +108,7 @@ class ReconstructionTrainer:
         self.images_per_step = settings.batch
         self.steps = -(-settings.images // settings.batch)
         self._has_variety = settings.variety_weight > 0 and len(np.unique(instruments)) == len(config.instruments)
-        self._shard = settings.batch if settings.batch % _SHARDS else settings.batch // _SHARDS
+        self._shard = shard_size(settings.batch)
         self.coarse_block = coarse_block(config)
         size = [size * 2 ** (self.coarse_block - 1) for size in config.start]
         self._cells = (size[0], size[1])
@@ -133,7 +125,7 @@ class ReconstructionTrainer:
                 if config.template_channels(b)
             }
         )
-        self._frame_weights = _frame_weights(config)
+        self._frame_weights = frame_weights(config)
         self._coarse_frame_weights = self._frame_weights.reshape(size[0], -1).mean(axis=1)
         self._adam, self._muon = Adam(beta_1=0.9, beta_2=0.99), Muon()
         self._step = compiled(self._update)
@@ -276,9 +268,10 @@ class ReconstructionTrainer:
     def _update(self, state: State, batch: Tensors) -> tuple[State, dict[str, Any]]:
         weights = _part(state, "weights/")
         parts = [
-            value_and_gradients(lambda w, shard=shard: self._loss(w, shard), weights) for shard in self._shards(batch)
+            value_and_gradients(lambda w, shard=shard: self._loss(w, shard), weights)
+            for shard in in_shards(batch, self.settings.batch)
         ]
-        terms, gradients = (_mean([part[i] for part in parts]) for i in (1, 2))
+        terms, gradients = (mean_of([part[i] for part in parts]) for i in (1, 2))
         network = [name for name in weights if name.startswith("block_")]
         gradients |= clipped({name: gradients[name] for name in network}, 1.0)
         rates = {
@@ -293,15 +286,6 @@ class ReconstructionTrainer:
             average = state[f"average/{name}"]
             new[f"average/{name}"] = average + (1.0 - batch["keep"]) * (new[f"weights/{name}"] - average)
         return new, terms
-
-    def _shards(self, batch: Tensors) -> list[Tensors]:
-        shards = self.settings.batch // self._shard
-        parts: list[Tensors] = [{} for _ in range(shards)]
-        for name, tensor in batch.items():
-            size = tensor.shape[0] // shards if len(tensor.shape) else 0
-            for i, part in enumerate(parts):
-                part[name] = tensor[i * size : (i + 1) * size] if size else tensor
-        return parts
 
     def _loss(self, weights: Tensors, batch: Tensors) -> tuple[Any, dict[str, Any]]:
         mean = ops.take(weights["mean"], batch["instrument"], axis=0)
@@ -320,7 +304,7 @@ class ReconstructionTrainer:
             terms |= {"magnitude": magnitude, "frequency": frequency}
             loss = magnitude + self.settings.frequency_weight * frequency + self.settings.coarse_weight * loss
         if "random" in batch:
-            terms["variety"] = self._energy_distance(folded, batch)
+            terms["variety"] = self._variety(folded, batch)
             loss = loss + self.settings.variety_weight * terms["variety"]
         terms["divergence"] = divergence
         return loss + batch["divergence"] * divergence, terms
@@ -338,25 +322,15 @@ class ReconstructionTrainer:
             x = next_block(folded, number, x, self._block_templates(batch, number))
         return to_rgb(folded, last, x, self._block_templates(batch, last))
 
-    def _energy_distance(self, folded: Folded, batch: Tensors) -> Any:
-        """The energy distance between the sounds of random latents and those of all instruments at the same pitch.
-
-        The term that doesn't depend on the network is left out. The distance is least where a random latent is as far
-        from an instrument, on average, as from another random latent. Without this loss, a network gives averages of
-        instruments between their latents, and random timbres are all alike. Source: Székely & Rizzo, "Energy
-        statistics", 2013.
-        """
+    def _variety(self, folded: Folded, batch: Tensors) -> Any:
+        """The loss on variety, by the coarse levels; see `energy_distance`."""
         inputs = {name.removeprefix("random_"): t for name, t in batch.items() if name.startswith("random_")}
         images, _ = self._coarse(folded, code_of(batch["random"], inputs["one_hot"], inputs["velocity"]), inputs)
-        levels = ops.cast(images[..., 0], "float32")
 
-        def distances(a: Any, b: Any) -> Any:
-            return ops.sqrt(ops.mean(ops.square(a[:, None] - b[None]), axis=(2, 3)) + 1e-6)
+        def distance(a: Any, b: Any) -> Any:
+            return ops.sqrt(ops.mean(ops.square(a - b), axis=(2, 3)) + 1e-6)
 
-        mutual = distances(levels, levels) * (1.0 - ops.eye(_RANDOM_LATENTS))
-        return 2.0 * ops.mean(distances(levels, batch["others"])) - ops.sum(mutual) / (
-            _RANDOM_LATENTS * (_RANDOM_LATENTS - 1)
-        )
+        return energy_distance(ops.cast(images[..., 0], "float32"), batch["others"], distance)
 
     def _block_templates(self, batch: Tensors, block: int) -> Any:
         return self._cast(batch[f"templates_{block}"]) if block in self._templates else None
@@ -393,14 +367,6 @@ def coarse_block(config: GANSynthConfig) -> int:
     return max(len(config.channels) - 2, 1)
 
 
-def _frame_weights(config: GANSynthConfig) -> NDArray[np.float32]:
-    """How much each frame counts, shape (frames,): those of the onset, which begin within the length of a frame of the
-    sound's first sample, count `_ONSET_WEIGHT` times."""
-    begin = np.arange(config.frames) * config.hop - (config.span - config.samples)
-    is_onset = (-config.fft_size <= begin) & (begin < config.fft_size)
-    return np.where(is_onset, _ONSET_WEIGHT, 1.0).astype("float32")
-
-
 def _averaged(templates: NDArray[np.float32], bins: int) -> NDArray[np.float32]:
     pitches, wide, channels = templates.shape
     return np.asarray(templates.reshape(pitches, bins, wide // bins, channels).mean(axis=2))
@@ -414,7 +380,3 @@ def _kernels_and_others(weights: Mapping[str, Any]) -> tuple[dict[str, Any], dic
     """Two dicts: the kernels of the blocks' convolutions, without those of `to_rgb`, and all other weights."""
     kernels = {name for name in weights if re.fullmatch(r"block_\d+/conv\d/kernel", name)}
     return {n: weights[n] for n in weights if n in kernels}, {n: weights[n] for n in weights if n not in kernels}
-
-
-def _mean(parts: list[Tensors]) -> Tensors:
-    return {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}

@@ -25,6 +25,9 @@ Pixels = NDArray[np.int8]
 FLOOR_POWER = 1e-3
 """Mel power is clamped to this: lower power counts as silence, which a network needn't learn."""
 
+_ONSET_WEIGHT = 4.0
+"""How much more the eight frames of the onset count in training, without whose weight attacks come out too slow."""
+
 FILES = ("spectrograms.npy", "coarse.npy", "loudest.npy")
 """The files of a run's folder that hold the spectrograms, the last one written last."""
 
@@ -79,6 +82,14 @@ def analysed(config: GANSynthConfig, waves: NDArray[np.float32]) -> Images:
     spectrogram[..., 0] = np.maximum(spectrogram[..., 0], np.log(FLOOR_POWER))
     spectrogram[:, 0, :, 1] = (spectrogram[:, 0, :, 1] + 1.0) % 2.0 - 1.0
     return np.asarray(np.clip(spectrogram * config.normaliser.a + config.normaliser.b, -1.0, 1.0))
+
+
+def frame_weights(config: GANSynthConfig) -> NDArray[np.float32]:
+    """How much each frame counts in training, shape (frames,): those of the onset, which begin within the length of a
+    frame of the sound's first sample, count `_ONSET_WEIGHT` times."""
+    begin = np.arange(config.frames) * config.hop - (config.span - config.samples)
+    is_onset = (-config.fft_size <= begin) & (begin < config.fft_size)
+    return np.where(is_onset, _ONSET_WEIGHT, 1.0).astype("float32")
 
 
 def shrunk(config: GANSynthConfig, images: Images, times: int) -> Images:

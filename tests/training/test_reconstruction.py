@@ -9,6 +9,7 @@ import pytest
 
 from samplepack.training.config import load_training
 from samplepack.training.run import network_config
+from samplepack.training.shards import in_shards
 from tests.helpers.places import REPOSITORY
 
 
@@ -39,7 +40,7 @@ def test_what_is_learned_on_a_crop_is_what_the_whole_network_makes_there(trainer
 
     trainer, state = trainer
     weights = {name.removeprefix("weights/"): w for name, w in state.items() if name.startswith("weights/")}
-    batch = trainer._shards(trainer._batch(5))[1]
+    batch = in_shards(trainer._batch(5), 4)[1]
     code = np.asarray(trainer_code(weights, batch))
     folded = fold(weights, trainer.config.channels)
     _, x = trainer._coarse(folded, code, batch)
@@ -108,6 +109,8 @@ def test_the_frames_of_the_onset_count_four_times(trainer):
     for cell, weights in zip(cells, batch["frame_weights"], strict=True):
         first = cell // trainer._cells[1] * (config.frames // trainer._cells[0])
         np.testing.assert_array_equal(weights, expected[first : first + len(weights)])
+    coarse = expected.reshape(trainer._cells[0], -1).mean(axis=1)
+    np.testing.assert_array_equal(trainer._coarse_frame_weights, coarse)
 
 
 def test_the_frequency_of_silence_costs_nothing_and_divides_by_nothing(trainer):
@@ -122,7 +125,7 @@ def test_random_timbres_are_judged_by_their_energy_distance_from_instruments_at_
 
     trainer, state = trainer
     weights = {name.removeprefix("weights/"): w for name, w in state.items() if name.startswith("weights/")}
-    shard = trainer._shards(trainer._batch(0))[0]
+    shard = in_shards(trainer._batch(0), 4)[0]
     label = shard["random_one_hot"].argmax(axis=1)[0]
     assert (shard["random_one_hot"].argmax(axis=1) == label).all()
     at_the_pitch = trainer.spectrograms.coarse[trainer.labels == label][..., 0].astype("float32")

@@ -1,0 +1,28 @@
+"""The loss that keeps the sounds of random latents as different from each other as instruments are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+
+def energy_distance(made: Any, real: Any, distance: Callable[[Any, Any], Any]) -> Any:
+    """The energy distance between the sounds of random latents and those of all instruments at the same pitch.
+
+    The term that doesn't depend on the network is left out. The distance is least where a random latent is as far from
+    an instrument, on average, as from another random latent. Without this loss, a network gives averages of instruments
+    between their latents, and random timbres are all alike. Source: Székely & Rizzo, "Energy statistics", 2013.
+
+    Args:
+        made: what the network makes of random latents, shape (two or more, ...).
+        real: the same of instruments, shape (any number, ...).
+        distance: the distances of what it is given, over all axes but the first two, which it broadcasts.
+
+    Returns:
+        Scalar.
+    """
+    n = made.shape[0]
+    mutual = distance(made[:, None], made[None]) * (1.0 - ops.eye(n))
+    return 2.0 * ops.mean(distance(made[:, None], real[None])) - ops.sum(mutual) / (n * (n - 1))
