@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from samplepack.datasets.one_note import OneNote
 from samplepack.models import gansynth
 from samplepack.models.checkpoint import Checkpoint, Tensors
-from samplepack.models.config import GANSynthConfig
+from samplepack.models.config import DB, GANSynthConfig
 from samplepack.models.generator import Folded, code_of, fold
 from samplepack.models.gradients import compiled, value_and_gradients
 from samplepack.models.latent import Latent, latent_from_seed, onto_shell
 from samplepack.models.mel_if import SoundToMel
+from samplepack.models.spectra import fold_spectra
 
 STEPS = 80
 _LEARNING_RATE = 0.3
@@ -43,8 +44,6 @@ _RANGE_DB = 60.0
 
 _FREQUENCY_DB = 6.0
 """The loss of instantaneous frequencies that are random; those half a turn off cost twice as much."""
-
-_DB_PER_NAT = float(10.0 / np.log(10.0))
 
 Images = NDArray[np.float32]
 """Shape (notes, frames, bins, 2), as networks give them."""
@@ -161,7 +160,7 @@ class FrozenNetwork:
     def __init__(self, config: GANSynthConfig, tensors: Tensors) -> None:
         self.config = config
         self._templates = tensors["templates"].transpose(0, 2, 1) if config.templates else None
-        self._folded = fold(tensors, config.channels[: max(config.shares())])
+        self._folded = fold(tensors, config.channels[: max(config.shares())]) | fold_spectra(tensors)
         self._distance = compiled(self._distance_of_part)
         self._gradient = compiled(self._gradient_of_part)
 
@@ -209,7 +208,7 @@ class FrozenNetwork:
     def _losses(self, made: Any, wanted: Any) -> Any:
         """The loss of each note: the distance, and the error of the frequencies of loud bins."""
         (a, _), (half_turn, _) = self.config.normaliser.magnitude, self.config.normaliser.frequency
-        below = (wanted[..., 0] - ops.max(wanted[..., 0], axis=(1, 2), keepdims=True)) * (_DB_PER_NAT / a)
+        below = (wanted[..., 0] - ops.max(wanted[..., 0], axis=(1, 2), keepdims=True)) / (a * DB)
         counts = ops.square(ops.clip(1.0 + below / _RANGE_DB, 0.0, 1.0))
         turn = 1.0 - ops.cos(float(np.pi) / half_turn * (made[..., 1] - wanted[..., 1]))  # which wraps
         wrong = ops.sum(turn * counts, axis=(1, 2)) / ops.sum(counts, axis=(1, 2))
@@ -227,4 +226,4 @@ class FrozenNetwork:
         power = ops.exp((images[..., 0] - b) / a)
         bands = _BANDS if self.config.bins % _BANDS == 0 else self.config.bins
         of_bands = ops.mean(ops.reshape(power, (-1, self.config.frames, bands, self.config.bins // bands)), axis=-1)
-        return _DB_PER_NAT * ops.log(of_bands)
+        return ops.log(of_bands) / DB

@@ -84,6 +84,36 @@ class Templates(BaseModel):
     """How many images each pitch has."""
 
 
+class Spectra(BaseModel):
+    """Sizes of a network of spectra, which gives the levels in place of the blocks; see `samplepack.models.spectra`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    courses: int = Field(gt=0, le=1 << 10)
+    """How many courses over time there are, and spectra of a note."""
+
+    hidden: int = Field(gt=0, le=1 << 14)
+    """Length of the two dense layers that the code passes."""
+
+    start: int = Field(gt=0, le=1 << 14)
+    """Bins of block 1."""
+
+    channels: tuple[PositiveInt, ...] = Field(min_length=1, max_length=32)
+    """How many channels each block has, block 1 first. Each block has twice the bins of the one below."""
+
+    floor: float = Field(ge=-1.0, le=1.0)
+    """The level of silence, normalised, from which levels are counted."""
+
+    @property
+    def bins(self) -> int:
+        """Bins of the last block."""
+        return self.start << (len(self.channels) - 1)
+
+    def takes_templates(self, block: int) -> bool:
+        """Whether a block takes the templates, where there are any: the last three do."""
+        return block > len(self.channels) - 3
+
+
 class GANSynthConfig(Config):
     """Sizes of a GANSynth checkpoint."""
 
@@ -114,6 +144,10 @@ class GANSynthConfig(Config):
     """How far progressive growing has come, 0.0 at block 1 alone; None: the output is the last block's alone."""
 
     templates: Templates | None = None
+
+    spectra: Spectra | None = None
+    """The network that gives the levels; None: the blocks give them, as in Magenta's networks."""
+
     normaliser: Normaliser
     decoder: Decoder
 
@@ -182,11 +216,36 @@ class GANSynthConfig(Config):
                 shapes[f"block_{block}/{layer}/kernel"] = shape
                 shapes[f"block_{block}/{layer}/bias"] = shape[-1:]
             below = channels
+        if self.spectra:
+            shapes |= self._spectra_shapes(self.spectra)
         if self.templates:
             shapes["templates"] = (self.pitch_count, self.templates.channels, self.bins)
         if self.instruments:
             shapes["instruments"] = (len(self.instruments), self.latent_dim)
         return shapes
+
+    def _spectra_shapes(self, sizes: Spectra) -> dict[str, tuple[int, ...]]:
+        extra = self.templates.channels if self.templates else 0
+        first, last = sizes.channels[0], sizes.channels[-1]
+        kernels: dict[str, tuple[int, ...]] = {
+            "dense_1": (self.code_dim, sizes.hidden),
+            "dense_2": (sizes.hidden, sizes.hidden),
+            "scale": (sizes.hidden, 2 * sum(sizes.channels)),
+            "start": (sizes.hidden, sizes.start * first),
+        }
+        below = 0
+        for block, channels in enumerate(sizes.channels, start=1):
+            if block > 1:
+                kernels[f"block_{block}/conv0"] = (3, below + extra * sizes.takes_templates(block), channels)
+            kernels[f"block_{block}/conv1"] = (3, channels, channels)
+            below = channels
+        kernels["output"] = (1, last + extra, sizes.courses)
+        shapes = {f"spectra/{layer}/kernel": shape for layer, shape in kernels.items()}
+        shapes |= {f"spectra/{layer}/bias": shape[-1:] for layer, shape in kernels.items()}
+        return shapes | {
+            "spectra/output/bias": (self.bins, sizes.courses),
+            "spectra/courses": (self.frames, sizes.courses),
+        }
 
     def template_channels(self, block: int) -> int:
         """How many channels of templates a block takes: 0 for blocks that take none."""
@@ -231,6 +290,8 @@ def shape_problems(config: GANSynthConfig, tensors: Tensors, name: str) -> list[
             f"{blocks} blocks grow {config.start[0]} x {config.start[1]} to {grown[0]} x {grown[1]}, "
             f"which doesn't divide {config.frames} x {config.bins}"
         )
+    if config.spectra and config.spectra.bins != config.bins:
+        problems.append(f"the blocks of spectra grow to {config.spectra.bins} bins, which should be {config.bins}")
     if config.span < config.samples:
         problems.append(f"{config.frames} frames of {config.fft_size} points don't reach {config.samples} samples")
     for tensor_name, shape in config.tensor_shapes().items():

@@ -23,6 +23,7 @@ from samplepack.models.config import GANSynthConfig, gansynth_config, shape_prob
 from samplepack.models.engine import DEFAULT_ENGINE, Engine, Precision
 from samplepack.models.generator import Folded, average_bins, first_block, fold, next_block, numpy_codes, to_rgb
 from samplepack.models.mel_if import MelToSound
+from samplepack.models.spectra import fold_spectra, levels_of
 
 
 def read(checkpoint: Checkpoint) -> tuple[GANSynthConfig, Tensors]:
@@ -160,6 +161,7 @@ class Generator(keras.Model):
         # A GPU has algorithms of its own, and in bfloat16 Winograd's sums would be too rough.
         use_winograd = engine == Engine("float32", "cpu")
         folded = fold(tensors, config.channels[: max(config.shares())], use_winograd=use_winograd)
+        folded |= fold_spectra(tensors)
         self.folded = {name: _constant(self, weight, engine.precision) for name, weight in folded.items()}
         self.built = True  # else Keras would trace `call` once more to build it
 
@@ -174,7 +176,8 @@ def spectrogram(config: GANSynthConfig, folded: Folded, code: Any, templates: An
 
     Args:
         config: sizes of the network.
-        folded: weights, as `fold` gives them, of all blocks up to the last with a share in the output.
+        folded: weights, as `fold` gives them, of all blocks up to the last with a share in the output, and as
+            `fold_spectra` gives them.
         code: normalised latents, labels and velocities, shape (batch, code_dim).
         templates: the templates of each note's pitch, shape (batch, bins, channels); None where the network has none.
 
@@ -196,6 +199,9 @@ def spectrogram(config: GANSynthConfig, folded: Folded, code: Any, templates: An
                 if size > image.shape[axis]:  # by nearest neighbours
                     image = ops.repeat(image, size // image.shape[axis], axis=axis)
             output = output + shares[number] * image
+    if config.spectra:
+        levels = levels_of(config.spectra, folded, code, templates)
+        output = ops.concatenate([levels[..., None], output[..., 1:]], axis=-1)
     return output
 
 

@@ -19,3 +19,11 @@ def test_every_wrong_tensor_is_told():
 def test_sizes_that_do_not_grow_into_the_spectrogram_are_told():
     sizes = small_config(start=(3, 4), channels=(2, 2))
     assert "doesn't divide 16 x 32" in str(shape_problems(sizes, random_tensors(sizes), "small")[0])
+
+
+def test_spectra_that_have_other_bins_than_the_spectrogram_are_told():
+    spectra = {"courses": 3, "hidden": 6, "start": 3, "channels": (5, 4), "floor": -0.5}
+    sizes = small_config(spectra=spectra)
+    assert [str(problem) for problem in shape_problems(sizes, random_tensors(sizes), "small")] == [
+        "checkpoint 'small': the blocks of spectra grow to 6 bins, which should be 32"
+    ]

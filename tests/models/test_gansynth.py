@@ -206,6 +206,61 @@ def test_any_sizes_agree_with_the_plain_formulas(changes):
         assert np.abs(images[i] - plain_network(sizes, tensors, z[i], i)).max() < 5e-5
 
 
+SPECTRA = {"courses": 3, "hidden": 6, "start": 2, "channels": (5, 4, 3, 4, 2), "floor": -0.5}
+
+
+def plain_levels(sizes, tensors, z, label):
+    """The levels of one note by the plain formulas of a network of spectra, in float64."""
+
+    def layer(x, name, gain=2.0):
+        kernel = tensors[f"spectra/{name}/kernel"].astype(np.float64)
+        kernel = kernel * np.sqrt(gain / np.prod(kernel.shape[:-1]))
+        bias = tensors[f"spectra/{name}/bias"]
+        if kernel.ndim == 2:
+            return x @ kernel + bias
+        padded = np.pad(x, [(len(kernel) // 2, len(kernel) // 2), (0, 0)])
+        return sum(padded[tap : tap + len(x)] @ kernel[tap] for tap in range(len(kernel))) + bias
+
+    def activate(x):
+        x = np.where(x > 0, x, 0.2 * x)
+        return x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + 1e-8)
+
+    def with_templates(x):
+        if not sizes.templates:
+            return x
+        narrowed = tensors["templates"][label].reshape(sizes.templates.channels, len(x), -1).mean(axis=-1).T
+        return np.concatenate([x, narrowed], axis=-1)
+
+    code = np.concatenate([z, np.eye(sizes.pitches[1] - sizes.pitches[0] + 1)[label]])
+    code = code / np.sqrt((code**2).mean() + 1e-8)
+    code = activate(layer(activate(layer(code, "dense_1")), "dense_2"))
+    scales = np.split(layer(code, "scale", gain=1.0), np.cumsum([2 * c for c in SPECTRA["channels"]])[:-1])
+    x = activate(layer(code, "start").reshape(2, 5))
+    for block, own in enumerate(SPECTRA["channels"], start=1):
+        if block > 1:
+            x = x.repeat(2, axis=0)
+            x = activate(layer(with_templates(x) if block > 2 else x, f"block_{block}/conv0"))
+        scale, shift = scales[block - 1][:own], scales[block - 1][own:]
+        x = activate(layer(x, f"block_{block}/conv1") * (1 + scale) + shift)
+    spectra = layer(with_templates(x), "output", gain=1.0)
+    return np.clip(SPECTRA["floor"] + tensors["spectra/courses"] @ spectra.T, SPECTRA["floor"], 1.0)
+
+
+@pytest.mark.parametrize("templates", [None, {"from_block": 3, "channels": 2}], ids=str)
+def test_levels_come_from_the_network_of_spectra_and_frequencies_from_the_blocks(templates):
+    sizes = small_config(spectra=SPECTRA, templates=templates)
+    tensors = random_tensors(sizes)
+    tensors["spectra/courses"] *= 0.2
+    assert shape_problems(sizes, tensors, "small") == []
+    z = np.random.RandomState(2).standard_normal((3, sizes.latent_dim)).astype(np.float32)
+    images = GANSynth(sizes, tensors).spectrograms(z, np.array([60, 61, 62]))
+    for i in range(3):
+        levels = plain_levels(sizes, tensors, z[i], i)
+        assert (levels == -0.5).any() and (levels > -0.5).any()
+        assert np.abs(images[i, ..., 0] - levels).max() < 5e-5
+        assert np.abs(images[i, ..., 1] - plain_network(sizes, tensors, z[i], i)[..., 1]).max() < 5e-5
+
+
 @pytest.mark.parametrize("changes", [{}, {"templates": {"from_block": 2, "channels": 4}, "progress": 2.5}], ids=str)
 def test_networks_of_fewer_products_agree_with_the_plain_formulas(monkeypatch, changes):
     start_backend()
