@@ -14,13 +14,21 @@ from samplepack.datasets.dataset import Dataset, read_dataset
 from samplepack.documents.document import Document, Kind, read_document
 from samplepack.documents.problems import problems_in, wrong
 from samplepack.models.checkpoint import Checkpoint, PitchRange
-from samplepack.models.config import Analysis
+from samplepack.models.config import Analysis, gansynth_config
 from samplepack.models.latent import LARGEST_SEED
-from samplepack.training.settings import AdversarialSettings, FineTuneSettings, ReconstructionSettings
+from samplepack.training.settings import AdversarialSettings, FineTuneSettings, ReconstructionSettings, SpectraSettings
 
 _KIND = Kind("training", first_line="train: 1", path_keys=frozenset({"data", "from", "notices"}))
 
-Method = Literal["reconstruction", "adversarial"]
+Method = Literal["reconstruction", "spectra", "adversarial"]
+
+_METHODS: tuple[tuple[Method, ...], ...] = (
+    ("reconstruction",),
+    ("reconstruction", "spectra"),
+    ("reconstruction", "adversarial"),
+    ("spectra",),
+    ("adversarial",),
+)
 
 
 class _Settings(BaseModel):
@@ -75,11 +83,16 @@ class Training(_Settings):
     held_out: float = Field(0.05, ge=0.0, le=0.5)
     """Share of the pairs of instrument and pitch that are held out from training, to evaluate the checkpoint with."""
 
-    method: tuple[Method, ...] = ("reconstruction",)
-    """How the network is trained: `reconstruction`, `adversarial`, or both in this order."""
+    method: tuple[Method, ...] | None = None
+    """How the network is trained: by `reconstruction`, after which may come `spectra`, which learns the levels anew in
+    finer detail, or `adversarial`; by `adversarial` alone; or, with `from`, by `spectra` alone. Without it: by
+    `reconstruction`, and by `spectra` if the checkpoint that `from` names was."""
 
     reconstruction: ReconstructionSettings = ReconstructionSettings()
     """Settings of training by reconstruction."""
+
+    spectra: SpectraSettings = SpectraSettings()
+    """Settings of the training of a network of spectra, which gives the levels."""
 
     adversarial: AdversarialSettings = AdversarialSettings()
     """Settings of adversarial training of a new network, where `method` is `adversarial` alone."""
@@ -103,15 +116,18 @@ class Training(_Settings):
 
     @field_validator("method")
     @classmethod
-    def _in_order(cls, method: tuple[Method, ...]) -> tuple[Method, ...]:
-        if method not in (("reconstruction",), ("adversarial",), ("reconstruction", "adversarial")):
-            raise wrong("should be reconstruction, adversarial or [reconstruction, adversarial]")
+    def _in_order(cls, method: tuple[Method, ...] | None) -> tuple[Method, ...] | None:
+        if method is not None and method not in _METHODS:
+            known = [names[0] if len(names) == 1 else f"[{', '.join(names)}]" for names in _METHODS]
+            raise wrong(f"should be {', '.join(known[:-1])} or {known[-1]}")
         return method
 
     @model_validator(mode="after")
     def _one_network(self) -> Training:
         if self.begin_with is not None and "network" in self.model_fields_set:
             raise wrong("`network` is the sizes of a new network; with `from`, those of the checkpoint hold")
+        if self.begin_with is None and self.method == ("spectra",):
+            raise wrong("the method `spectra` needs a network that was trained before: name it with `from`")
         return self
 
 
@@ -130,6 +146,14 @@ class LoadedTraining:
 
     begin_with: Checkpoint | None
     """The checkpoint to go on from; None for a new network."""
+
+    @property
+    def method(self) -> tuple[Method, ...]:
+        """How the network is trained, by default in the same way as the checkpoint that it goes on from."""
+        if self.training.method is not None:
+            return self.training.method
+        has_spectra = self.begin_with is not None and gansynth_config(self.begin_with).spectra is not None
+        return ("reconstruction", "spectra") if has_spectra else ("reconstruction",)
 
 
 def load_training(path: Path) -> LoadedTraining:

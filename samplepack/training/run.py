@@ -38,6 +38,7 @@ from samplepack.training.config import LoadedTraining, Network
 from samplepack.training.log import TrainingLog
 from samplepack.training.pictures import draw_notes
 from samplepack.training.reconstruction import ReconstructionTrainer, coarse_block
+from samplepack.training.spectra import SpectraTrainer, new_sizes
 from samplepack.training.spectrograms import FILES, FLOOR_POWER, Selected, analyse, analysed
 from samplepack.training.trainer import State, Trainer
 
@@ -51,6 +52,9 @@ _LOGGED_STEPS = 100
 
 _SHOWN = 4
 """How many notes are shown in pictures and sounds."""
+
+_STORED_EXACTLY = ("instruments", "templates", "spectra/courses")
+"""Tensors that are stored as float32, whatever the other weights are."""
 
 _NORMALISER, _MAGENTA_FFT_SIZE = ((0.0661371661726, 0.113718730221), (0.8, 0.0)), 2048
 """Magenta's factors and offsets of magnitude and frequency, for frames of so many points: in longer ones, powers are
@@ -100,14 +104,17 @@ def network_config(loaded: LoadedTraining) -> GANSynthConfig:
         InputError: the notes of the data set haven't the network's sample rate or length.
     """
     contents = loaded.dataset.contents
-    # Without reconstruction, no instrument gets a latent of its own.
-    names = loaded.dataset.instruments if "reconstruction" in loaded.training.method else []
+    method = loaded.method
+    # By adversarial training alone, no instrument gets a latent of its own.
+    names = [] if method == ("adversarial",) else loaded.dataset.instruments
     if loaded.begin_with:
         config = gansynth_config(loaded.begin_with)
         new_names = [name for name in names if name not in config.instruments]
         config = config.model_copy(update={"instruments": [*config.instruments, *new_names]})
     else:
         config = _new_config(loaded.training.network, loaded.dataset, names)
+    if "spectra" in method and config.spectra is None:
+        config = config.model_copy(update={"spectra": new_sizes(config, loaded.training.spectra)})
     problems = []
     if config.sample_rate_hz != contents.rate_hz:
         problems.append(f"its notes have {contents.rate_hz} Hz, the checkpoint {config.sample_rate_hz} Hz")
@@ -115,8 +122,15 @@ def network_config(loaded: LoadedTraining) -> GANSynthConfig:
     if not shortest < contents.samples <= config.span or config.samples != contents.samples:
         spans = f"the network spans {config.samples if loaded.begin_with else config.span} samples"
         problems.append(f"its notes have {contents.samples} samples, but {spans}")
-    if problems:
-        raise InputError(*(loaded.document.problem(("data",), f"{loaded.dataset.folder}: {text}") for text in problems))
+    found = [loaded.document.problem(("data",), f"{loaded.dataset.folder}: {text}") for text in problems]
+    if config.spectra and "spectra" not in method:
+        known = "the checkpoint's levels come from a network of spectra, which this wouldn't train"
+        found.append(loaded.document.problem(("method",), f"{known}; should be [reconstruction, spectra] or spectra"))
+    elif config.spectra and config.spectra.bins != config.bins:
+        grown = f"{len(config.spectra.channels)} blocks grow {config.spectra.start} bins to {config.spectra.bins}"
+        found.append(loaded.document.problem(("spectra", "channels"), f"{grown}, which should be {config.bins}"))
+    if found:
+        raise InputError(*found)
     return config
 
 
@@ -212,12 +226,14 @@ class _Run:
         """Train from the saved state, or from the start where there is none, to the end."""
         self._analyse()
         first, step, state = self._saved()
-        tensors = self._tensors_to_go_on_from() if self.loaded.begin_with and state is None else None
+        begin_with = self.loaded.begin_with
+        kept = read_tensors(begin_with) if begin_with else {}
+        tensors = self._tensors_to_go_on_from() if begin_with and state is None else None
         config = self.config
-        for number in range(first, len(self.loaded.training.method)):
+        for number in range(first, len(self.loaded.method)):
             trainer = self._trainer(number)
             state = self._train(trainer, number, step, trainer.start(tensors) if state is None else state)
-            tensors, config = trainer.tensors(state), trainer.config_after(trainer.steps)
+            tensors, config = kept | trainer.tensors(state), trainer.config_after(trainer.steps)
             step, state = 0, None
         assert tensors is not None
         self._finish(config, tensors)
@@ -257,9 +273,20 @@ class _Run:
 
     def _trainer(self, number: int) -> Trainer:
         training = self.loaded.training
-        if training.method[number] == "reconstruction":
-            return ReconstructionTrainer(
+        if self.loaded.method[number] == "spectra":
+            return SpectraTrainer(
                 self.config,
+                training.spectra,
+                self.spectrograms.pixels,
+                self.chosen,
+                self.instruments,
+                self.labels,
+                self.velocities,
+                training.seed,
+            )
+        if self.loaded.method[number] == "reconstruction":
+            return ReconstructionTrainer(
+                self.config.model_copy(update={"spectra": None}),
                 training.reconstruction,
                 self.spectrograms,
                 self.chosen,
@@ -277,7 +304,7 @@ class _Run:
 
     def _train(self, trainer: Trainer, number: int, step: int, state: State) -> State:
         """Train by one method from a step to its end; returns the last state."""
-        method, last = self.loaded.training.method[number], trainer.steps
+        method, last = self.loaded.method[number], trainer.steps
         terms_of_steps: list[Mapping[str, Any]] = []
         log = TrainingLog(self.folder / f"{method}.csv", trainer.terms, step * trainer.images_per_step)
         saved = logged = time.monotonic()
@@ -358,7 +385,7 @@ class _Run:
             config = config.model_copy(update={"normaliser": self._calibrated(config, tensors)})
         provenance = {
             "title": training.name,
-            "method": " and ".join(training.method),
+            "method": " and ".join(loaded.method),
             "trained_on": contents.title,
             "instruments": len(loaded.dataset.instruments),
             "notes": len(self.chosen),
@@ -376,7 +403,7 @@ class _Run:
         license = " ".join(dict.fromkeys(text for text in terms if text))
         config = config.model_copy(update={"provenance": provenance, "license": license, "digest": ""})
         stored = {
-            name: tensor.astype(training.weights if name.startswith("block_") else "float32")
+            name: tensor.astype("float32" if name in _STORED_EXACTLY else training.weights)
             for name, tensor in tensors.items()
         }
         notices = notices_of(loaded.begin_with.folder) if loaded.begin_with else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from samplepack.documents.problems import wrong
 
@@ -43,6 +43,34 @@ class ReconstructionSettings(BaseModel):
 
     precision: Literal["float32", "bfloat16"] = "float32"
     """Number format of the convolutions; `bfloat16` is faster where the processor has it."""
+
+
+class SpectraSettings(BaseModel):
+    """Settings of the training of a network of spectra, and its sizes where the checkpoint has none yet."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: int = Field(600_000, gt=0)
+    """How many notes' levels are learned from in all."""
+
+    batch: int = Field(128, gt=0)
+    learning_rate: float = Field(1.5e-2, gt=0)
+
+    variety_weight: float = Field(0.5, ge=0)
+    """Weight of the energy distance between the spectra of random latents and those of all instruments, as in
+    reconstruction."""
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Number format of the convolutions; `bfloat16` is faster where the processor has it."""
+
+    courses: PositiveInt = 16
+    """How many courses over time there are, each with a spectrum of the note."""
+
+    hidden: PositiveInt = 256
+    """Length of the two dense layers that latent, pitch and velocity pass."""
+
+    channels: tuple[PositiveInt, ...] = Field((320, 320, 320, 224, 160, 112, 96), min_length=1)
+    """How many channels each block has, block 1 first. Each block doubles the number of bins."""
 
 
 class LossWeights(BaseModel):

@@ -110,6 +110,34 @@ finish: {images: 12, batch: 3, head_start: 3}
     assert np.abs(after["block_4/conv1/kernel"] - before["block_4/conv1/kernel"]).max() > 0
 
 
+def test_a_network_of_spectra_follows_reconstruction_and_goes_on_with_new_instruments(make_training, tmp_path, run):
+    text = TINY.replace(RECONSTRUCTION, "images: 9, batch: 3, coarse_share: 0, variety_weight: 0")
+    learns = "method: [reconstruction, spectra]\n"
+    sizes = "spectra: {images: 9, batch: 3, courses: 4, hidden: 8, channels: [8, 8, 8, 8]}\n"
+    first, _ = trained_in(tmp_path / "first", make_training(text + learns + sizes))
+    assert first.config.provenance["method"] == "reconstruction and spectra"
+    assert (tmp_path / "first" / "spectra.csv").is_file()
+    more = """train: 1
+name: more
+data: set
+from: ./first/checkpoint
+reconstruction: {images: 9, batch: 3, coarse_share: 0}
+spectra: {images: 9, batch: 3}
+"""
+    stays = make_training(more + "method: reconstruction\n", name="stays.yaml")
+    ran = run("train", stays, "--output", tmp_path / "refused")
+    assert ran.code == 2 and "should be [reconstruction, spectra] or spectra" in ran.err
+    second, _ = trained_in(
+        tmp_path / "more", make_training(more, name="more.yaml", timbres={"Dark": 2.0, "Middle": 1.0})
+    )
+    assert second.config.provenance["method"] == "reconstruction and spectra"
+    assert second.config.instruments == ["Dark", "Bright", "Middle"]
+    before, after = read_tensors(first), read_tensors(second)
+    np.testing.assert_array_equal(after["spectra/courses"], before["spectra/courses"])
+    for name in ("block_4/conv1/kernel", "spectra/block_4/conv1/kernel"):
+        assert 0 < np.abs(after[name] - before[name]).max() < 0.5
+
+
 def test_random_timbres_become_as_different_as_the_instruments(make_training, tmp_path):
     from samplepack.models.gansynth import GANSynth
 
