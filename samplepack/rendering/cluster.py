@@ -237,12 +237,10 @@ class Cluster:
         import ray
 
         cores = max(int(ray.cluster_resources().get("CPU", 0)), 1)  # there may be none at the moment
-        for _ in range(cores - len(self._finishers)):
-            # Next to nothing of a core, so that there is room for them on whichever nodes are left.
-            finishers = ray.remote(num_cpus=0.001, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD")(
-                Finisher
-            )
-            self._finishers.append(finishers.remote())
+        # Next to nothing of a core, so that there is room for them on whichever nodes are left.
+        options = {"num_cpus": 0.001, "max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
+        finisher = ray.remote(**options)(Finisher)
+        self._finishers += [finisher.remote() for _ in range(cores - len(self._finishers))]
         here, pending = Machine.here(), deque[tuple[Any, _T]]()
         most_pending = _GIVEN * len(self._finishers)
         in_turn = cycle(self._finishers)

@@ -18,7 +18,7 @@ from tests.helpers.counted import RENDERED_VARIABLE, VERSION_VARIABLE
 from tests.helpers.packs import contents
 from tests.helpers.places import REPOSITORY
 
-RECIPES, KEYS = int(os.environ.get("SAMPLEPACK_RECIPES", "20")), 8
+RECIPES, KEYS = 20, 8
 KILLS = int(os.environ.get("SAMPLEPACK_KILLS", "10"))
 LONGEST_S = 120.0
 
