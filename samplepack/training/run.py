@@ -53,7 +53,7 @@ _LOGGED_STEPS = 100
 _SHOWN = 4
 """How many notes are shown in pictures and sounds."""
 
-_STORED_EXACTLY = ("instruments", "templates", "spectra/courses")
+_STORED_EXACTLY = ("instruments", "spectra/courses")
 """Tensors that are stored as float32, whatever the other weights are."""
 
 _NORMALISER, _MAGENTA_FFT_SIZE = ((0.0661371661726, 0.113718730221), (0.8, 0.0)), 2048
