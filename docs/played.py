@@ -29,7 +29,7 @@ _MORPH = """\
 recipe: 1
 name: Morph
 pitches: {keys}
-timbres: {{Dawn: 58, Noon: 50, Haze: {{seed: 54, toward: Noon, at: 0.4}}}}
+timbres: {{Dawn: 32, Noon: 57, Haze: {{seed: 40, toward: Noon, at: 0.4}}}}
 paths: {{Drift: {{through: [Dawn, Haze, Noon], steps: 5, as: morph}}}}
 process: [Reverb: {{room_size: 0.9, wet_level: 0.3}}]
 sound: {{channels: stereo}}
