@@ -365,8 +365,8 @@ class Player:
 
             >>> import samplepack
             >>> note = samplepack.load("starter").render(6, pitch=60)
-            >>> note.duration_s, round(note.gain_db, 1)  # the network's wave has a true peak of 6.8 dB
-            (4.0, -7.8)
+            >>> note.duration_s, round(note.gain_db, 1)  # the network's wave has a true peak of 0.3 dB
+            (4.0, -1.3)
 
         Args:
             timbre: a seed, an instrument's name or a latent.

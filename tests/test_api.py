@@ -53,7 +53,7 @@ def test_soundfile_takes_it_as_it_is(player, tmp_path):
 
 
 def test_what_is_above_full_scale_is_brought_below_it_by_a_gain_that_it_tells(player):
-    note, key = player.render(6, pitch=60), player._studio.key(player.latent(6), 60)
+    note, key = player.render(0, pitch=60), player._studio.key(player.latent(0), 60)
     (raw,) = player._studio.render([key])
     assert raw.peak > 1.3
     assert note.gain_db == pytest.approx(-1.0 - true_peak_db(raw))

@@ -141,7 +141,7 @@ def test_random_timbres_are_judged_by_their_energy_distance_from_instruments_at_
         return np.sqrt(np.mean((one - other) ** 2) + 1e-6)
 
     expected = 2 * np.mean([apart(m, o) for m in made for o in shard["others"]]) - apart(made[0], made[1])
-    np.testing.assert_allclose(trainer._energy_distance(folded, shard), expected, rtol=1e-4)
+    np.testing.assert_allclose(trainer._variety(folded, shard), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("trainer", [3], indirect=True, ids=["batch of 3"])
