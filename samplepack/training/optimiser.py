@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,51 @@ class Muon:
             change = _even(gradients[name] + self.momentum * m)
             new |= {f"weights/{name}": weight - rates[name] * change, f"muon/m/{name}": m}
         return new
+
+
+@dataclass(frozen=True)
+class MuonAndAdam:
+    """Muon for the kernels of hidden layers, Adam for all other weights; and a running average of all of them."""
+
+    is_kernel: Callable[[str], bool]
+    """Whether Muon changes a weight of this name."""
+
+    muon: Muon = Muon()
+    adam: Adam = Adam(beta_1=0.9, beta_2=0.99)
+
+    def start(self, weights: Mapping[str, NDArray[np.float32]]) -> State:
+        """The state before the first step: `weights/…`, `average/…` and the slots."""
+        state: State = {f"weights/{name}": weight for name, weight in weights.items()}
+        state |= {f"average/{name}": weight.copy() for name, weight in weights.items()}
+        kernels, others = self._parted(weights)
+        return state | self.muon.start(kernels) | self.adam.start(others)
+
+    def update(
+        self, state: State, weights: Tensors, gradients: Tensors, rates: Mapping[str, Any], step: Any, keep: Any
+    ) -> State:
+        """Do one step, and return the new state; see `Adam.update` for the arguments.
+
+        Args:
+            keep: how much of the average stays, float32, from 0 to 1.
+        """
+        kernels, others = self._parted(weights)
+        new = self.muon.update(state, kernels, gradients, rates)
+        new |= self.adam.update(state, others, gradients, rates, step)
+        for name in weights:
+            average = state[f"average/{name}"]
+            new[f"average/{name}"] = average + (1.0 - keep) * (new[f"weights/{name}"] - average)
+        return new
+
+    def _parted(self, weights: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Kernels, and all other weights."""
+        kernels = {name for name in weights if self.is_kernel(name)}
+        return {n: weights[n] for n in weights if n in kernels}, {n: weights[n] for n in weights if n not in kernels}
+
+
+def rate_at(step: int, steps: int, warm_up: int) -> float:
+    """The share of the learning rate at a step: it rises to 1 over the first `warm_up` steps, and falls along half a
+    cosine to 0.02 at the end."""
+    return min(1.0, (step + 1) / warm_up) * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * step / steps)))
 
 
 _STEP_SIZE = 0.3

@@ -19,13 +19,13 @@ from samplepack.models.config import DB, GANSynthConfig
 from samplepack.models.generator import Folded, code_of, first_block, fold, next_block, to_rgb
 from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.models.latent import onto_shell
-from samplepack.training.optimiser import Adam, Muon, clipped
+from samplepack.training.optimiser import MuonAndAdam, clipped, rate_at
 from samplepack.training.settings import ReconstructionSettings
 from samplepack.training.shards import in_shards, mean_of, shard_size
 from samplepack.training.spectrograms import Spectrograms, frame_weights, from_pixels
 from samplepack.training.templates import harmonic_templates
 from samplepack.training.trainer import State
-from samplepack.training.variety import energy_distance
+from samplepack.training.variety import energy_distance, notes_at_one_pitch
 
 _MARGIN = 2
 """How many cells around a crop are computed, but not counted in the loss, where its edge isn't that of the image."""
@@ -127,7 +127,7 @@ class ReconstructionTrainer:
         )
         self._frame_weights = frame_weights(config)
         self._coarse_frame_weights = self._frame_weights.reshape(size[0], -1).mean(axis=1)
-        self._adam, self._muon = Adam(beta_1=0.9, beta_2=0.99), Muon()
+        self._optimiser = MuonAndAdam(_is_kernel)
         self._step = compiled(self._update)
 
     def start(self, tensors: Mapping[str, NDArray[np.float32]] | None) -> State:
@@ -140,10 +140,7 @@ class ReconstructionTrainer:
             weights.update({name: np.array(tensors[name]) for name in weights if name in tensors})
             weights["mean"] = np.array(tensors["instruments"])
         weights["log_sigma"] = np.full(shape, math.log(_SIGMA), "float32")
-        state = {f"weights/{name}": weight for name, weight in weights.items()}
-        state |= {f"average/{name}": weight.copy() for name, weight in weights.items()}
-        kernels, others = _kernels_and_others(weights)
-        return state | self._muon.start(kernels) | self._adam.start(others)
+        return self._optimiser.start(weights)
 
     def step(self, state: State, step: int) -> tuple[State, dict[str, Any]]:
         """See `Trainer.step`."""
@@ -179,13 +176,12 @@ class ReconstructionTrainer:
         notes = self.chosen[[order[position // n][position % n] for position in positions]]
         labels = self.labels[notes]
         progress = step / self.steps
-        warm_up = min(1.0, (step + 1) / 150)
         arrays: dict[str, NDArray[Any]] = {
             "instrument": self.instruments[notes].astype("int32"),
             "noise": rng.standard_normal((batch, self.config.latent_dim)).astype("float32"),
             "loudest": self.spectrograms.loudest[notes][:, None, None],
             "coarse": self.spectrograms.coarse[notes].astype("float32"),
-            "rate": np.float32(warm_up * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * progress)))),
+            "rate": np.float32(rate_at(step, self.steps, warm_up=150)),
             "divergence": np.float32(settings.divergence_weight * min(1.0, progress / 0.2)),
             "keep": np.float32(min(0.9988, (step + 1) / (step + 800))),
             "step": np.float32(step + 1),
@@ -199,15 +195,9 @@ class ReconstructionTrainer:
 
     def _variety_arrays(self, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
         """Random latents, and notes of random instruments to compare them with. A part of the batch has one pitch."""
-        notes = []
-        for _ in range(self.settings.batch // self._shard):
-            note = rng.choice(self.chosen)
-            same = self.chosen[
-                (self.labels[self.chosen] == self.labels[note])
-                & (self.velocities[self.chosen] == self.velocities[note])
-            ]
-            notes.append(rng.choice(same, _RANDOM_LATENTS, replace=len(same) < _RANDOM_LATENTS))
-        others = np.concatenate(notes)
+        parts = self.settings.batch // self._shard
+        labels, velocities = self.labels[self.chosen], self.velocities[self.chosen]
+        others = self.chosen[notes_at_one_pitch(rng, labels, velocities, parts, _RANDOM_LATENTS)]
         pitch_arrays = {f"random_{name}": array for name, array in self._pitch_arrays(self.labels[others]).items()}
         return pitch_arrays | {
             "random": rng.standard_normal((len(others), self.config.latent_dim)).astype("float32"),
@@ -279,13 +269,7 @@ class ReconstructionTrainer:
             * (self.settings.learning_rate if name in network else self.settings.latent_learning_rate)
             for name in weights
         }
-        kernels, others = _kernels_and_others(weights)
-        new = self._muon.update(state, kernels, gradients, rates)
-        new |= self._adam.update(state, others, gradients, rates, batch["step"])
-        for name in weights:
-            average = state[f"average/{name}"]
-            new[f"average/{name}"] = average + (1.0 - batch["keep"]) * (new[f"weights/{name}"] - average)
-        return new, terms
+        return self._optimiser.update(state, weights, gradients, rates, batch["step"], batch["keep"]), terms
 
     def _loss(self, weights: Tensors, batch: Tensors) -> tuple[Any, dict[str, Any]]:
         mean = ops.take(weights["mean"], batch["instrument"], axis=0)
@@ -376,7 +360,6 @@ def _part(state: State, prefix: str) -> Tensors:
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
-def _kernels_and_others(weights: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Two dicts: the kernels of the blocks' convolutions, without those of `to_rgb`, and all other weights."""
-    kernels = {name for name in weights if re.fullmatch(r"block_\d+/conv\d/kernel", name)}
-    return {n: weights[n] for n in weights if n in kernels}, {n: weights[n] for n in weights if n not in kernels}
+def _is_kernel(name: str) -> bool:
+    """Whether a weight is a kernel that `Muon` changes: those of the blocks' convolutions, without `to_rgb`."""
+    return re.fullmatch(r"block_\d+/conv\d/kernel", name) is not None

@@ -18,12 +18,12 @@ from samplepack.models.config import DB, GANSynthConfig, Spectra
 from samplepack.models.generator import numpy_codes
 from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.models.spectra import fold_spectra, spectra_of
-from samplepack.training.optimiser import Adam, Muon
+from samplepack.training.optimiser import MuonAndAdam, rate_at
 from samplepack.training.settings import SpectraSettings
 from samplepack.training.shards import in_shards, mean_of, shard_size
 from samplepack.training.spectrograms import FLOOR_POWER, Pixels, frame_weights, from_pixels
 from samplepack.training.trainer import State
-from samplepack.training.variety import energy_distance
+from samplepack.training.variety import energy_distance, notes_at_one_pitch
 
 Array = NDArray[np.float32]
 
@@ -90,7 +90,7 @@ class SpectraTrainer:
         self._has_variety = settings.variety_weight > 0 and len(np.unique(instruments)) == len(config.instruments)
         self._frame_weights = np.sqrt(frame_weights(config))[:, None]
         self._targets: NDArray[np.float16] | None = None  # known with the courses, at the first step
-        self._adam, self._muon = Adam(beta_1=0.9, beta_2=0.99), Muon()
+        self._optimiser = MuonAndAdam(_is_kernel)
         self._step = compiled(self._update)
 
     def start(self, tensors: Mapping[str, NDArray[np.float32]] | None) -> State:
@@ -105,10 +105,7 @@ class SpectraTrainer:
             courses, mean = self._courses()
             state["fixed/spectra/courses"] = courses
             weights = self._initial_weights() | {"spectra/output/bias": mean}
-        state |= {f"weights/{name}": weight for name, weight in weights.items()}
-        state |= {f"average/{name}": weight.copy() for name, weight in weights.items()}
-        kernels, others = _kernels_and_others(weights)
-        return state | self._muon.start(kernels) | self._adam.start(others)
+        return state | self._optimiser.start(weights)
 
     def step(self, state: State, step: int) -> tuple[State, dict[str, Any]]:
         """See `Trainer.step`."""
@@ -180,15 +177,16 @@ class SpectraTrainer:
         notes = self.chosen[rows]
         latents = np.asarray(state["fixed/instruments"])[self.instruments[notes]]
         latents = latents + _SIGMA * rng.standard_normal(latents.shape).astype("float32")
-        progress = step / self.steps
         arrays: dict[str, NDArray[Any]] = {
-            "rate": np.float32(min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * progress)))),
+            "rate": np.float32(rate_at(step, self.steps, warm_up=100)),
             "keep": np.float32(min(0.998, (step + 1) / (step + 100))),
             "step": np.float32(step + 1),
         }
         arrays |= self._notes(state, rows, latents)
         if self._has_variety:
-            others = self._notes_at_one_pitch(rng)
+            parts = self.settings.batch // shard_size(self.settings.batch)
+            labels, velocities = self.labels[self.chosen], self.velocities[self.chosen]
+            others = notes_at_one_pitch(rng, labels, velocities, parts, _RANDOM_LATENTS)
             random = rng.standard_normal((len(others), self.config.latent_dim)).astype("float32")
             arrays |= {f"random_{name}": array for name, array in self._notes(state, others, random).items()}
         return arrays
@@ -205,16 +203,6 @@ class SpectraTrainer:
             arrays["templates"] = np.asarray(state["fixed/templates"])[labels].transpose(0, 2, 1)
         return arrays
 
-    def _notes_at_one_pitch(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """For each part of a batch, rows of random notes that have one pitch and one velocity."""
-        labels, velocities = self.labels[self.chosen], self.velocities[self.chosen]
-        rows = []
-        for _ in range(self.settings.batch // shard_size(self.settings.batch)):
-            row = rng.integers(len(self.chosen))
-            same = np.flatnonzero((labels == labels[row]) & (velocities == velocities[row]))
-            rows.append(rng.choice(same, _RANDOM_LATENTS, replace=len(same) < _RANDOM_LATENTS))
-        return np.concatenate(rows)
-
     def _update(self, state: State, batch: Tensors) -> tuple[State, dict[str, Any]]:
         weights = {name.removeprefix("weights/"): t for name, t in state.items() if name.startswith("weights/")}
         parts = [
@@ -223,13 +211,7 @@ class SpectraTrainer:
         ]
         terms, gradients = (mean_of([part[i] for part in parts]) for i in (1, 2))
         rates = dict.fromkeys(weights, batch["rate"] * self.settings.learning_rate)
-        kernels, others = _kernels_and_others(weights)
-        new = self._muon.update(state, kernels, gradients, rates)
-        new |= self._adam.update(state, others, gradients, rates, batch["step"])
-        for name in weights:
-            average = state[f"average/{name}"]
-            new[f"average/{name}"] = average + (1.0 - batch["keep"]) * (new[f"weights/{name}"] - average)
-        return new, terms
+        return self._optimiser.update(state, weights, gradients, rates, batch["step"], batch["keep"]), terms
 
     def _loss(self, weights: Tensors, batch: Tensors) -> tuple[Any, dict[str, Any]]:
         """The root mean square of a note's differences of level, and the loss on variety; see `energy_distance`."""
@@ -265,7 +247,6 @@ def _is_weight(name: str) -> bool:
     return name.startswith("spectra/") and name != "spectra/courses"
 
 
-def _kernels_and_others(weights: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Two dicts: the kernels that `Muon` changes, all but the last layer's, and all other weights."""
-    kernels = {name for name in weights if name.endswith("/kernel") and name != "spectra/output/kernel"}
-    return {n: weights[n] for n in weights if n in kernels}, {n: weights[n] for n in weights if n not in kernels}
+def _is_kernel(name: str) -> bool:
+    """Whether a weight is a kernel that `Muon` changes: all but the last layer's."""
+    return name.endswith("/kernel") and name != "spectra/output/kernel"

@@ -26,7 +26,7 @@ FLOOR_POWER = 1e-3
 """Mel power is clamped to this: lower power counts as silence, which a network needn't learn."""
 
 _ONSET_WEIGHT = 4.0
-"""How much more the eight frames of the onset count in training, without whose weight attacks come out too slow."""
+"""How much more the frames of the onset count in training, without whose weight attacks come out too slow."""
 
 FILES = ("spectrograms.npy", "coarse.npy", "loudest.npy")
 """The files of a run's folder that hold the spectrograms, the last one written last."""

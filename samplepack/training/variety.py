@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 
 def energy_distance(made: Any, real: Any, distance: Callable[[Any, Any], Any]) -> Any:
@@ -26,3 +28,26 @@ def energy_distance(made: Any, real: Any, distance: Callable[[Any, Any], Any]) -
     n = made.shape[0]
     mutual = distance(made[:, None], made[None]) * (1.0 - ops.eye(n))
     return 2.0 * ops.mean(distance(made[:, None], real[None])) - ops.sum(mutual) / (n * (n - 1))
+
+
+def notes_at_one_pitch(
+    rng: np.random.Generator, labels: NDArray[np.int64], velocities: NDArray[np.int64], parts: int, each: int
+) -> NDArray[np.int64]:
+    """Draw notes to compare random latents with: those of a part have the pitch and the velocity of a random note.
+
+    Args:
+        rng: the source of random numbers.
+        labels: the notes' pitches, shape (notes,).
+        velocities: their velocities, shape (notes,).
+        parts: how many parts a batch is cut into.
+        each: how many notes to draw for each part.
+
+    Returns:
+        Their numbers, part by part, shape (parts·each,).
+    """
+    rows = []
+    for _ in range(parts):
+        row = rng.integers(len(labels))
+        same = np.flatnonzero((labels == labels[row]) & (velocities == velocities[row]))
+        rows.append(rng.choice(same, each, replace=len(same) < each))
+    return np.concatenate(rows)
