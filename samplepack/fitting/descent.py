@@ -14,11 +14,10 @@ from samplepack.datasets.one_note import OneNote
 from samplepack.models import gansynth
 from samplepack.models.checkpoint import Checkpoint, Tensors
 from samplepack.models.config import DB, GANSynthConfig
-from samplepack.models.generator import Folded, code_of, fold
+from samplepack.models.generator import Folded, code_of
 from samplepack.models.gradients import compiled, value_and_gradients
 from samplepack.models.latent import Latent, latent_from_seed, onto_shell
 from samplepack.models.mel_if import SoundToMel
-from samplepack.models.spectra import fold_spectra
 
 STEPS = 80
 _LEARNING_RATE = 0.3
@@ -160,7 +159,7 @@ class FrozenNetwork:
     def __init__(self, config: GANSynthConfig, tensors: Tensors) -> None:
         self.config = config
         self._templates = tensors["templates"].transpose(0, 2, 1) if config.templates else None
-        self._folded = fold(tensors, config.channels[: max(config.shares())]) | fold_spectra(tensors)
+        self._folded = gansynth.fold_all(config, tensors)
         self._distance = compiled(self._distance_of_part)
         self._gradient = compiled(self._gradient_of_part)
 

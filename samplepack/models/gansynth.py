@@ -160,8 +160,7 @@ class Generator(keras.Model):
         self.templates = None if templates is None else _constant(self, templates, engine.precision)
         # A GPU has algorithms of its own, and in bfloat16 Winograd's sums would be too rough.
         use_winograd = engine == Engine("float32", "cpu")
-        folded = fold(tensors, config.channels[: max(config.shares())], use_winograd=use_winograd)
-        folded |= fold_spectra(tensors)
+        folded = fold_all(config, tensors, use_winograd)
         self.folded = {name: _constant(self, weight, engine.precision) for name, weight in folded.items()}
         self.built = True  # else Keras would trace `call` once more to build it
 
@@ -171,13 +170,17 @@ class Generator(keras.Model):
         return spectrogram(self.config, self.folded, ops.cast(inputs["code"], self.precision), templates)
 
 
+def fold_all(config: GANSynthConfig, tensors: Tensors, use_winograd: bool = False) -> Folded:
+    """Prepare all weights that `spectrogram` needs; see `fold` and `fold_spectra`."""
+    return fold(tensors, config.channels[: max(config.shares())], use_winograd) | fold_spectra(tensors)
+
+
 def spectrogram(config: GANSynthConfig, folded: Folded, code: Any, templates: Any) -> Any:
     """The output of the whole network.
 
     Args:
         config: sizes of the network.
-        folded: weights, as `fold` gives them, of all blocks up to the last with a share in the output, and as
-            `fold_spectra` gives them.
+        folded: weights, as `fold_all` gives them.
         code: normalised latents, labels and velocities, shape (batch, code_dim).
         templates: the templates of each note's pitch, shape (batch, bins, channels); None where the network has none.
 

@@ -228,7 +228,7 @@ class _Run:
         first, step, state = self._saved()
         begin_with = self.loaded.begin_with
         kept = read_tensors(begin_with) if begin_with else {}
-        tensors = self._tensors_to_go_on_from() if begin_with and state is None else None
+        tensors = self._tensors_to_go_on_from(kept) if begin_with and state is None else None
         config = self.config
         for number in range(first, len(self.loaded.method)):
             trainer = self._trainer(number)
@@ -239,11 +239,10 @@ class _Run:
         self._finish(config, tensors)
         return Trained(self.folder / CHECKPOINT, self.steps)
 
-    def _tensors_to_go_on_from(self) -> dict[str, NDArray[np.float32]]:
-        """The tensors to go on from; a new instrument starts with the latent that is fitted to its notes."""
+    def _tensors_to_go_on_from(self, tensors: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """A checkpoint's tensors to go on from; a new instrument starts with the latent that is fitted to its notes."""
         checkpoint = self.loaded.begin_with
         assert checkpoint is not None
-        tensors = read_tensors(checkpoint)
         known = len(checkpoint.config.instruments)
         latents = list(tensors["instruments"]) if known else []
         for number in range(known, len(self.config.instruments)):
