@@ -176,11 +176,40 @@ def treble_db(wave: Wave, rate_hz: int) -> float:
 def noise_db(wave: Wave, pitch: int, rate_hz: int) -> float:
     """Return the share of a note's power that lies between its partials, dB: noise of breath, bow or hammer.
 
-    White noise measures -1.6 dB, a steady tone -60 dB.
+    White noise measures -1.6 dB, a steady tone -60 dB. The noise of all harmonics, divided by their power, is limited
+    to at least -60 dB, and averaged over the spectra; see `_noise_of_harmonics`.
+    """
+    noise, whole, _ = _noise_of_harmonics(wave, pitch, rate_hz)
+    return _mean_share_db(noise.sum(axis=1), whole.sum(axis=1))
 
-    In spectra of half a second, the bins are grouped by the nearest harmonic of the pitch. The median power of a group
-    is taken as its level of noise, since a partial fills less than half of the bins. The noise of all bins, divided by
-    their power, is limited to at least -60 dB, and averaged over the spectra within 40 dB of the strongest.
+
+def noise_of_bands_db(wave: Wave, pitch: int, rate_hz: int, edges_hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of noise in the power of each band, as in `noise_db`, shape (bands,), dB.
+
+    Args:
+        wave: the note.
+        pitch: MIDI.
+        rate_hz: sample rate.
+        edges_hz: the bands' edges, shape (bands + 1,). A harmonic counts in the band of its centre. A band without one
+            has the noise of those beside it.
+    """
+    noise, whole, centres_hz = _noise_of_harmonics(wave, pitch, rate_hz)
+    band_of = np.searchsorted(edges_hz, centres_hz, side="right") - 1
+    bands = np.unique(band_of[band_of < len(edges_hz) - 1])
+    shares_db = [
+        _mean_share_db(noise[:, band_of == band].sum(axis=1), whole[:, band_of == band].sum(axis=1)) for band in bands
+    ]
+    return np.interp(np.arange(len(edges_hz) - 1), bands, shares_db)
+
+
+def _noise_of_harmonics(
+    wave: Wave, pitch: int, rate_hz: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return noise and power of each harmonic, both of shape (spectra, harmonics), and the harmonics' centres, Hz.
+
+    In spectra of half a second, those within 40 dB of the strongest, the bins are grouped by the nearest harmonic of
+    the pitch. The median power of a group is taken as its level of noise, since a partial fills less than half of the
+    bins.
     """
     size = min(int(_NOISE_S * rate_hz), len(wave))
     frames = np.lib.stride_tricks.sliding_window_view(np.asarray(wave, np.float32), size)[:: size // 4]
@@ -189,11 +218,15 @@ def noise_db(wave: Wave, pitch: int, rate_hz: int) -> float:
     borders = np.arange(0.5, max(1.6, rate_hz / 2.0 / pitch_hz(pitch)))
     edges = np.unique((borders * pitch_hz(pitch) * size / rate_hz).astype(int))
     harmonics = np.split(power[:, edges[0] : edges[-1]], (edges - edges[0])[1:-1], axis=1)
-    between = np.sum([bins.shape[1] * np.median(bins, axis=1) for bins in harmonics], axis=0)
-    whole = np.sum([bins.sum(axis=1) for bins in harmonics], axis=0)
-    audible = whole > whole.max() * 10.0 ** (-_HEARD_DB / 10.0)
-    share = np.maximum(between / whole, 10.0 ** (-_RANGE_DB / 10.0))
-    return float(np.mean(10.0 * np.log10(share[audible])))
+    noise = np.stack([bins.shape[1] * np.median(bins, axis=1) for bins in harmonics], axis=1)
+    whole = np.stack([bins.sum(axis=1) for bins in harmonics], axis=1)
+    of_all = whole.sum(axis=1)
+    audible = of_all > of_all.max() * 10.0 ** (-_HEARD_DB / 10.0)
+    return noise[audible], whole[audible], (edges[:-1] + edges[1:]) / 2 * rate_hz / size
+
+
+def _mean_share_db(noise: NDArray[np.float64], whole: NDArray[np.float64]) -> float:
+    return float(np.mean(10.0 * np.log10(np.maximum(noise / whole, 10.0 ** (-_RANGE_DB / 10.0)))))
 
 
 def centroid_hz(wave: Wave, rate_hz: int) -> float:
