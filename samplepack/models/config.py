@@ -85,7 +85,8 @@ class Templates(BaseModel):
 
 
 class Spectra(BaseModel):
-    """Sizes of a network of spectra, which gives the levels in place of the blocks; see `samplepack.models.spectra`."""
+    """Sizes of a network of spectra, which gives the levels in place of the blocks, and noise between partials; see
+    `samplepack.models.spectra`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -103,6 +104,18 @@ class Spectra(BaseModel):
 
     floor: float = Field(ge=-1.0, le=1.0)
     """The level of silence, normalised, from which levels are counted."""
+
+    pitch_width_semitones: float = Field(gt=0.0)
+    """How far a pitch shares what is learned with those beside it: the standard deviation of the bell curve that takes
+    the place of the single 1 in the one-hot pitch."""
+
+    noise_bands: int = Field(gt=0, le=1 << 10)
+    """How many bands, all as wide in mel, have a share of noise between partials each."""
+
+    @property
+    def noise_hidden(self) -> int:
+        """Length of the dense layer between the two of the code and the shares of noise."""
+        return -(-self.hidden // 2)
 
     @property
     def bins(self) -> int:
@@ -232,6 +245,8 @@ class GANSynthConfig(Config):
             "dense_2": (sizes.hidden, sizes.hidden),
             "scale": (sizes.hidden, 2 * sum(sizes.channels)),
             "start": (sizes.hidden, sizes.start * first),
+            "noise_1": (sizes.hidden, sizes.noise_hidden),
+            "noise_2": (sizes.noise_hidden, sizes.noise_bands),
         }
         below = 0
         for block, channels in enumerate(sizes.channels, start=1):

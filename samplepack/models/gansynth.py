@@ -23,7 +23,7 @@ from samplepack.models.config import GANSynthConfig, gansynth_config, shape_prob
 from samplepack.models.engine import DEFAULT_ENGINE, Engine, Precision
 from samplepack.models.generator import Folded, average_bins, first_block, fold, next_block, numpy_codes, to_rgb
 from samplepack.models.mel_if import MelToSound
-from samplepack.models.spectra import fold_spectra, levels_of
+from samplepack.models.spectra import fold_spectra, levels_of, noise_of
 
 
 def read(checkpoint: Checkpoint) -> tuple[GANSynthConfig, Tensors]:
@@ -169,10 +169,14 @@ class Generator(keras.Model):
         templates = None if self.templates is None else ops.take(self.templates, inputs["label"], axis=0)
         return spectrogram(self.config, self.folded, ops.cast(inputs["code"], self.precision), templates)
 
+    def noise(self, code: Any) -> Any:
+        """The noise of notes with these codes, as `noise_of` gives it; None where the network gives none."""
+        return noise_of(self.folded, ops.cast(code, self.precision)) if self.config.spectra else None
+
 
 def fold_all(config: GANSynthConfig, tensors: Tensors, use_winograd: bool = False) -> Folded:
     """Prepare all weights that `spectrogram` needs; see `fold` and `fold_spectra`."""
-    return fold(tensors, config.channels[: max(config.shares())], use_winograd) | fold_spectra(tensors)
+    return fold(tensors, config.channels[: max(config.shares())], use_winograd) | fold_spectra(config, tensors)
 
 
 def spectrogram(config: GANSynthConfig, folded: Folded, code: Any, templates: Any) -> Any:
@@ -220,7 +224,8 @@ class Synthesiser(keras.Model):
 
     def call(self, inputs: dict[str, Any]) -> Any:
         """Codes and labels to waves."""
-        return self.decoder((self.generator(inputs) - self.b) / self.a)
+        noise = self.generator.noise(inputs["code"])
+        return self.decoder((self.generator(inputs) - self.b) / self.a, noise, inputs["label"])
 
 
 def _constant(layer: keras.layers.Layer, value: Any, precision: Precision) -> Any:

@@ -18,6 +18,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from samplepack.models.config import GANSynthConfig
+from samplepack.models.noise import NoiseBetweenPartials
 
 Array = NDArray[np.float64]
 
@@ -181,7 +182,8 @@ class MelToSound(keras.layers.Layer):
     """Log mel power and instantaneous frequency to waves.
 
     Input: float32, shape (batch, frames, bins, 2): natural log of mel power, instantaneous frequency in units of π per
-    frame. Output: float32, shape (batch, samples).
+    frame; where there is noise between partials, that, too, float32, shape (batch, noise bands), natural logarithms of
+    its shares, and the notes' labels, int32, shape (batch,). Output: float32, shape (batch, samples).
 
     Args:
         config: sizes of the spectrogram and of the wave, whose excess in front is cut off, and `decoder`'s settings:
@@ -216,12 +218,17 @@ class MelToSound(keras.layers.Layer):
         # The synthesis window is Hann's; at 75 % overlap the squares of the windows over one sample add up to 1.5.
         self.overlap = self.fft_size // self.hop
         self.window = (_hann(self.fft_size) / (0.375 * self.overlap)).astype("float32")
+        self.noise = None
+        if config.spectra:
+            linear_hz = np.arange(1, self.linear_bins + 1) * config.sample_rate_hz / self.fft_size
+            self.noise = NoiseBetweenPartials(config, to_mel, hz_to_mel(linear_hz), _hann(self.fft_size))
 
-    def call(self, spectrogram: Any) -> Any:
+    def call(self, spectrogram: Any, noise: Any = None, labels: Any = None) -> Any:
         """Spectrograms, shape (batch, frames, bins, 2), to waves."""
         mel_power = ops.exp(spectrogram[..., 0])
         if self.floor_power > 0.0:
-            magnitude = ops.sqrt(self._unmel(ops.maximum(mel_power - self.floor_power, 0.0)) + 1e-12)
+            mel_power = ops.maximum(mel_power - self.floor_power, 0.0)
+            magnitude = ops.sqrt(self._unmel(mel_power) + 1e-12)
         else:
             magnitude = ops.sqrt(self._unmel(mel_power) + 1e-6)
         if self.bands is None:
@@ -232,9 +239,14 @@ class MelToSound(keras.layers.Layer):
         is_locked = self.phase == "peak-locked"
         phase = self._lock_to_peaks(magnitude, advance) if is_locked else ops.cumsum(advance, axis=1)
         angle = ops.cast(phase, "float32") * (2.0 * np.pi / _TURN)
+        real, imaginary = (magnitude * f(angle) for f in (ops.cos, ops.sin))
+        if noise is not None:
+            assert self.noise is not None
+            gain, real_noise, imaginary_noise = self.noise(mel_power, noise, labels)
+            real, imaginary = real * gain + real_noise, imaginary * gain + imaginary_noise
         no_dc = [(0, 0), (0, 0), (1, 0)]
-        real, imaginary = (ops.pad(magnitude * f(angle), no_dc) for f in (ops.cos, ops.sin))
-        frames = ops.irfft((real, imaginary), fft_length=self.fft_size) * self.window
+        parts = (ops.pad(real, no_dc), ops.pad(imaginary, no_dc))
+        frames = ops.irfft(parts, fft_length=self.fft_size) * self.window
         return self._overlap_add(frames)
 
     def _unmel(self, mel: Any) -> Any:

@@ -30,7 +30,7 @@ from samplepack.models.gradients import be_deterministic
 from samplepack.models.latent import latent_from_seed
 from samplepack.sound import audio
 from samplepack.sound.audio import Audio
-from samplepack.training import templates
+from samplepack.training import noise, templates
 from samplepack.training.adversarial import AdversarialTrainer
 from samplepack.training.calibration import calibrated
 from samplepack.training.card import write_card
@@ -235,6 +235,9 @@ class _Run:
             state = self._train(trainer, number, step, trainer.start(tensors) if state is None else state)
             tensors, config = kept | trainer.tensors(state), trainer.config_after(trainer.steps)
             step, state = 0, None
+        if config.spectra:
+            assert tensors is not None
+            tensors |= self._learned_noise(config, tensors)
         assert tensors is not None
         self._finish(config, tensors)
         return Trained(self.folder / CHECKPOINT, self.steps)
@@ -414,13 +417,40 @@ class _Run:
         for name in (STATE, *FILES):
             (self.folder / name).unlink(missing_ok=True)
 
+    def _learned_noise(
+        self, config: GANSynthConfig, tensors: Mapping[str, NDArray[np.float32]]
+    ) -> dict[str, NDArray[np.float32]]:
+        """The weights of the noise between partials; see `missing_noise` and `learned_noise`."""
+        chosen, seed = self._spread(noise.MOST_NOTES), self.loaded.training.seed
+        network = GANSynth(config, {**tensors, **noise.no_noise(config, seed)})
+
+        def render(notes: NDArray[np.int64]) -> NDArray[np.float32]:
+            return network.render(*self._inputs(tensors, notes))
+
+        def report(done: int) -> None:
+            self.progress("measuring noise, notes", done, len(chosen))
+
+        levels = noise.missing_noise(self.loaded.dataset, config, chosen, render, report)
+        latents, _, velocities = self._inputs(tensors, chosen)
+        return noise.learned_noise(config, tensors, latents, self.labels[chosen], velocities, levels, seed)
+
     def _calibrated(self, config: GANSynthConfig, tensors: Mapping[str, NDArray[np.float32]]) -> Normaliser:
         """The normaliser with which some of the notes sound most like the real ones; see `calibrated`."""
-        notes = self.chosen[np.linspace(0, len(self.chosen) - 1, min(48, len(self.chosen))).astype(int)]
-        latents = tensors["instruments"][self.instruments[notes]]
-        pitches = self.labels[notes] + config.pitches[0]
-        images = GANSynth(config, tensors).spectrograms(latents, pitches, self.velocities[notes])
+        notes = self._spread(48)
+        images = GANSynth(config, tensors).spectrograms(*self._inputs(tensors, notes))
         return calibrated(config, self.loaded.dataset, notes, images)
+
+    def _spread(self, most: int) -> NDArray[np.int64]:
+        """Indices of some of the notes that are learned from, at most so many, spread evenly over all."""
+        rows = np.linspace(0, len(self.chosen) - 1, min(most, len(self.chosen))).astype(int)
+        return np.asarray(self.chosen[rows])
+
+    def _inputs(
+        self, tensors: Mapping[str, NDArray[np.float32]], notes: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]]:
+        """The latents, pitches and velocities of notes, for a network to render."""
+        pitches = (self.labels[notes] + self.config.pitches[0]).astype(np.int32)
+        return tensors["instruments"][self.instruments[notes]], pitches, self.velocities[notes]
 
 
 def _means(terms_of_steps: list[Mapping[str, Any]], names: tuple[str, ...]) -> dict[str, float]:

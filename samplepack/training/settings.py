@@ -63,8 +63,11 @@ class SpectraSettings(BaseModel):
     precision: Literal["float32", "bfloat16"] = "float32"
     """Number format of the convolutions; `bfloat16` is faster where the processor has it."""
 
-    courses: PositiveInt = 16
+    courses: PositiveInt = 32
     """How many courses over time there are, each with a spectrum of the note."""
+
+    pitch_width_semitones: float = Field(4.0, gt=0)
+    """How far a pitch shares what is learned with those beside it: the standard deviation of a bell curve."""
 
     hidden: PositiveInt = 256
     """Length of the two dense layers that latent, pitch and velocity pass."""

@@ -2,6 +2,7 @@
 
 First the courses are found, which are the same for all notes: those that hold most of the levels of some notes, by
 their covariance over time. Then the network learns each note's spectra, which are its levels seen through the courses.
+The noise between partials is learned last; see `samplepack.training.noise`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from samplepack.models.config import DB, GANSynthConfig, Spectra
 from samplepack.models.generator import numpy_codes
 from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.models.spectra import fold_spectra, spectra_of
+from samplepack.training.noise import is_of_noise, no_noise
 from samplepack.training.optimiser import MuonAndAdam, rate_at
 from samplepack.training.settings import SpectraSettings
 from samplepack.training.shards import in_shards, mean_of, shard_size
@@ -26,6 +28,9 @@ from samplepack.training.trainer import State
 from samplepack.training.variety import energy_distance, notes_at_one_pitch
 
 Array = NDArray[np.float32]
+
+_NOISE_BANDS = 24
+"""How many bands a new network has a share of noise in."""
 
 _NOTES_FOR_COURSES = 400
 """How many notes, spread evenly over all, the courses are found from."""
@@ -52,6 +57,8 @@ def new_sizes(config: GANSynthConfig, settings: SpectraSettings) -> Spectra:
         start=max(config.bins // 2 ** (len(settings.channels) - 1), 1),
         channels=settings.channels,
         floor=max(a * math.log(FLOOR_POWER) + b, -1.0),
+        pitch_width_semitones=settings.pitch_width_semitones,
+        noise_bands=min(_NOISE_BANDS, config.bins),
     )
 
 
@@ -104,6 +111,7 @@ class SpectraTrainer:
         else:
             courses, mean = self._courses()
             state["fixed/spectra/courses"] = courses
+            state |= {f"fixed/{name}": tensor for name, tensor in no_noise(self.config, self.seed).items()}
             weights = self._initial_weights() | {"spectra/output/bias": mean}
         return state | self._optimiser.start(weights)
 
@@ -215,7 +223,8 @@ class SpectraTrainer:
 
     def _loss(self, weights: Tensors, batch: Tensors) -> tuple[Any, dict[str, Any]]:
         """The root mean square of a note's differences of level, and the loss on variety; see `energy_distance`."""
-        folded = {name: ops.cast(weight, self.settings.precision) for name, weight in fold_spectra(weights).items()}
+        folded = fold_spectra(self.config, weights)
+        folded = {name: ops.cast(weight, self.settings.precision) for name, weight in folded.items()}
         inputs = {name: batch[name] for name in ("code", "templates") if name in batch}
         if "random_code" in batch:
             inputs = {name: ops.concatenate([tensor, batch[f"random_{name}"]]) for name, tensor in inputs.items()}
@@ -244,7 +253,8 @@ class SpectraTrainer:
 
 
 def _is_weight(name: str) -> bool:
-    return name.startswith("spectra/") and name != "spectra/courses"
+    """Whether a tensor is learned here."""
+    return name.startswith("spectra/") and name != "spectra/courses" and not is_of_noise(name)
 
 
 def _is_kernel(name: str) -> bool:

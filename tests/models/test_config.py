@@ -22,7 +22,15 @@ def test_sizes_that_do_not_grow_into_the_spectrogram_are_told():
 
 
 def test_spectra_that_have_other_bins_than_the_spectrogram_are_told():
-    spectra = {"courses": 3, "hidden": 6, "start": 3, "channels": (5, 4), "floor": -0.5}
+    spectra = {
+        "courses": 3,
+        "hidden": 6,
+        "start": 3,
+        "channels": (5, 4),
+        "floor": -0.5,
+        "pitch_width_semitones": 1.0,
+        "noise_bands": 4,
+    }
     sizes = small_config(spectra=spectra)
     assert [str(problem) for problem in shape_problems(sizes, random_tensors(sizes), "small")] == [
         "checkpoint 'small': the blocks of spectra grow to 6 bins, which should be 32"

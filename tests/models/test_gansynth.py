@@ -20,6 +20,7 @@ from tests.helpers.places import FIXTURES, REPOSITORY
 start_backend()
 
 from samplepack.models.gansynth import GANSynth  # noqa: E402
+from samplepack.models.generator import numpy_codes  # noqa: E402
 
 NETWORK_GATE = 1e-4
 WAVES_GATE = 1e-3
@@ -207,11 +208,19 @@ def test_any_sizes_agree_with_the_plain_formulas(changes):
         assert np.abs(images[i] - plain_network(sizes, tensors, z[i], i)).max() < 5e-5
 
 
-SPECTRA = {"courses": 3, "hidden": 6, "start": 2, "channels": (5, 4, 3, 4, 2), "floor": -0.5}
+SPECTRA = {
+    "courses": 3,
+    "hidden": 6,
+    "start": 2,
+    "channels": (5, 4, 3, 4, 2),
+    "floor": -0.5,
+    "pitch_width_semitones": 1.5,
+    "noise_bands": 4,
+}
 
 
-def plain_levels(sizes, tensors, z, label):
-    """The levels of one note by the plain formulas of a network of spectra, in float64."""
+def plain_levels_and_noise(sizes, tensors, z, label):
+    """The levels and the noise of one note by the plain formulas of a network of spectra, in float64."""
 
     def layer(x, name, gain=2.0):
         kernel = tensors[f"spectra/{name}/kernel"].astype(np.float64)
@@ -232,7 +241,8 @@ def plain_levels(sizes, tensors, z, label):
         narrowed = tensors["templates"][label].reshape(sizes.templates.channels, len(x), -1).mean(axis=-1).T
         return np.concatenate([x, narrowed], axis=-1)
 
-    code = np.concatenate([z, np.eye(sizes.pitches[1] - sizes.pitches[0] + 1)[label]])
+    bell = np.exp(-((np.arange(sizes.pitch_count) - label) ** 2) / (2 * 1.5**2))
+    code = np.concatenate([z, bell / np.sqrt((bell**2).sum())])
     code = code / np.sqrt((code**2).mean() + 1e-8)
     code = activate(layer(activate(layer(code, "dense_1")), "dense_2"))
     scales = np.split(layer(code, "scale", gain=1.0), np.cumsum([2 * c for c in SPECTRA["channels"]])[:-1])
@@ -244,19 +254,23 @@ def plain_levels(sizes, tensors, z, label):
         scale, shift = scales[block - 1][:own], scales[block - 1][own:]
         x = activate(layer(x, f"block_{block}/conv1") * (1 + scale) + shift)
     spectra = layer(with_templates(x), "output", gain=1.0)
-    return np.clip(SPECTRA["floor"] + tensors["spectra/courses"] @ spectra.T, SPECTRA["floor"], 1.0)
+    levels = np.clip(SPECTRA["floor"] + tensors["spectra/courses"] @ spectra.T, SPECTRA["floor"], 1.0)
+    return levels, layer(activate(layer(code, "noise_1")), "noise_2", gain=1.0)
 
 
 @pytest.mark.parametrize("templates", [None, {"from_block": 3, "channels": 2}], ids=str)
-def test_levels_come_from_the_network_of_spectra_and_frequencies_from_the_blocks(templates):
+def test_levels_come_with_noise_from_the_network_of_spectra_and_frequencies_from_the_blocks(templates):
     sizes = small_config(spectra=SPECTRA, templates=templates)
     tensors = random_tensors(sizes)
     tensors["spectra/courses"] *= 0.2
     assert shape_problems(sizes, tensors, "small") == []
     z = np.random.RandomState(2).standard_normal((3, sizes.latent_dim)).astype(np.float32)
-    images = GANSynth(sizes, tensors).spectrograms(z, np.array([60, 61, 62]))
+    network = GANSynth(sizes, tensors)
+    images = network.spectrograms(z, np.array([60, 61, 62]))
+    noises = np.asarray(network.generator.noise(numpy_codes(sizes, z, np.arange(3), np.full(3, 127))))
     for i in range(3):
-        levels = plain_levels(sizes, tensors, z[i], i)
+        levels, noise = plain_levels_and_noise(sizes, tensors, z[i], i)
+        assert np.abs(noises[i] - noise).max() < 5e-5
         assert (levels == -0.5).any() and (levels > -0.5).any()
         assert np.abs(images[i, ..., 0] - levels).max() < 5e-5
         assert np.abs(images[i, ..., 1] - plain_network(sizes, tensors, z[i], i)[..., 1]).max() < 5e-5

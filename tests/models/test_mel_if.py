@@ -10,7 +10,8 @@ from tests.helpers.places import FIXTURES
 
 start_backend()
 
-from samplepack.models.config import Analysis, Decoder, GANSynthConfig, Normaliser  # noqa: E402
+from samplepack.evaluation.measures import noise_db, noise_of_bands_db  # noqa: E402
+from samplepack.models.config import Analysis, Decoder, GANSynthConfig, Normaliser, Spectra  # noqa: E402
 from samplepack.models.mel_if import (  # noqa: E402
     MelToSound,
     SoundToMel,
@@ -99,6 +100,50 @@ def test_a_tone_at_48_khz_comes_back_as_loud_and_as_high_from_frames_of_any_size
         assert abs(int(np.argmax(spectra[0][near])) - int(np.argmax(spectra[1][near]))) <= 1
         powers = [np.square(spectrum[220 * partial - 100 : 220 * partial + 100]).sum() for spectrum in spectra]
         assert abs(10.0 * np.log10(powers[1] / powers[0])) < 2.5
+
+
+@pytest.fixture
+def noisy():
+    """Decodes a tone of A4, 1.5 s long, with the given noise in each of six bands, as the note of a label."""
+    spectra = Spectra(
+        courses=1, hidden=1, start=384, channels=(1,), floor=-1.0, pitch_width_semitones=1.0, noise_bands=6
+    )
+    frames = {"frames": 96, "samples": 72000}
+    config = sizes(**FULL_BAND | frames, analysis=Analysis(fft_size=3072, hop=768), spectra=spectra)
+    time_s = np.arange(72000) / 48000
+    tone = sum(0.1 / k * np.sin(2.0 * np.pi * 440.0 * k * time_s) for k in range(1, 50)).astype("float32")
+    spectrogram, decoder = SoundToMel(config)(tone[None]), MelToSound(config)
+
+    def decode(noise_db=None, label=0):
+        if noise_db is None:
+            return np.asarray(decoder(spectrogram))[0, 6000:66000]
+        levels = np.broadcast_to(np.asarray(noise_db, "float32") * np.float32(np.log(10) / 10), (1, 6))
+        return np.asarray(decoder(spectrogram, levels, np.array([label], "int32")))[0, 6000:66000]
+
+    return decode
+
+
+@pytest.mark.parametrize("share_db", [-40.0, -30.0, -20.0, -10.0, -3.0])
+def test_noise_has_its_share_of_a_note_which_stays_as_loud(noisy, share_db):
+    clean, wave = noisy(), noisy(share_db)
+    assert noise_db(clean, 69, 48000) < -48.0
+    assert noise_db(wave, 69, 48000) == pytest.approx(share_db - 1.6, abs=1.0)
+    assert abs(20.0 * np.log10(np.std(wave) / np.std(clean))) < 0.5
+
+
+def test_noise_lies_in_its_bands_alone(noisy):
+    wave = noisy([-60.0, -60.0, -60.0, -15.0, -60.0, -60.0])
+    edges_hz = 700.0 * np.expm1(np.linspace(0.0, np.log1p(24000.0 / 700.0), 7))
+    of_bands_db = noise_of_bands_db(wave, 69, 48000, edges_hz)
+    assert of_bands_db[3] == pytest.approx(-16.6, abs=2.5)
+    assert max(of_bands_db[0], of_bands_db[5]) < -35.0
+
+
+def test_keys_have_noise_of_their_own_which_is_the_same_in_each_render(noisy):
+    clean = noisy()
+    one, other = (noisy(-20.0, label) - clean for label in (7, 8))
+    assert abs(np.corrcoef(one, other)[0, 1]) < 0.1
+    np.testing.assert_array_equal(noisy(-20.0, 7), noisy(-20.0, 7))
 
 
 def test_a_mel_bin_has_the_frequency_of_its_strongest_partial():
