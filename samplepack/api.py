@@ -364,7 +364,7 @@ class Player:
         """Render a note as the network makes it, at the checkpoint's own rate: neither tuned nor looped.
 
             >>> import samplepack
-            >>> note = samplepack.load("starter").render(6, pitch=60)
+            >>> note = samplepack.load("starter").render(4, pitch=60)
             >>> note.duration_s, round(note.gain_db, 1)  # the network's wave has a true peak of 0.3 dB
             (4.0, -1.3)
 

@@ -226,7 +226,8 @@ def _noise_of_harmonics(
 
 
 def _mean_share_db(noise: NDArray[np.float64], whole: NDArray[np.float64]) -> float:
-    return float(np.mean(10.0 * np.log10(np.maximum(noise / whole, 10.0 ** (-_RANGE_DB / 10.0)))))
+    share = np.clip(noise / whole, 10.0 ** (-_RANGE_DB / 10.0), 1.0)
+    return float(np.mean(10.0 * np.log10(share)))
 
 
 def centroid_hz(wave: Wave, rate_hz: int) -> float:
