@@ -235,10 +235,9 @@ class _Run:
             state = self._train(trainer, number, step, trainer.start(tensors) if state is None else state)
             tensors, config = kept | trainer.tensors(state), trainer.config_after(trainer.steps)
             step, state = 0, None
-        if config.spectra:
-            assert tensors is not None
-            tensors |= self._learned_noise(config, tensors)
         assert tensors is not None
+        if config.spectra:
+            tensors |= self._learned_noise(config, tensors)
         self._finish(config, tensors)
         return Trained(self.folder / CHECKPOINT, self.steps)
 
