@@ -22,7 +22,7 @@ from samplepack.models.generator import numpy_codes
 from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.models.mel_if import hz_to_mel, mel_to_hz
 from samplepack.models.spectra import fold_spectra, noise_of
-from samplepack.training.optimiser import MuonAndAdam, rate_at
+from samplepack.training.optimiser import MuonAndAdam, pace
 from samplepack.training.trainer import State
 
 MOST_NOTES = 6000
@@ -105,7 +105,7 @@ def learned_noise(
     velocities: NDArray[np.int64],
     levels: NDArray[np.float32],
     seed: int,
-) -> Tensors:
+) -> dict[str, NDArray[np.float32]]:
     """The weights that give notes the noise that they miss.
 
     Args:
@@ -125,7 +125,7 @@ def learned_noise(
             noise = noise_of(fold_spectra(config, fixed | weights), batch["code"])
             return ops.mean(ops.abs(noise - batch["levels"])), None
 
-        weights = {name.removeprefix("weights/"): t for name, t in state.items() if name.startswith("weights/")}
+        weights = optimiser.weights(state)
         _, _, gradients = value_and_gradients(loss, weights)
         rates = dict.fromkeys(weights, batch["rate"] * _LEARNING_RATE)
         return optimiser.update(state, weights, gradients, rates, batch["step"], batch["keep"])
@@ -138,13 +138,6 @@ def learned_noise(
         batch: dict[str, NDArray[Any]] = {
             "code": numpy_codes(config, nearby, labels[notes], velocities[notes]),
             "levels": levels[notes],
-            "rate": np.float32(rate_at(step, _STEPS, warm_up=100)),
-            "keep": np.float32(min(0.998, (step + 1) / (step + 100))),
-            "step": np.float32(step + 1),
         }
-        state = step_of(state, batch)
-    return {
-        n.removeprefix("average/"): np.asarray(ops.convert_to_numpy(t))
-        for n, t in state.items()
-        if n.startswith("average/")
-    }
+        state = step_of(state, batch | pace(step, _STEPS, warm_up=100, keep=0.998, behind=100))
+    return optimiser.averages(state)

@@ -106,16 +106,41 @@ class MuonAndAdam:
             new[f"average/{name}"] = average + (1.0 - keep) * (new[f"weights/{name}"] - average)
         return new
 
+    def weights(self, state: State) -> Tensors:
+        """The weights in a state, by name."""
+        return {name.removeprefix("weights/"): t for name, t in state.items() if name.startswith("weights/")}
+
+    def averages(self, state: State) -> dict[str, NDArray[np.float32]]:
+        """The averages in a state, by the weights' names."""
+        return {
+            name.removeprefix("average/"): np.asarray(ops.convert_to_numpy(tensor), "float32")
+            for name, tensor in state.items()
+            if name.startswith("average/")
+        }
+
     def _parted(self, weights: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Kernels, and all other weights."""
         kernels = {name for name in weights if self.is_kernel(name)}
         return {n: weights[n] for n in weights if n in kernels}, {n: weights[n] for n in weights if n not in kernels}
 
 
-def rate_at(step: int, steps: int, warm_up: int) -> float:
-    """The share of the learning rate at a step: it rises to 1 over the first `warm_up` steps, and falls along half a
-    cosine to 0.02 at the end."""
-    return min(1.0, (step + 1) / warm_up) * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * step / steps)))
+def pace(step: int, steps: int, warm_up: int, keep: float, behind: int) -> dict[str, NDArray[Any]]:
+    """What a step of `MuonAndAdam` needs besides gradients, float32, by name.
+
+    Args:
+        step: the step's number, counted from 0.
+        steps: how many there are.
+        warm_up: over how many steps the rate rises.
+        keep: how much of the average stays at most.
+        behind: how many steps the average is behind the weights at first.
+
+    Returns:
+        `rate`, the share of the learning rate, which rises to 1 over the warm-up and falls along half a cosine to 0.02
+        at the end; `keep`, how much of the average stays; `step`, the step's number, counted from 1.
+    """
+    rate = min(1.0, (step + 1) / warm_up) * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * step / steps)))
+    numbers = {"rate": rate, "keep": min(keep, (step + 1) / (step + behind)), "step": step + 1}
+    return {name: np.asarray(number, np.float32) for name, number in numbers.items()}
 
 
 _STEP_SIZE = 0.3

@@ -19,7 +19,7 @@ from samplepack.models.config import DB, GANSynthConfig
 from samplepack.models.generator import Folded, code_of, first_block, fold, next_block, to_rgb
 from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.models.latent import onto_shell
-from samplepack.training.optimiser import MuonAndAdam, clipped, rate_at
+from samplepack.training.optimiser import MuonAndAdam, clipped, pace
 from samplepack.training.settings import ReconstructionSettings
 from samplepack.training.shards import in_shards, mean_of, shard_size
 from samplepack.training.spectrograms import Spectrograms, frame_weights, from_pixels
@@ -148,11 +148,7 @@ class ReconstructionTrainer:
 
     def tensors(self, state: State) -> dict[str, NDArray[np.float32]]:
         """See `Trainer.tensors`."""
-        averaged = {
-            name.removeprefix("average/"): np.asarray(ops.convert_to_numpy(tensor), "float32")
-            for name, tensor in state.items()
-            if name.startswith("average/")
-        }
+        averaged = self._optimiser.averages(state)
         del averaged["log_sigma"]
         mean = averaged.pop("mean")
         averaged["instruments"] = onto_shell(mean)
@@ -181,11 +177,8 @@ class ReconstructionTrainer:
             "noise": rng.standard_normal((batch, self.config.latent_dim)).astype("float32"),
             "loudest": self.spectrograms.loudest[notes][:, None, None],
             "coarse": self.spectrograms.coarse[notes].astype("float32"),
-            "rate": np.float32(rate_at(step, self.steps, warm_up=150)),
             "divergence": np.float32(settings.divergence_weight * min(1.0, progress / 0.2)),
-            "keep": np.float32(min(0.9988, (step + 1) / (step + 800))),
-            "step": np.float32(step + 1),
-        }
+        } | pace(step, self.steps, warm_up=150, keep=0.9988, behind=800)
         arrays |= self._pitch_arrays(labels) | {"velocity": self.config.velocity_input(self.velocities[notes])}
         if self._has_variety and step % _STEPS_PER_VARIETY == 0:
             arrays |= self._variety_arrays(rng)
@@ -256,7 +249,7 @@ class ReconstructionTrainer:
         return arrays
 
     def _update(self, state: State, batch: Tensors) -> tuple[State, dict[str, Any]]:
-        weights = _part(state, "weights/")
+        weights = self._optimiser.weights(state)
         parts = [
             value_and_gradients(lambda w, shard=shard: self._loss(w, shard), weights)
             for shard in in_shards(batch, self.settings.batch)
@@ -354,10 +347,6 @@ def coarse_block(config: GANSynthConfig) -> int:
 def _averaged(templates: NDArray[np.float32], bins: int) -> NDArray[np.float32]:
     pitches, wide, channels = templates.shape
     return np.asarray(templates.reshape(pitches, bins, wide // bins, channels).mean(axis=2))
-
-
-def _part(state: State, prefix: str) -> Tensors:
-    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
 def _is_kernel(name: str) -> bool:

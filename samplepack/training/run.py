@@ -39,7 +39,7 @@ from samplepack.training.log import TrainingLog
 from samplepack.training.pictures import draw_notes
 from samplepack.training.reconstruction import ReconstructionTrainer, coarse_block
 from samplepack.training.spectra import SpectraTrainer, new_sizes
-from samplepack.training.spectrograms import FILES, FLOOR_POWER, Selected, analyse, analysed
+from samplepack.training.spectrograms import FILES, FLOOR_POWER, Selected, analyse, analysed, spread
 from samplepack.training.trainer import State, Trainer
 
 CHECKPOINT = "checkpoint"
@@ -420,7 +420,7 @@ class _Run:
         self, config: GANSynthConfig, tensors: Mapping[str, NDArray[np.float32]]
     ) -> dict[str, NDArray[np.float32]]:
         """The weights of the noise between partials; see `missing_noise` and `learned_noise`."""
-        chosen, seed = self._spread(noise.MOST_NOTES), self.loaded.training.seed
+        chosen, seed = spread(self.chosen, noise.MOST_NOTES), self.loaded.training.seed
         network = GANSynth(config, {**tensors, **noise.no_noise(config, seed)})
 
         def render(notes: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -435,14 +435,9 @@ class _Run:
 
     def _calibrated(self, config: GANSynthConfig, tensors: Mapping[str, NDArray[np.float32]]) -> Normaliser:
         """The normaliser with which some of the notes sound most like the real ones; see `calibrated`."""
-        notes = self._spread(48)
+        notes = spread(self.chosen, 48)
         images = GANSynth(config, tensors).spectrograms(*self._inputs(tensors, notes))
         return calibrated(config, self.loaded.dataset, notes, images)
-
-    def _spread(self, most: int) -> NDArray[np.int64]:
-        """Indices of some of the notes that are learned from, at most so many, spread evenly over all."""
-        rows = np.linspace(0, len(self.chosen) - 1, min(most, len(self.chosen))).astype(int)
-        return np.asarray(self.chosen[rows])
 
     def _inputs(
         self, tensors: Mapping[str, NDArray[np.float32]], notes: NDArray[np.int64]

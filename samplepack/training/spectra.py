@@ -20,10 +20,10 @@ from samplepack.models.generator import numpy_codes
 from samplepack.models.gradients import Tensors, compiled, value_and_gradients
 from samplepack.models.spectra import fold_spectra, spectra_of
 from samplepack.training.noise import is_of_noise, no_noise
-from samplepack.training.optimiser import MuonAndAdam, rate_at
+from samplepack.training.optimiser import MuonAndAdam, pace
 from samplepack.training.settings import SpectraSettings
 from samplepack.training.shards import in_shards, mean_of, shard_size
-from samplepack.training.spectrograms import FLOOR_POWER, Pixels, frame_weights, from_pixels
+from samplepack.training.spectrograms import FLOOR_POWER, Pixels, frame_weights, from_pixels, spread
 from samplepack.training.trainer import State
 from samplepack.training.variety import energy_distance, notes_at_one_pitch
 
@@ -124,11 +124,12 @@ class SpectraTrainer:
 
     def tensors(self, state: State) -> dict[str, NDArray[np.float32]]:
         """See `Trainer.tensors`."""
-        return {
-            name.partition("/")[2]: np.asarray(ops.convert_to_numpy(tensor), "float32")
+        fixed = {
+            name.removeprefix("fixed/"): np.asarray(ops.convert_to_numpy(tensor), "float32")
             for name, tensor in state.items()
-            if name.startswith(("fixed/", "average/"))
+            if name.startswith("fixed/")
         }
+        return fixed | self._optimiser.averages(state)
 
     def config_after(self, steps: int) -> GANSynthConfig:
         """See `Trainer.config_after`. The config is the same after every step."""
@@ -150,7 +151,7 @@ class SpectraTrainer:
     def _courses(self) -> tuple[Array, Array]:
         """The courses, shape (frames, courses), with which spectra deviate by 1 on average, and the mean of the notes'
         spectra, shape (bins, courses)."""
-        notes = self.chosen[np.linspace(0, len(self.chosen) - 1, min(_NOTES_FOR_COURSES, len(self.chosen))).astype(int)]
+        notes = spread(self.chosen, _NOTES_FOR_COURSES)
         covariance = np.zeros((self.config.frames, self.config.frames))
         for note in notes:
             levels = self._frame_weights * self._levels(note)
@@ -185,12 +186,7 @@ class SpectraTrainer:
         notes = self.chosen[rows]
         latents = np.asarray(state["fixed/instruments"])[self.instruments[notes]]
         latents = latents + _SIGMA * rng.standard_normal(latents.shape).astype("float32")
-        arrays: dict[str, NDArray[Any]] = {
-            "rate": np.float32(rate_at(step, self.steps, warm_up=100)),
-            "keep": np.float32(min(0.998, (step + 1) / (step + 100))),
-            "step": np.float32(step + 1),
-        }
-        arrays |= self._notes(state, rows, latents)
+        arrays = self._notes(state, rows, latents) | pace(step, self.steps, warm_up=100, keep=0.998, behind=100)
         if self._has_variety:
             parts = self.settings.batch // shard_size(self.settings.batch)
             labels, velocities = self.labels[self.chosen], self.velocities[self.chosen]
@@ -212,7 +208,7 @@ class SpectraTrainer:
         return arrays
 
     def _update(self, state: State, batch: Tensors) -> tuple[State, dict[str, Any]]:
-        weights = {name.removeprefix("weights/"): t for name, t in state.items() if name.startswith("weights/")}
+        weights = self._optimiser.weights(state)
         parts = [
             value_and_gradients(lambda w, shard=shard: self._loss(w, shard), weights)
             for shard in in_shards(batch, self.settings.batch)

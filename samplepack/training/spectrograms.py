@@ -63,6 +63,11 @@ class Selected:
         return from_pixels(self.pixels[self.chosen[rows]])
 
 
+def spread(notes: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Some of these notes, at most so many, spread evenly over all."""
+    return np.asarray(notes[np.linspace(0, len(notes) - 1, min(most, len(notes))).astype(int)])
+
+
 def from_pixels(pixels: Pixels) -> Images:
     """Images as the network gives them, float32, within ±1, from those on disk."""
     return np.asarray(pixels.astype(np.float32) / np.float32(127.0))
